@@ -1,0 +1,58 @@
+"""Hear the emotion in a voice: which one, when it changes, and how sure the model is.
+
+>>> import emotone
+>>> recognizer = emotone.load()                       # doctest: +SKIP
+>>> recognizer.predict("clip.wav")                    # doctest: +SKIP
+Prediction(emotion='angry', confidence=0.81, ...)
+
+Importing the package loads nothing heavy; each name below is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from emotone import audio, corpora, features
+    from emotone.errors import EmotoneError, EmotoneWarning
+    from emotone.prediction import Failure, Prediction
+    from emotone.recognizer import Recognizer, load
+
+__version__ = "0.1.0"
+
+_WHERE = {
+    "EmotoneError": "emotone.errors",
+    "EmotoneWarning": "emotone.errors",
+    "Failure": "emotone.prediction",
+    "Prediction": "emotone.prediction",
+    "Recognizer": "emotone.recognizer",
+    "load": "emotone.recognizer",
+}
+_ROOMS = ("audio", "corpora", "features")
+
+__all__ = [
+    "EmotoneError",
+    "EmotoneWarning",
+    "Failure",
+    "Prediction",
+    "Recognizer",
+    "audio",
+    "corpora",
+    "features",
+    "load",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return importlib.import_module(f"emotone.{name}")
+    if name in _WHERE:
+        value = getattr(importlib.import_module(_WHERE[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'emotone' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])
