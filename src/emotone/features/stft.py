@@ -1,0 +1,141 @@
+"""The short-time Fourier transform that every spectral feature starts from.
+
+Frames are rows: a spectrogram here has shape ``(frames, bins)``, so that one frame lies together in
+memory and products with filter banks are plain matrix products. (librosa puts bins first.)
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from emotone.audio.waveform import FloatArray
+from emotone.errors import FeatureError
+
+ComplexArray = npt.NDArray[np.complex64]
+
+N_FFT = 2048
+HOP = 512
+
+# Frames per FFT call: enough to hide the call, few enough to stay in the second-level cache.
+_BLOCK = 32
+
+
+@lru_cache(maxsize=16)
+def hann(length: int) -> FloatArray:
+    """The periodic Hann window, float32, shape ``(length,)`` (read-only).
+
+    >>> hann(4).tolist()
+    [0.0, 0.5, 1.0, 0.5]
+    """
+    window = (0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(length) / length)).astype(np.float32)
+    window.setflags(write=False)
+    return window
+
+
+def framed(samples: FloatArray, n_fft: int, hop: int, *, center: bool = True) -> FloatArray:
+    """The samples cut into overlapping frames, shape ``(frames, n_fft)``, without copying them.
+
+    With ``center``, frame t is centred on sample ``t * hop`` and the ends are padded with zeros.
+
+    Raises
+    ------
+    FeatureError
+        If the samples are not one-dimensional and non-empty, or, without ``center``, fewer than
+        one frame.
+    """
+    if samples.ndim != 1 or not len(samples):
+        raise FeatureError(
+            f"features need a non-empty one-dimensional array of samples, got {samples.shape}",
+            remedy="Pass mono samples.",
+            code="bad_samples",
+        )
+    if center:
+        padded = np.zeros(len(samples) + 2 * (n_fft // 2), np.float32)
+        padded[n_fft // 2 : n_fft // 2 + len(samples)] = samples
+        samples = padded
+    elif len(samples) < n_fft:
+        raise FeatureError(
+            f"{len(samples)} samples are fewer than one frame of {n_fft}",
+            remedy="Use a longer clip or centred frames.",
+            code="too_short",
+        )
+    return np.lib.stride_tricks.sliding_window_view(samples, n_fft)[::hop]
+
+
+def stft(
+    samples: FloatArray,
+    n_fft: int = N_FFT,
+    hop: int = HOP,
+    window: FloatArray | None = None,
+    center: bool = True,
+) -> ComplexArray:
+    """The short-time Fourier transform.
+
+    Parameters
+    ----------
+    samples
+        float32, shape ``(n,)``.
+    n_fft, hop
+        Frame length and step in samples.
+    window
+        float32, shape ``(n_fft,)``; None is the periodic Hann window.
+    center
+        Centre frame t on sample ``t * hop``, padding the ends with zeros (as librosa does).
+
+    Returns
+    -------
+    complex64, shape ``(frames, n_fft // 2 + 1)``. Its transpose equals ``librosa.stft`` up to
+    float32 rounding.
+
+    Raises
+    ------
+    FeatureError
+        If the samples are not one-dimensional and non-empty, or hold no frame.
+
+    Examples
+    --------
+    >>> stft(np.ones(4096, np.float32)).shape
+    (9, 1025)
+    """
+    frames = framed(samples, n_fft, hop, center=center)
+    window = hann(n_fft) if window is None else window
+    out = np.empty((len(frames), n_fft // 2 + 1), np.complex64)
+    for start in range(0, len(frames), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        out[block] = np.fft.rfft(frames[block] * window)
+    return out
+
+
+def stft_power(
+    samples: FloatArray,
+    n_fft: int = N_FFT,
+    hop: int = HOP,
+    window: FloatArray | None = None,
+    center: bool = True,
+) -> FloatArray:
+    """Squared magnitude of `stft`, float32, shape ``(frames, n_fft // 2 + 1)``."""
+    frames = framed(samples, n_fft, hop, center=center)
+    window = hann(n_fft) if window is None else window
+    out = np.empty((len(frames), n_fft // 2 + 1), np.float32)
+    for start in range(0, len(frames), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        spectrum = np.fft.rfft(frames[block] * window)
+        power = out[block]
+        np.square(spectrum.real, out=power)
+        power += np.square(spectrum.imag)
+    return out
+
+
+def stft_magnitude(
+    samples: FloatArray,
+    n_fft: int = N_FFT,
+    hop: int = HOP,
+    window: FloatArray | None = None,
+    center: bool = True,
+) -> FloatArray:
+    """Magnitude of `stft`, float32, shape ``(frames, n_fft // 2 + 1)``."""
+    power = stft_power(samples, n_fft, hop, window, center)
+    return np.sqrt(power, out=power)
