@@ -1,0 +1,222 @@
+"""From a folder, a manifest or ``NAME=FOLDER`` to a corpus."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+from emotone.corpora import folder, manifest
+from emotone.corpora.files import audio_files
+from emotone.corpora.reader import Reader, UnparsedNameError
+from emotone.corpora.registry import READERS, info
+from emotone.corpora.utterance import Corpus, Problem, Utterance
+from emotone.errors import CorpusError
+
+_NAMED = re.compile(r"([A-Za-z][A-Za-z0-9_-]*)=(.+)", re.DOTALL)
+_FOLDER = "folder"
+_SAMPLE = 200  # names that are tried to recognise a corpus
+_ENOUGH = 0.8  # share of them that has to parse
+
+Spec = str | os.PathLike[str]
+
+
+def load(spec: Spec) -> Corpus:
+    """Read a corpus.
+
+    Parameters
+    ----------
+    spec
+        A folder (the reader is recognised by the file names; several corpora side by side in one
+        folder are read as one), ``NAME=FOLDER`` with the name of a reader or ``folder`` for a
+        folder per emotion, or a CSV, TSV, JSONL or Parquet manifest.
+
+    Returns
+    -------
+    Corpus
+        Utterances sorted by path as text (a manifest keeps its order), and what gave none.
+
+    Raises
+    ------
+    CorpusError
+        If there is nothing there, or no reader fits it.
+
+    Examples
+    --------
+    >>> corpus = load("ravdess=data/ravdess")  # doctest: +SKIP
+    >>> corpus.counts  # doctest: +SKIP
+    {'neutral': 96, 'calm': 192, 'happy': 192, ...}
+    """
+    text = os.fspath(spec)
+    named = _NAMED.fullmatch(text)
+    if named is not None and not Path(text).exists():
+        return _load_named(named.group(1).lower(), Path(named.group(2)).expanduser())
+    path = Path(text).expanduser()
+    if manifest.is_manifest(path) and not path.is_dir():
+        return manifest.read(path)
+    return _load_folder(path)
+
+
+def load_many(specs: Iterable[Spec]) -> Corpus:
+    """Read several corpora as one, in the order given; a file that comes twice counts once.
+
+    Raises
+    ------
+    CorpusError
+        As `load`; also if no spec is given.
+    """
+    corpora = [load(spec) for spec in specs]
+    if not corpora:
+        raise CorpusError("no corpus was given", remedy="Name at least one folder or manifest.")
+    if len(corpora) == 1:
+        return corpora[0]
+    utterances: list[Utterance] = []
+    problems = [problem for corpus in corpora for problem in corpus.problems]
+    seen: set[str] = set()
+    for corpus in corpora:
+        for utterance in corpus.utterances:
+            real = os.path.realpath(utterance.path)
+            if real in seen:
+                problems.append(
+                    Problem(utterance.path, "is also in another of the corpora", "repeated")
+                )
+            else:
+                seen.add(real)
+                utterances.append(utterance)
+    roots = [str(corpus.root.absolute()) for corpus in corpora]
+    try:
+        root = Path(os.path.commonpath(roots))
+    except ValueError:  # different drives on Windows
+        root = Path(roots[0])
+    names = dict.fromkeys(corpus.name for corpus in corpora)
+    return Corpus("+".join(names), root, tuple(utterances), tuple(problems))
+
+
+def _load_named(name: str, root: Path) -> Corpus:
+    if name != _FOLDER:
+        info(name)  # refuses an unknown name
+    files = audio_files(root)
+    _refuse_empty(root, files)
+    corpus = folder.read(root, files) if name == _FOLDER else _read(READERS[name], root, files)
+    if not corpus.utterances:
+        raise CorpusError(
+            f"none of its {len(files)} audio files has a name of {name}: "
+            f"{files[0]} {corpus.problems[0].reason}",
+            source=root,
+            remedy="Check the folder and the name of the corpus.",
+        )
+    return corpus
+
+
+def _load_folder(root: Path) -> Corpus:
+    files = audio_files(root)
+    _refuse_empty(root, files)
+    reader = recognise(files)
+    if reader is not None:
+        return _read(reader, root, files)
+    several = _several(root, files)
+    if several is not None:
+        return several
+    if folder.fits(files):
+        return folder.read(root, files)
+    raise CorpusError(
+        f"its {len(files)} audio files fit no known corpus and lie in no folder named after "
+        f"an emotion (the first: {files[0]})",
+        source=root,
+        remedy=f"Say which it is (NAME=FOLDER; {', '.join([*READERS, _FOLDER])}), or give a "
+        "manifest with the columns path and emotion.",
+    )
+
+
+def _several(root: Path, files: list[PurePosixPath]) -> Corpus | None:
+    """Known corpora side by side, each in a folder of its own; None unless there is one."""
+    groups: dict[str, list[PurePosixPath]] = {}
+    for file in files:
+        groups.setdefault(file.parts[0] if len(file.parts) > 1 else "", []).append(file)
+    known = {name: recognise(group) for name, group in groups.items() if name}
+    if not any(known.values()):
+        return None
+    utterances: list[Utterance] = []
+    problems: list[Problem] = []
+    for name, group in groups.items():
+        reader = known.get(name)
+        inside = [file.relative_to(name) for file in group] if name else group
+        if reader is not None:
+            part = _read(reader, root / name, inside)
+        elif name and folder.fits(inside):
+            part = folder.read(root / name, inside)
+        else:
+            reason = f"its {len(group)} audio files fit no known corpus and were left out"
+            problems.append(Problem(root / name, reason, "folder"))
+            continue
+        utterances.extend(part.utterances)
+        problems.extend(part.problems)
+    utterances.sort(key=lambda utterance: utterance.path.as_posix())
+    name = root.resolve().name or "corpora"
+    return Corpus(name, root, tuple(utterances), tuple(problems))
+
+
+def recognise(files: list[PurePosixPath]) -> Reader | None:
+    """The reader that most of these file names belong to, or None.
+
+    Parameters
+    ----------
+    files
+        Paths below the folder in question; up to 200, spread over them, are tried.
+    """
+    sample = files[:: max(1, len(files) // _SAMPLE)]
+    best, most = None, 0.0
+    for reader in READERS.values():
+        share = sum(_parses(reader, file) for file in sample) / max(1, len(sample))
+        if share > most:
+            best, most = reader, share
+    return best if most >= _ENOUGH else None
+
+
+def _parses(reader: Reader, file: PurePosixPath) -> bool:
+    try:
+        reader.parse(file, {})
+    except UnparsedNameError:
+        return False
+    return True
+
+
+def _read(reader: Reader, root: Path, files: list[PurePosixPath]) -> Corpus:
+    table = reader.table(root)
+    utterances: list[Utterance] = []
+    problems: list[Problem] = []
+    # Files are parsed with the folder's own name in front, so that a reader that looks at folders
+    # also reads one of them alone (casia=data/casia/wangzhe, savee=data/DC).
+    around = PurePosixPath(*root.resolve().parts[-2:]) if root.resolve().parts else PurePosixPath()
+    for file in files:
+        try:
+            told = reader.parse(around / file, table)
+        except UnparsedNameError as error:
+            problems.append(Problem(root / file, str(error)))
+            continue
+        utterances.append(
+            Utterance(
+                path=root / file,
+                emotion=told.emotion,
+                corpus=reader.info.name,
+                label=told.label,
+                speaker=told.speaker,
+                language=reader.info.language,
+                gender=told.gender,
+                intensity=told.intensity,
+                sentence=told.sentence,
+                extra=told.extra,
+            )
+        )
+    return Corpus(reader.info.name, root, tuple(utterances), tuple(problems))
+
+
+def _refuse_empty(root: Path, files: list[PurePosixPath]) -> None:
+    if not files:
+        raise CorpusError(
+            "holds no audio files",
+            source=root,
+            remedy="Give the folder that the corpus was unpacked into.",
+            code="empty_corpus",
+        )

@@ -1,0 +1,68 @@
+"""nEMO: ``samples/WR0_surprised_64.wav``; ``data.tsv`` gives the text, the gender and the age."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path, PurePosixPath
+
+from emotone.corpora.reader import CorpusInfo, Reader, Reading, Table, UnparsedNameError, look_up
+from emotone.corpora.utterance import Gender
+
+EMOTIONS = {
+    "anger": "angry",
+    "fear": "fearful",
+    "happiness": "happy",
+    "neutral": "neutral",
+    "sadness": "sad",
+    "surprised": "surprised",
+}
+
+_NAME = re.compile(r"([A-Z]{2}\d)_([a-z]+)_(\d+)")
+_GENDERS: dict[str, Gender] = {"female": "female", "male": "male"}
+
+
+def _rows(root: Path) -> Table:
+    """Rows of data.tsv by file stem, from the folder or the one above it."""
+    for folder in (root, root.parent):
+        file = folder / "data.tsv"
+        if file.is_file():
+            with file.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
+                rows = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+                return {Path(row.get("file_id") or "").stem: row for row in rows}
+    return {}
+
+
+def _parse(path: PurePosixPath, table: Table) -> Reading:
+    match = _NAME.fullmatch(path.stem)
+    if match is None:
+        raise UnparsedNameError("not SPEAKER_emotion_sentence such as WR0_surprised_64")
+    speaker, emotion, number = match.groups()
+    row = table.get(path.stem, {})
+    age = (row.get("age") or "").strip()
+    return Reading(
+        emotion=look_up(EMOTIONS, emotion, "emotion"),
+        label=emotion,
+        speaker=speaker,
+        gender=_GENDERS.get((row.get("gender") or "").strip()),
+        sentence=(row.get("raw_text") or "").strip() or number,
+        extra={"number": number} | ({"age": age} if age else {}),
+    )
+
+
+READER = Reader(
+    info=CorpusInfo(
+        name="nemo",
+        title="nEMO: Dataset of Emotional Speech in Polish",
+        language="pl",
+        emotions=tuple(EMOTIONS.values()),
+        licence="CC BY-NC-SA 4.0",
+        citation=(
+            "Christop I (2024). nEMO: Dataset of Emotional Speech in Polish. LREC-COLING, "
+            "12111-12116."
+        ),
+        homepage="https://github.com/amu-cai/nEMO",
+    ),
+    parse=_parse,
+    table=_rows,
+)
