@@ -1,0 +1,409 @@
+"""Features that were computed before, kept on disk.
+
+A row of features is kept under the content of the audio file and the recipe that made it, so a
+renamed file is known, a changed file or recipe is not. A second table remembers which content a
+path had at which size and times, so that an unchanged file need not be read to know its content.
+
+One SQLite database in write-ahead mode holds it all: several processes may use it at once, and one
+killed in the middle of a write leaves what was committed. What damage there still is, is found by
+a checksum per row or by SQLite itself; then the file is set aside and a new one started. A cache
+never makes a run fail.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import sqlite3
+import sys
+import time
+import warnings
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+import numpy as np
+
+from emotone.audio.waveform import FloatArray
+from emotone.errors import EmotoneWarning
+
+T = TypeVar("T")
+
+DEFAULT_MAX_BYTES = 4 * 2**30
+"""Bytes of features kept before the longest unused go."""
+
+_FILE = "features-1.sqlite"
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS files (
+    path BLOB PRIMARY KEY, size INTEGER, modified INTEGER, changed INTEGER, inode INTEGER,
+    content BLOB
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS rows (
+    id INTEGER PRIMARY KEY, content BLOB, recipe BLOB, used INTEGER, checksum INTEGER,
+    vector BLOB, UNIQUE (content, recipe)
+);
+CREATE INDEX IF NOT EXISTS rows_used ON rows (used);
+"""
+_PER_QUERY = 500
+_DAY_S = 86_400
+# A file changed this recently may change again within one tick of the file system's clock.
+_SETTLED_S = 2.0
+_COMMIT_EVERY_S = 1.0
+
+
+def default_folder() -> Path:
+    """Where the cache is kept: ``EMOTONE_CACHE``, else ``emotone`` in the platform's cache folder.
+
+    That is ``XDG_CACHE_HOME`` or ``~/.cache``, ``~/Library/Caches``, or ``%LOCALAPPDATA%``.
+    """
+    chosen = os.environ.get("EMOTONE_CACHE")
+    if chosen:
+        return Path(chosen).expanduser()
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+        return base / "emotone" / "cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "emotone"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "emotone"
+
+
+def recipe_key(recipe: dict[str, Any]) -> bytes:
+    """What makes two computations the same: a digest of everything that shapes the numbers."""
+    text = json.dumps(recipe, sort_keys=True, allow_nan=False)
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What a file system tells of a file without reading it."""
+
+    size: int
+    modified: int
+    changed: int
+    inode: int
+
+    @classmethod
+    def of(cls, path: Path) -> Stamp | None:
+        """The stamp of a file, or None where there is none."""
+        try:
+            found = path.stat()
+        except (OSError, ValueError):
+            return None
+        return cls(
+            found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino & 0x7FFFFFFFFFFFFFFF
+        )
+
+    @property
+    def settled(self) -> bool:
+        """Whether the last change is long enough ago that a later one would show."""
+        return time.time() - max(self.modified, self.changed) / 1e9 > _SETTLED_S
+
+
+def content_of(path: Path) -> bytes | None:
+    """The BLAKE2b digest of a file's bytes, or None where it is no readable regular file."""
+    digest = hashlib.blake2b(digest_size=20)
+    try:
+        if not path.is_file():
+            return None
+        with path.open("rb") as file:
+            while piece := file.read(2**20):
+                digest.update(piece)
+    except (OSError, ValueError):
+        return None
+    return digest.digest()
+
+
+class FeatureCache:
+    """Rows of features by content and recipe.
+
+    Parameters
+    ----------
+    folder
+        Where to keep it; `default_folder` when None. It is made when first needed.
+    max_bytes
+        Bytes of features to keep; past it, the longest unused go when the cache is closed.
+
+    Notes
+    -----
+    Where the folder cannot be written or the database is unusable for reasons other than damage,
+    the cache warns once (`EmotoneWarning`) and remembers nothing. Use it from one thread.
+
+    Examples
+    --------
+    >>> with FeatureCache("/tmp/features") as cache:          # doctest: +SKIP
+    ...     result = extract_many(paths, "tutorial-180", cache=cache)
+    """
+
+    def __init__(
+        self, folder: str | Path | None = None, *, max_bytes: int = DEFAULT_MAX_BYTES
+    ) -> None:
+        self.folder = default_folder() if folder is None else Path(folder)
+        self.max_bytes = max_bytes
+        self._database: sqlite3.Connection | None = None
+        self._off = False
+        self._added = False
+        # Gathered for a while and written at once: another process never waits for a computation.
+        self._rows: list[tuple[bytes, bytes, int, int, bytes]] = []
+        self._files: list[tuple[bytes, int, int, int, int, bytes]] = []
+        self._committed = time.monotonic()
+
+    @property
+    def path(self) -> Path:
+        """The database file."""
+        return self.folder / _FILE
+
+    def __enter__(self) -> FeatureCache:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # -- reading
+
+    def find(self, paths: Sequence[Path], recipe: bytes) -> list[FloatArray | None]:
+        """The rows of files that have not changed since their row was kept, without reading them.
+
+        Parameters
+        ----------
+        paths
+            Audio files, there or not.
+        recipe
+            What `recipe_key` gave.
+
+        Returns
+        -------
+        list
+            For each path a float32 row, or None.
+        """
+        self.commit()
+        found = self._try(lambda database: self._find(database, paths, recipe))
+        return [None] * len(paths) if found is None else found
+
+    def _find(
+        self, database: sqlite3.Connection, paths: Sequence[Path], recipe: bytes
+    ) -> list[FloatArray | None]:
+        found: list[FloatArray | None] = []
+        stale: list[tuple[int]] = []
+        today = int(time.time() // _DAY_S)
+        for start in range(0, len(paths), _PER_QUERY):
+            part = paths[start : start + _PER_QUERY]
+            keys = [_path_key(path) for path in part]
+            marks = ",".join("?" * len(keys))
+            query = (
+                "SELECT path, size, modified, changed, inode, id, used, checksum, vector "
+                "FROM files JOIN rows ON rows.content = files.content AND rows.recipe = ? "
+                f"WHERE path IN ({marks})"
+            )
+            known = {row[0]: row[1:] for row in database.execute(query, (recipe, *keys))}
+            for path, key in zip(part, keys, strict=True):
+                entry = known.get(key)
+                if entry is None or Stamp.of(path) != Stamp(*entry[:4]):
+                    found.append(None)
+                    continue
+                row_id, used, checksum, vector = entry[4:]
+                found.append(_unpack(vector, checksum))
+                if used != today:
+                    stale.append((row_id,))
+        if stale:
+            with _transaction(database):
+                database.executemany(f"UPDATE rows SET used = {today} WHERE id = ?", stale)
+        return found
+
+    def of_content(self, content: bytes, recipe: bytes) -> FloatArray | None:
+        """The row of that content and recipe, whatever the file is called, or None."""
+        return self._try(lambda database: self._of_content(database, content, recipe))
+
+    def _of_content(
+        self, database: sqlite3.Connection, content: bytes, recipe: bytes
+    ) -> FloatArray | None:
+        query = "SELECT checksum, vector FROM rows WHERE content = ? AND recipe = ?"
+        entry = database.execute(query, (content, recipe)).fetchone()
+        return None if entry is None else _unpack(entry[1], entry[0])
+
+    # -- writing
+
+    def put(self, path: Path, stamp: Stamp, content: bytes, recipe: bytes, row: FloatArray) -> None:
+        """Keep a row; on disk within about a second, or at `commit`.
+
+        Parameters
+        ----------
+        path
+            The audio file.
+        stamp, content
+            What it was before it was read.
+        recipe
+            What `recipe_key` gave.
+        row
+            float32, one-dimensional.
+        """
+        vector = np.ascontiguousarray(row, dtype="<f4").tobytes()
+        today = int(time.time() // _DAY_S)
+        self._rows.append((content, recipe, today, zlib.crc32(vector), vector))
+        if stamp.settled:
+            key = _path_key(path)
+            self._files.append(
+                (key, stamp.size, stamp.modified, stamp.changed, stamp.inode, content)
+            )
+        if time.monotonic() - self._committed > _COMMIT_EVERY_S:
+            self.commit()
+
+    def commit(self) -> None:
+        """Bring to disk what was put."""
+        self._committed = time.monotonic()
+        if self._rows:
+            self._try(self._write)
+            self._added = True
+        self._rows, self._files = [], []
+
+    def _write(self, database: sqlite3.Connection) -> None:
+        with _transaction(database):
+            database.executemany(
+                "INSERT OR REPLACE INTO rows (content, recipe, used, checksum, vector) "
+                "VALUES (?, ?, ?, ?, ?)",
+                self._rows,
+            )
+            database.executemany(
+                "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)", self._files
+            )
+
+    # -- upkeep
+
+    def size_bytes(self) -> int:
+        """Bytes of features kept."""
+        self.commit()
+        return self._try(_size) or 0
+
+    def clear(self) -> None:
+        """Forget everything and give the space back."""
+
+        def forget(database: sqlite3.Connection) -> None:
+            with _transaction(database):
+                database.execute("DELETE FROM rows")
+                database.execute("DELETE FROM files")
+            database.execute("VACUUM")
+
+        self._rows, self._files = [], []
+        self._try(forget)
+
+    def close(self) -> None:
+        """Commit, let the longest unused rows go where there are too many, and close."""
+        self.commit()
+        if self._added:
+            self._try(self._trim)
+        if self._database is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self._database.close()
+            self._database = None
+
+    def _trim(self, database: sqlite3.Connection) -> None:
+        excess = _size(database) - self.max_bytes
+        if excess <= 0:
+            return
+        excess += self.max_bytes // 10  # so that not every run has to
+        going: list[tuple[int]] = []
+        for row_id, size in database.execute("SELECT id, length(vector) FROM rows ORDER BY used"):
+            if excess <= 0:
+                break
+            going.append((row_id,))
+            excess -= size
+        with _transaction(database):
+            database.executemany("DELETE FROM rows WHERE id = ?", going)
+            database.execute("DELETE FROM files WHERE content NOT IN (SELECT content FROM rows)")
+        database.execute("VACUUM")
+
+    # -- the database
+
+    def _try(self, action: Callable[[sqlite3.Connection], T]) -> T | None:
+        """Do something with the database; None where that cannot be done, now or any more."""
+        for attempt in (1, 2):
+            if self._off:
+                return None
+            try:
+                return action(self._open())
+            except (sqlite3.Error, OSError) as error:
+                damaged = isinstance(error, sqlite3.DatabaseError) and not isinstance(
+                    error, sqlite3.OperationalError
+                )
+                if damaged and attempt == 1 and self._set_aside():
+                    continue
+                self._turn_off(error)
+        return None
+
+    def _open(self) -> sqlite3.Connection:
+        if self._database is None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            # Transactions are begun and ended by hand.
+            database = sqlite3.connect(self.path, timeout=30.0, isolation_level=None)
+            try:
+                database.execute("PRAGMA journal_mode = WAL")
+                database.execute("PRAGMA synchronous = NORMAL")
+                database.executescript(_SCHEMA)
+            except BaseException:
+                database.close()
+                raise
+            self._database = database
+        return self._database
+
+    def _set_aside(self) -> bool:
+        """Move a damaged database out of the way; whether that worked."""
+        if self._database is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self._database.close()
+            self._database = None
+        try:
+            self.path.replace(self.path.with_name(f"{_FILE}.damaged"))
+            for ending in ("-wal", "-shm"):
+                self.path.with_name(_FILE + ending).unlink(missing_ok=True)
+        except OSError:
+            return False
+        return True
+
+    def _turn_off(self, error: Exception) -> None:
+        self._off = True
+        if self._database is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self._database.close()
+            self._database = None
+        warnings.warn(
+            f"{self.path}: the cache of features cannot be used ({error}); going on without it. "
+            "Set EMOTONE_CACHE to a folder that can be written.",
+            EmotoneWarning,
+            stacklevel=4,
+        )
+
+
+@contextlib.contextmanager
+def _transaction(database: sqlite3.Connection) -> Iterator[None]:
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(sqlite3.Error):
+            database.execute("ROLLBACK")
+        raise
+    database.execute("COMMIT")
+
+
+def _size(database: sqlite3.Connection) -> int:
+    return int(database.execute("SELECT COALESCE(SUM(length(vector)), 0) FROM rows").fetchone()[0])
+
+
+def _path_key(path: Path) -> bytes:
+    return os.fsencode(os.path.abspath(path))  # noqa: PTH100 -- keeps symbolic links apart
+
+
+def _unpack(vector: bytes, checksum: int) -> FloatArray | None:
+    """The row, or None where it is not what was written."""
+    if not isinstance(vector, bytes) or len(vector) % 4 or zlib.crc32(vector) != checksum:
+        return None
+    return np.frombuffer(vector, dtype="<f4").astype(np.float32)

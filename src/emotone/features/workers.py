@@ -1,0 +1,298 @@
+"""Processes that compute features for another one.
+
+A worker is a fresh interpreter that reads one path per line on its standard input and answers with
+a line of JSON and a row of float32. Plain pipes instead of `multiprocessing`, because
+
+- the caller's script needs no ``if __name__ == "__main__"`` and is not imported again,
+- nothing is pickled,
+- a decoder that crashes on a damaged file takes down one worker and fails one file, and
+- a worker ends by itself when its caller is gone, however that came about.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+import numpy as np
+
+from emotone import errors
+from emotone.audio.waveform import FloatArray
+
+_MAX_HEADER = 2**20
+# A worker that cannot even start says so in its first answer; one that dies before is not retried
+# for ever.
+_MAX_STARTS_WITHOUT_ANSWER = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a worker made of one file.
+
+    Attributes
+    ----------
+    index
+        Which of the paths.
+    outcome
+        The row, or why there is none.
+    warned
+        Warnings on the way: the name of the category and the text.
+    """
+
+    index: int
+    outcome: FloatArray | errors.EmotoneError
+    warned: tuple[tuple[str, str], ...] = ()
+
+
+class Workers:
+    """A few worker processes, started when entered and gone when left.
+
+    Parameters
+    ----------
+    count
+        How many processes.
+    job
+        What each is to do, as plain types; see `serve`.
+    """
+
+    def __init__(self, count: int, job: dict[str, Any]) -> None:
+        self._job = json.dumps(job).encode() + b"\n"
+        self._tasks: queue.Queue[tuple[int, Path] | None] = queue.Queue()
+        self._answers: queue.Queue[Answer | BaseException] = queue.Queue()
+        self._processes: set[subprocess.Popen[bytes]] = set()
+        self._lock = threading.Lock()
+        self._closed = False
+        self._threads = [
+            threading.Thread(target=self._run, name=f"emotone-worker-{number}", daemon=True)
+            for number in range(count)
+        ]
+
+    def __enter__(self) -> Workers:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with self._lock:
+            self._closed = True
+            for process in self._processes:
+                process.kill()  # whatever it is in the middle of is not wanted any more
+        for _ in self._threads:
+            self._tasks.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def answers(self, tasks: Iterable[tuple[int, Path]]) -> Iterator[Answer]:
+        """The answers as they come, in no order; tasks are taken only as fast as they are done."""
+        waiting = 0
+        source = iter(tasks)
+        exhausted = False
+        while True:
+            while not exhausted and waiting < 2 * len(self._threads):
+                task = next(source, None)
+                if task is None:
+                    exhausted = True
+                else:
+                    self._tasks.put(task)
+                    waiting += 1
+            if not waiting:
+                return
+            answer = self._next()
+            if isinstance(answer, BaseException):
+                raise answer
+            waiting -= 1
+            yield answer
+
+    def _next(self) -> Answer | BaseException:
+        while True:
+            with contextlib.suppress(queue.Empty):
+                # With a time-out, since Ctrl-C does not get through an endless wait on Windows.
+                return self._answers.get(timeout=0.5)
+
+    # -- one thread per process
+
+    def _run(self) -> None:
+        process: subprocess.Popen[bytes] | None = None
+        silent_starts = 0
+        try:
+            while (task := self._tasks.get()) is not None:
+                if process is None:
+                    process = self._start()
+                if process is None:
+                    return
+                index, path = task
+                try:
+                    answer = _ask(process, index, path)
+                    silent_starts = 0
+                except (OSError, ValueError, EOFError):
+                    status = self._stop(process)
+                    process = None
+                    silent_starts += 1
+                    if silent_starts == _MAX_STARTS_WITHOUT_ANSWER:
+                        raise errors.EmotoneError(
+                            f"the processes computing features keep dying (exit status {status})",
+                            remedy="Use one job, and see whether memory runs out.",
+                            code="worker_died",
+                        ) from None
+                    answer = Answer(index, _crashed(path, status))
+                self._answers.put(answer)
+        except BaseException as error:
+            self._answers.put(error)
+        finally:
+            if process is not None:
+                self._stop(process)
+
+    def _start(self) -> subprocess.Popen[bytes] | None:
+        with self._lock:
+            if self._closed:
+                return None
+            process = subprocess.Popen(
+                [sys.executable, "-c", f"from {__name__} import serve; serve()"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env=_environment(),
+                **_APART,
+            )
+            self._processes.add(process)
+        with contextlib.suppress(OSError):  # a worker that is already dead shows at the first task
+            _pipe(process.stdin).write(self._job)
+        return process
+
+    def _stop(self, process: subprocess.Popen[bytes]) -> int:
+        for pipe in (process.stdin, process.stdout):
+            with contextlib.suppress(OSError):
+                _pipe(pipe).close()
+        try:
+            status = process.wait(timeout=5.0)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            status = process.wait()
+        with self._lock:
+            self._processes.discard(process)
+        return status
+
+
+# Ctrl-C in a terminal goes to its whole process group; the workers' end is their caller's business.
+_APART: dict[str, Any] = (
+    {"creationflags": 0x00000200} if sys.platform == "win32" else {"start_new_session": True}
+)
+
+
+def _environment() -> dict[str, str]:
+    path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)  # noqa: PTH109
+    # One thread each: there are as many workers as cores.
+    single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    return os.environ | single | {"PYTHONPATH": path, "PYTHONSAFEPATH": "1"}
+
+
+def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
+    if pipe is None:
+        raise ValueError("the process was started without a pipe")
+    return pipe
+
+
+def _ask(process: subprocess.Popen[bytes], index: int, path: Path) -> Answer:
+    stdin, stdout = _pipe(process.stdin), _pipe(process.stdout)
+    stdin.write(json.dumps(str(path)).encode() + b"\n")
+    stdin.flush()
+    line = stdout.readline(_MAX_HEADER)
+    if not line.endswith(b"\n"):
+        raise EOFError("the worker is gone")
+    header = json.loads(line)
+    warned = tuple((category, text) for category, text in header["warned"])
+    if "error" in header:
+        return Answer(index, _error_from(header["error"]), warned)
+    data = stdout.read(4 * header["numbers"])
+    if len(data) != 4 * header["numbers"]:
+        raise EOFError("the worker is gone")
+    return Answer(index, np.frombuffer(data, dtype=np.float32).copy(), warned)
+
+
+def _crashed(path: Path, status: int) -> errors.EmotoneError:
+    how = f"signal {-status}" if status < 0 else f"exit status {status}"
+    return errors.AudioError(
+        f"reading it brought the process down ({how})",
+        source=path,
+        remedy="Convert the file to WAV or FLAC, or leave it out.",
+        code="crashed",
+    )
+
+
+def _error_to(error: errors.EmotoneError) -> dict[str, Any]:
+    return {
+        "kind": type(error).__name__,
+        "cause": error.cause,
+        "source": error.source,
+        "remedy": error.remedy,
+        "code": error.code,
+    }
+
+
+def _error_from(values: dict[str, Any]) -> errors.EmotoneError:
+    kind = getattr(errors, values["kind"], errors.EmotoneError)
+    if kind is errors.MissingExtraError:  # it makes its own message
+        kind = errors.FeatureError
+    made = kind(
+        values["cause"], source=values["source"], remedy=values["remedy"], code=values["code"]
+    )
+    if not isinstance(made, errors.EmotoneError):
+        raise ValueError("not an error of emotone")
+    return made
+
+
+# -- inside of a worker
+
+
+def serve() -> None:
+    """Answer paths from standard input until it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Whatever a library prints must not mix with the answers.
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    lines = sys.stdin.buffer
+    from emotone.features.extraction import Job
+
+    job = Job.from_dict(json.loads(lines.readline()))
+    for line in lines:
+        path = Path(json.loads(line))
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            outcome = job.attempt(path)
+        warned = [
+            (warning.category.__name__, str(warning.message))
+            for warning in caught
+            if issubclass(warning.category, errors.EmotoneWarning)
+        ]
+        header: dict[str, Any] = {"warned": warned}
+        data = b""
+        if isinstance(outcome, errors.EmotoneError):
+            header["error"] = _error_to(outcome)
+        else:
+            header["numbers"] = len(outcome)
+            data = np.ascontiguousarray(outcome, dtype=np.float32).tobytes()
+        answers.write(json.dumps(header).encode() + b"\n" + data)
+        answers.flush()
+
+
+def warn_again(warned: Iterable[tuple[str, str]]) -> None:
+    """Issue the warnings of a worker here."""
+    for category, text in warned:
+        kind = getattr(errors, category, errors.EmotoneWarning)
+        warnings.warn(text, kind, stacklevel=3)

@@ -1,0 +1,439 @@
+"""From audio to its emotion: a bundle, run by ONNX Runtime.
+
+This room needs numpy, soundfile, soxr and onnxruntime and nothing else; what a program imports
+here is what it waits for before the first answer.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emotone import audio, features
+from emotone.audio.limits import DEFAULT_LIMITS, Limits
+from emotone.audio.preparation import Preparation
+from emotone.audio.sources import Source, source_name
+from emotone.audio.waveform import FloatArray, Waveform
+from emotone.bundle import DEFAULT_MAX_BYTES, Bundle, Check, find
+from emotone.bundle import verify as verify_bundle
+from emotone.errors import AudioError, BundleError, EmotoneError, FeatureError, UsageError
+from emotone.features.extraction import Job, as_error, cores
+from emotone.prediction import UNCERTAIN, Failure, Prediction
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+Progress = Callable[[int, int], None]
+"""Called with how many inputs are answered and how many there are."""
+
+_WAITING_PER_JOB = 4
+"""Clips in work or answered ahead of the reader, per thread."""
+
+_AGAIN = "Get the bundle again from where it came from, or train it again."
+
+
+def load(
+    model: str | Path | None = None,
+    *,
+    threads: int = 1,
+    limits: Limits = DEFAULT_LIMITS,
+    max_bytes: int = DEFAULT_MAX_BYTES,
+) -> Recognizer:
+    """Open a model.
+
+    Parameters
+    ----------
+    model
+        None for the one that ships with the package; the name of an installed one; or the path of
+        a bundle.
+    threads
+        Cores that one answer may use; see `Recognizer`.
+    limits
+        Bounds on the audio that is accepted.
+    max_bytes
+        The most that the model may hold.
+
+    Raises
+    ------
+    BundleError
+        If there is none, or it is refused; see `Bundle.open` and `Recognizer`.
+
+    Examples
+    --------
+    >>> recognizer = load()                                 # doctest: +SKIP
+    >>> recognizer.predict("clip.wav").emotion              # doctest: +SKIP
+    'angry'
+    """
+    bundle = Bundle.open(find(model), max_bytes=max_bytes)
+    return Recognizer(bundle, threads=threads, limits=limits)
+
+
+class Recognizer:
+    """Names the emotion of clips. It may be used from several threads at once.
+
+    Parameters
+    ----------
+    bundle
+        The model.
+    threads
+        Cores that one answer may use. A clip takes milliseconds, so 1 is mostly best; for many
+        clips see `predict_many`.
+    limits
+        Bounds on the audio that is accepted.
+
+    Raises
+    ------
+    BundleError
+        If the bundle was made with a feature set or a preparation that this emotone does not have,
+        or has in another version: its answers would be wrong.
+
+    Notes
+    -----
+    ONNX Runtime is imported and the model is loaded with the first answer.
+    """
+
+    def __init__(
+        self, bundle: Bundle, *, threads: int = 1, limits: Limits = DEFAULT_LIMITS
+    ) -> None:
+        if threads < 1:
+            raise UsageError(f"threads is {threads}", remedy="Give a whole number from 1.")
+        self.card = bundle.card
+        self._bundle: Bundle | None = bundle
+        self._source = bundle.path
+        self._threads = threads
+        self._limits = limits
+        self._preparation, self._job = _front_end(bundle, limits)
+        self._session: onnxruntime.InferenceSession | None = None
+        self._loading = threading.Lock()
+
+    @property
+    def emotions(self) -> tuple[str, ...]:
+        """What the columns of the scores mean, in order."""
+        return self.card.emotions
+
+    @property
+    def model(self) -> str:
+        """Name and version of the model, ``"emotone-default@1.0"``."""
+        return self.card.model
+
+    def __repr__(self) -> str:
+        return f"Recognizer({self.model}, emotions={', '.join(self.emotions)})"
+
+    def predict(self, source: Source, *, threshold: float | None = None) -> Prediction:
+        """The emotion of one clip.
+
+        Parameters
+        ----------
+        source
+            A path, bytes, a binary file object, ``"-"`` for standard input, or
+            ``(samples, rate)``.
+        threshold
+            The least confidence, from 0 to 1; below it the answer is ``"uncertain"``.
+
+        Raises
+        ------
+        AudioError
+            If there is nothing to hear in it.
+        UsageError
+            If the threshold is not from 0 to 1.
+        BundleError
+            If the model does not load or does not answer as its card says.
+
+        Examples
+        --------
+        >>> recognizer.predict((samples, 16000), threshold=0.5)      # doctest: +SKIP
+        Prediction(emotion='uncertain', confidence=0.38, ...)
+        """
+        _check_threshold(threshold)
+        waveform = audio.read(source, limits=self._limits)
+        scores = self._scores(self._input_of(waveform))[0]
+        order = np.argsort(-scores, kind="stable")
+        ranked = {self.emotions[i]: float(scores[i]) for i in order}
+        emotion, confidence = next(iter(ranked.items()))
+        if threshold is not None and confidence < threshold:
+            emotion = UNCERTAIN
+        return Prediction(
+            emotion=emotion,
+            confidence=confidence,
+            scores=ranked,
+            duration_s=waveform.duration_s,
+            model=self.model,
+            file=os.fspath(source) if isinstance(source, (str, os.PathLike)) else None,
+        )
+
+    def predict_many(
+        self,
+        sources: Iterable[Source],
+        *,
+        threshold: float | None = None,
+        jobs: int | None = None,
+        progress: Progress | None = None,
+    ) -> Iterator[Prediction | Failure]:
+        """The emotions of many clips, in their order, as they come.
+
+        Parameters
+        ----------
+        sources
+            As for `predict`; a folder stands for all audio files below it.
+        threshold
+            As for `predict`.
+        jobs
+            Clips worked on at once; as many as there are cores when None.
+        progress
+            Called with how many are answered, and of how many.
+
+        Yields
+        ------
+        Prediction or Failure
+            One for each clip. What cannot be read gives a `Failure` and the others are answered.
+
+        Raises
+        ------
+        UsageError
+            If the threshold is not from 0 to 1 or `jobs` is below 1.
+        BundleError
+            If the model does not load.
+        """
+        _check_threshold(threshold)
+        if jobs is not None and jobs < 1:
+            raise UsageError(f"jobs is {jobs}", remedy="Give a whole number from 1.")
+        clips = list(_expand(sources))
+        self._loaded()
+        workers = min(cores() if jobs is None else jobs, max(1, len(clips)))
+        return self._answers(clips, threshold, workers, progress)
+
+    def scores(self, features: npt.ArrayLike) -> FloatArray:
+        """The calibrated probabilities for rows that were computed before.
+
+        Parameters
+        ----------
+        features
+            Shape ``(n, dimension)``, or ``(dimension,)`` for one clip: the feature set of the card,
+            computed after the preparation of the card. For a model over the waveform: ``(n,
+            samples)`` at the rate of the card.
+
+        Returns
+        -------
+        numpy.ndarray
+            float32, shape ``(n, emotions)``; each row sums to 1.
+
+        Raises
+        ------
+        FeatureError
+            If the shape is another one, or numbers are not finite.
+        """
+        rows = np.atleast_2d(np.asarray(features, dtype=np.float32))
+        wanted = self.card.input.dimension
+        if rows.ndim != 2 or (wanted is not None and rows.shape[1] != wanted):
+            raise FeatureError(
+                f"features of shape {np.shape(features)}, but {self.model} takes "
+                f"(n, {wanted or 'samples'})",
+                remedy=f"Compute them with the feature set {self.card.feature_set!r}.",
+            )
+        if not np.isfinite(rows).all():
+            raise FeatureError(
+                "the features hold numbers that are not finite", remedy="Leave out those rows."
+            )
+        if not len(rows):
+            return np.empty((0, len(self.emotions)), dtype=np.float32)
+        return self._scores(rows)
+
+    # -- within
+
+    def _input_of(self, waveform: Waveform) -> FloatArray:
+        """What the model takes for one clip, shape ``(1, ...)``."""
+        if self._job is not None:
+            return self._job.row(waveform)[np.newaxis]
+        prepared = self._preparation.apply(waveform)
+        if prepared.rate != self.card.input.rate:
+            prepared = audio.read(prepared, rate=self.card.input.rate)
+        return prepared.samples[np.newaxis]
+
+    def _scores(self, rows: FloatArray) -> FloatArray:
+        session = self._loaded()
+        try:
+            (scores,) = session.run(["scores"], {self.card.input.kind: rows})
+        except Exception as error:  # ONNX Runtime has its own, without a common base
+            raise self._refuse(f"the model fails to compute ({_first_line(error)})") from error
+        expected = (len(rows), len(self.emotions))
+        if np.shape(scores) != expected or not np.isfinite(scores).all():
+            raise self._refuse("the model does not answer with a finite score per emotion")
+        result: FloatArray = scores
+        return result
+
+    def _loaded(self) -> onnxruntime.InferenceSession:
+        if self._session is None:
+            with self._loading:
+                if self._session is None and self._bundle is not None:
+                    self._session = self._load(self._bundle.model_bytes())
+                    self._bundle = None  # the session has its own copy
+        if self._session is None:
+            raise self._refuse("the model was not loaded")
+        return self._session
+
+    def _load(self, model: bytes) -> onnxruntime.InferenceSession:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self._threads
+        options.inter_op_num_threads = 1
+        # Rows are small and few: reserving memory ahead costs more than it gains.
+        options.enable_cpu_mem_arena = False
+        options.enable_mem_pattern = False
+        options.log_severity_level = 4
+        try:
+            session = onnxruntime.InferenceSession(
+                model, options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:
+            raise self._refuse(f"the model does not load ({_first_line(error)})") from error
+        inputs = {(node.name, node.type) for node in session.get_inputs()}
+        outputs = {(node.name, node.type) for node in session.get_outputs()}
+        if inputs != {(self.card.input.kind, "tensor(float)")}:
+            raise self._refuse(f"the model must take one float32 input {self.card.input.kind!r}")
+        if ("scores", "tensor(float)") not in outputs:
+            raise self._refuse("the model must give a float32 output 'scores'")
+        return session
+
+    def _refuse(self, cause: str) -> BundleError:
+        return BundleError(cause, source=self._source, remedy=_AGAIN)
+
+    def _attempt(self, source: Source, threshold: float | None) -> Prediction | Failure:
+        try:
+            return self.predict(source, threshold=threshold)
+        except Exception as error:
+            name = source_name(source)
+            return Failure(name, as_error(error, name))
+
+    def _answers(
+        self,
+        clips: list[Source | Failure],
+        threshold: float | None,
+        workers: int,
+        progress: Progress | None,
+    ) -> Iterator[Prediction | Failure]:
+        def attempt(clip: Source | Failure) -> Prediction | Failure:
+            return clip if isinstance(clip, Failure) else self._attempt(clip, threshold)
+
+        answers = map(attempt, clips) if workers == 1 else _in_order(attempt, clips, workers)
+        for done, answer in enumerate(answers, start=1):
+            if progress is not None:
+                progress(done, len(clips))
+            yield answer
+
+
+def verify(path: str | Path, *, max_bytes: int = DEFAULT_MAX_BYTES) -> list[Check]:
+    """Every check of a bundle, one by one: those of `emotone.bundle.verify`, and whether it runs.
+
+    Returns
+    -------
+    list of Check
+        In the order in which they are made, up to the first that fails. The last is ``runs``: this
+        emotone has the feature set, the model loads, and its scores are probabilities.
+    """
+    checks = verify_bundle(path, max_bytes=max_bytes)
+    if not all(check.passed for check in checks):
+        return checks
+    try:
+        detail = _trial(Bundle.open(path, max_bytes=max_bytes))
+    except EmotoneError as error:
+        return [*checks, Check("runs", False, str(error))]
+    return [*checks, Check("runs", True, detail)]
+
+
+def _trial(bundle: Bundle) -> str:
+    recognizer = Recognizer(bundle)
+    width = bundle.card.input.dimension or bundle.card.input.rate or 1
+    rows = np.random.default_rng(0).normal(size=(3, width)).astype(np.float32)
+    scores = recognizer.scores(rows)
+    if scores.min() < 0 or abs(scores.sum(axis=1) - 1).max() > 1e-3:
+        raise BundleError(
+            "the scores of the model are not probabilities", source=bundle.path, remedy=_AGAIN
+        )
+    return f"{len(rows)} random rows in, {scores.shape[1]} probabilities each out"
+
+
+def _front_end(bundle: Bundle, limits: Limits) -> tuple[Preparation, Job | None]:
+    """What turns a waveform into the model's input; checked to be what training did."""
+    card = bundle.card
+    newer = "Upgrade with: pip install --upgrade emotone. Or train the model again."
+    try:
+        preparation = Preparation.from_dict(card.preparation)
+        found = None if card.feature_set is None else features.get(card.feature_set)
+    except EmotoneError as error:
+        raise BundleError(
+            f"it needs what this emotone does not have: {error.cause}",
+            source=bundle.path,
+            remedy=error.remedy or newer,
+        ) from error
+    if found is None:
+        return preparation, None
+    if found.version != card.feature_version or found.dimension != card.input.dimension:
+        raise BundleError(
+            f"it was trained on version {card.feature_version} of the feature set {found.name} "
+            f"({card.input.dimension} numbers), but this emotone has version {found.version} "
+            f"({found.dimension})",
+            source=bundle.path,
+            remedy=newer,
+            code="other_features",
+        )
+    return preparation, Job(found.name, preparation, limits)
+
+
+def _check_threshold(threshold: float | None) -> None:
+    if threshold is not None and not 0 <= threshold <= 1:
+        raise UsageError(
+            f"the threshold is {threshold}", remedy="Give a confidence from 0 to 1, such as 0.5."
+        )
+
+
+def _expand(sources: Iterable[Source]) -> Iterator[Source | Failure]:
+    """The clips that the sources stand for; an empty folder is a failure of its own."""
+    for source in sources:
+        if not isinstance(source, (str, os.PathLike)) or not Path(source).is_dir():
+            yield source
+            continue
+        found = audio.find_audio([source])
+        yield from found
+        if not found:
+            error = AudioError(
+                "the folder holds no audio files",
+                source=source,
+                remedy="Name a folder with audio files in it, or the files themselves.",
+                code="is_directory",
+            )
+            yield Failure(os.fspath(source), error)
+
+
+def _in_order(
+    attempt: Callable[[Source | Failure], Prediction | Failure],
+    clips: list[Source | Failure],
+    workers: int,
+) -> Iterator[Prediction | Failure]:
+    """Answers in the order of the clips, a bounded number of them worked on ahead."""
+    from concurrent.futures import Future, ThreadPoolExecutor
+
+    waiting: deque[Future[Any]] = deque()
+    with ThreadPoolExecutor(workers, thread_name_prefix="emotone") as pool:
+        try:
+            for clip in clips:
+                waiting.append(pool.submit(attempt, clip))
+                if len(waiting) >= workers * _WAITING_PER_JOB:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip().splitlines()
+    return text[0][:300] if text else type(error).__name__
