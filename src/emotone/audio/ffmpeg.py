@@ -1,0 +1,175 @@
+"""Decoding through FFmpeg (PyAV): AAC, MP4, MOV, Matroska, WebM, and what soundfile refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import av
+import av.error
+import numpy as np
+
+from emotone.audio.decoding import CHUNK_SAMPLES, FileDecoder, to_float
+from emotone.audio.headers import Header
+from emotone.audio.sources import Encoded
+from emotone.audio.waveform import FloatArray
+from emotone.errors import AudioError
+
+CONTAINERS = (
+    "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dsf,dts,eac3,flac,flv,loas,matroska,webm,mov,mp4,"
+    "m4a,3gp,3g2,mj2,mp3,mpc,mpc8,mpeg,mpegts,mxf,nut,ogg,rm,tak,tta,voc,w64,wav,wv"
+)
+"""The demuxers allowed: no playlist (it could name other files or addresses), no image, no raw
+format that takes any bytes for sound."""
+
+_LENGTH_KNOWN = {"mov,mp4,m4a,3gp,3g2,mj2", "flac", "wav", "aiff", "caf", "asf", "ape", "tta", "wv"}
+"""Containers whose stated length is counted, not estimated from a bit rate."""
+
+
+class FfmpegDecoder(FileDecoder):
+    """The first audio track of anything FFmpeg reads.
+
+    Damaged packets are stepped over and counted. The first frame is decoded at once, since some
+    codecs tell their true rate only there.
+
+    Raises
+    ------
+    AudioError
+        ``unreadable_audio`` when it is not audio or nothing of it decodes; ``no_channels`` when
+        the file holds video or data and no audio track.
+    """
+
+    def __init__(self, encoded: Encoded, header: Header) -> None:
+        self._name = encoded.name
+        self._damaged = 0
+        self.note = header.note
+        try:
+            self._container = av.open(encoded.handle, "r", options={"format_whitelist": CONTAINERS})
+        except (av.error.FFmpegError, ValueError, UnicodeError) as error:
+            raise _not_audio(encoded.name) from error
+        try:
+            self._start(encoded, header)
+        except BaseException:
+            self._container.close()
+            raise
+
+    def _start(self, encoded: Encoded, header: Header) -> None:
+        if not self._container.streams.audio:
+            raise AudioError(
+                "it holds no audio track",
+                source=self._name,
+                remedy="Give a file with sound in it.",
+                code="no_channels",
+            )
+        stream = self._container.streams.audio[0]
+        self._stream = stream
+        self.container = self._container.format.name
+        codec = stream.codec_context
+        if codec is None:
+            raise AudioError(
+                "its audio is in a codec that FFmpeg does not know",
+                source=self._name,
+                remedy="Convert it to WAV or FLAC.",
+            )
+        self.codec = codec.name
+        self._frames = self._decode()
+        self._first = next(self._frames, None)
+        if self._first is None or self._first.sample_rate < 1:
+            raise _not_audio(encoded.name)
+        self.rate = self._first.sample_rate
+        self.channels = len(self._first.layout.channels)
+        self._format, self._layout = self._first.format.name, self._first.layout.name
+        self.promised_s = header.promised_s or self._stated_s()
+
+    def _stated_s(self) -> float | None:
+        container, stream = self._container, self._stream
+        if self.container in _LENGTH_KNOWN:
+            if stream.duration is not None and stream.time_base is not None:
+                return float(stream.duration * stream.time_base)
+        elif "matroska" in self.container:
+            clock = stream.metadata.get("DURATION", "").split(":")
+            if len(clock) == 3:
+                return float(clock[0]) * 3600 + float(clock[1]) * 60 + float(clock[2])
+            if container.duration and not container.streams.video:
+                return container.duration / av.time_base
+        return None
+
+    def _decode(self) -> Iterator[av.AudioFrame]:
+        packets = self._container.demux(self._stream)
+        while True:
+            try:
+                packet = next(packets)
+            except StopIteration:
+                return
+            except av.error.FFmpegError:
+                # The container itself breaks off: nothing follows that could be found.
+                self._damaged += 1
+                return
+            try:
+                yield from packet.decode()
+            except (av.error.FFmpegError, ValueError):
+                self._damaged += 1
+
+    def chunks(self) -> Iterator[FloatArray]:
+        """Yield the samples in order, each piece of shape ``(frames, channels)``."""
+        step = max(1, CHUNK_SAMPLES // self.channels)
+        held: list[FloatArray] = []
+        count = total = 0
+        for frame in self._all_frames():
+            held.append(frame)
+            count += len(frame)
+            if count >= step:
+                total += count
+                yield np.concatenate(held)
+                held, count = [], 0
+        if held:
+            total += count
+            yield np.concatenate(held)
+        self.compare(total)
+        if self._damaged and self.note is None:
+            parts = "part is" if self._damaged == 1 else "parts are"
+            self.note = f"{self._damaged} {parts} damaged and left out"
+
+    def _all_frames(self) -> Iterator[FloatArray]:
+        converter: av.AudioResampler | None = None
+        frame, self._first = self._first, None
+        while frame is not None:
+            if self._is_uniform(frame):
+                yield self._to_array(frame)
+            else:
+                # Rate or channels change on the way, as in a broadcast: bring them to the first's.
+                if converter is None:
+                    converter = av.AudioResampler(self._format, self._layout, self.rate)
+                try:
+                    converted = converter.resample(frame)
+                except ValueError:
+                    converter = av.AudioResampler(self._format, self._layout, self.rate)
+                    converted = converter.resample(frame)
+                for piece in converted:
+                    yield self._to_array(piece)
+            frame = next(self._frames, None)
+
+    def _is_uniform(self, frame: av.AudioFrame) -> bool:
+        return (
+            frame.sample_rate == self.rate
+            and frame.format.name == self._format
+            and frame.layout.name == self._layout
+        )
+
+    def _to_array(self, frame: av.AudioFrame) -> FloatArray:
+        array: Any = frame.to_ndarray()
+        samples = array.T if frame.format.is_planar else array.reshape(-1, self.channels)
+        return to_float(samples)
+
+    def close(self) -> None:
+        """Let go of FFmpeg's handle."""
+        self._frames.close()  # type: ignore[attr-defined]
+        self._container.close()
+
+
+def _not_audio(name: str) -> AudioError:
+    return AudioError(
+        "it is not audio, or is damaged beyond reading",
+        source=name,
+        remedy="Check that it plays elsewhere; WAV, FLAC, MP3, Ogg, M4A, MP4 and WebM are read.",
+    )
