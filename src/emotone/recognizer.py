@@ -126,7 +126,9 @@ class Recognizer:
     def __repr__(self) -> str:
         return f"Recognizer({self.model}, emotions={', '.join(self.emotions)})"
 
-    def predict(self, source: Source, *, threshold: float | None = None) -> Prediction:
+    def predict(
+        self, source: Source, *, threshold: float | None = None, channel: int | None = None
+    ) -> Prediction:
         """The emotion of one clip.
 
         Parameters
@@ -136,6 +138,8 @@ class Recognizer:
             ``(samples, rate)``.
         threshold
             The least confidence, from 0 to 1; below it the answer is ``"uncertain"``.
+        channel
+            Listen to this channel alone, counted from 0; to the mean of all when None.
 
         Raises
         ------
@@ -152,7 +156,7 @@ class Recognizer:
         Prediction(emotion='uncertain', confidence=0.38, ...)
         """
         _check_threshold(threshold)
-        waveform = audio.read(source, limits=self._limits)
+        waveform = audio.read(source, channel=channel, limits=self._limits)
         scores = self._scores(self._input_of(waveform))[0]
         order = np.argsort(-scores, kind="stable")
         ranked = {self.emotions[i]: float(scores[i]) for i in order}
@@ -173,6 +177,7 @@ class Recognizer:
         sources: Iterable[Source],
         *,
         threshold: float | None = None,
+        channel: int | None = None,
         jobs: int | None = None,
         progress: Progress | None = None,
     ) -> Iterator[Prediction | Failure]:
@@ -182,7 +187,7 @@ class Recognizer:
         ----------
         sources
             As for `predict`; a folder stands for all audio files below it.
-        threshold
+        threshold, channel
             As for `predict`.
         jobs
             Clips worked on at once; as many as there are cores when None.
@@ -207,7 +212,7 @@ class Recognizer:
         clips = list(_expand(sources))
         self._loaded()
         workers = min(cores() if jobs is None else jobs, max(1, len(clips)))
-        return self._answers(clips, threshold, workers, progress)
+        return self._answers(clips, threshold, channel, workers, progress)
 
     def scores(self, features: npt.ArrayLike) -> FloatArray:
         """The calibrated probabilities for rows that were computed before.
@@ -305,9 +310,11 @@ class Recognizer:
     def _refuse(self, cause: str) -> BundleError:
         return BundleError(cause, source=self._source, remedy=_AGAIN)
 
-    def _attempt(self, source: Source, threshold: float | None) -> Prediction | Failure:
+    def _attempt(
+        self, source: Source, threshold: float | None, channel: int | None
+    ) -> Prediction | Failure:
         try:
-            return self.predict(source, threshold=threshold)
+            return self.predict(source, threshold=threshold, channel=channel)
         except Exception as error:
             name = source_name(source)
             return Failure(name, as_error(error, name))
@@ -316,11 +323,14 @@ class Recognizer:
         self,
         clips: list[Source | Failure],
         threshold: float | None,
+        channel: int | None,
         workers: int,
         progress: Progress | None,
     ) -> Iterator[Prediction | Failure]:
         def attempt(clip: Source | Failure) -> Prediction | Failure:
-            return clip if isinstance(clip, Failure) else self._attempt(clip, threshold)
+            if isinstance(clip, Failure):
+                return clip
+            return self._attempt(clip, threshold, channel)
 
         answers = map(attempt, clips) if workers == 1 else _in_order(attempt, clips, workers)
         for done, answer in enumerate(answers, start=1):
@@ -400,15 +410,9 @@ def _expand(sources: Iterable[Source]) -> Iterator[Source | Failure]:
         if not isinstance(source, (str, os.PathLike)) or not Path(source).is_dir():
             yield source
             continue
-        found = audio.find_audio([source])
-        yield from found
-        if not found:
-            error = AudioError(
-                "the folder holds no audio files",
-                source=source,
-                remedy="Name a folder with audio files in it, or the files themselves.",
-                code="is_directory",
-            )
+        try:
+            yield from audio.find_audio([source])
+        except AudioError as error:
             yield Failure(os.fspath(source), error)
 
 
