@@ -41,7 +41,7 @@ _FILE = "features-1.sqlite"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS files (
     path BLOB PRIMARY KEY, size INTEGER, modified INTEGER, changed INTEGER, inode INTEGER,
-    content BLOB
+    content BLOB, checksum INTEGER
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS rows (
     id INTEGER PRIMARY KEY, content BLOB, recipe BLOB, used INTEGER, checksum INTEGER,
@@ -49,6 +49,8 @@ CREATE TABLE IF NOT EXISTS rows (
 );
 CREATE INDEX IF NOT EXISTS rows_used ON rows (used);
 """
+# What SQLite says where the place is to blame and not the database.
+_PLACE = ("unable to open", "readonly", "locked", "disk I/O", "is full")
 _PER_QUERY = 500
 _DAY_S = 86_400
 # A file changed this recently may change again within one tick of the file system's clock.
@@ -149,7 +151,7 @@ class FeatureCache:
         self._added = False
         # Gathered for a while and written at once: another process never waits for a computation.
         self._rows: list[tuple[bytes, bytes, int, int, bytes]] = []
-        self._files: list[tuple[bytes, int, int, int, int, bytes]] = []
+        self._files: list[tuple[bytes, int, int, int, int, bytes, int]] = []
         self._committed = time.monotonic()
 
     @property
@@ -200,18 +202,23 @@ class FeatureCache:
             keys = [_path_key(path) for path in part]
             marks = ",".join("?" * len(keys))
             query = (
-                "SELECT path, size, modified, changed, inode, id, used, checksum, vector "
+                "SELECT path, size, modified, changed, inode, files.content, files.checksum, "
+                "id, used, rows.checksum, vector "
                 "FROM files JOIN rows ON rows.content = files.content AND rows.recipe = ? "
                 f"WHERE path IN ({marks})"
             )
             known = {row[0]: row[1:] for row in database.execute(query, (recipe, *keys))}
             for path, key in zip(part, keys, strict=True):
                 entry = known.get(key)
-                if entry is None or Stamp.of(path) != Stamp(*entry[:4]):
+                if (
+                    entry is None
+                    or Stamp.of(path) != Stamp(*entry[:4])
+                    or _checksum(key, *entry[:5]) != entry[5]
+                ):
                     found.append(None)
                     continue
-                row_id, used, checksum, vector = entry[4:]
-                found.append(_unpack(vector, checksum))
+                row_id, used, checksum, vector = entry[6:]
+                found.append(_unpack(vector, checksum, entry[4], recipe))
                 if used != today:
                     stale.append((row_id,))
         if stale:
@@ -228,7 +235,7 @@ class FeatureCache:
     ) -> FloatArray | None:
         query = "SELECT checksum, vector FROM rows WHERE content = ? AND recipe = ?"
         entry = database.execute(query, (content, recipe)).fetchone()
-        return None if entry is None else _unpack(entry[1], entry[0])
+        return None if entry is None else _unpack(entry[1], entry[0], content, recipe)
 
     # -- writing
 
@@ -248,12 +255,18 @@ class FeatureCache:
         """
         vector = np.ascontiguousarray(row, dtype="<f4").tobytes()
         today = int(time.time() // _DAY_S)
-        self._rows.append((content, recipe, today, zlib.crc32(vector), vector))
+        checksum = _checksum(vector, content, recipe)
+        self._rows.append((content, recipe, today, checksum, vector))
         if stamp.settled:
-            key = _path_key(path)
-            self._files.append(
-                (key, stamp.size, stamp.modified, stamp.changed, stamp.inode, content)
+            file = (
+                _path_key(path),
+                stamp.size,
+                stamp.modified,
+                stamp.changed,
+                stamp.inode,
+                content,
             )
+            self._files.append((*file, _checksum(*file)))
         if time.monotonic() - self._committed > _COMMIT_EVERY_S:
             self.commit()
 
@@ -273,7 +286,7 @@ class FeatureCache:
                 self._rows,
             )
             database.executemany(
-                "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)", self._files
+                "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?)", self._files
             )
 
     # -- upkeep
@@ -330,11 +343,8 @@ class FeatureCache:
                 return None
             try:
                 return action(self._open())
-            except (sqlite3.Error, OSError) as error:
-                damaged = isinstance(error, sqlite3.DatabaseError) and not isinstance(
-                    error, sqlite3.OperationalError
-                )
-                if damaged and attempt == 1 and self._set_aside():
+            except Exception as error:  # a damaged database comes up with errors of any kind
+                if attempt == 1 and not _is_of_the_place(error) and self._set_aside():
                     continue
                 self._turn_off(error)
         return None
@@ -382,6 +392,13 @@ class FeatureCache:
         )
 
 
+def _is_of_the_place(error: Exception) -> bool:
+    """Whether the folder, the disk or another process is the cause, not damage."""
+    if isinstance(error, sqlite3.OperationalError):
+        return any(phrase in str(error) for phrase in _PLACE)
+    return isinstance(error, OSError)
+
+
 @contextlib.contextmanager
 def _transaction(database: sqlite3.Connection) -> Iterator[None]:
     database.execute("BEGIN IMMEDIATE")
@@ -402,8 +419,16 @@ def _path_key(path: Path) -> bytes:
     return os.fsencode(os.path.abspath(path))  # noqa: PTH100 -- keeps symbolic links apart
 
 
-def _unpack(vector: bytes, checksum: int) -> FloatArray | None:
+def _checksum(*parts: object) -> int:
+    """Binds what stands in one row together: damage may also mix two rows."""
+    value = 0
+    for part in parts:
+        value = zlib.crc32(part if isinstance(part, bytes) else repr(part).encode(), value)
+    return value
+
+
+def _unpack(vector: object, checksum: int, content: bytes, recipe: bytes) -> FloatArray | None:
     """The row, or None where it is not what was written."""
-    if not isinstance(vector, bytes) or len(vector) % 4 or zlib.crc32(vector) != checksum:
+    if not isinstance(vector, bytes) or _checksum(vector, content, recipe) != checksum:
         return None
     return np.frombuffer(vector, dtype="<f4").astype(np.float32)
