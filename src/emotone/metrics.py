@@ -467,7 +467,9 @@ def _calibration(sums: npt.NDArray[np.float64]) -> tuple[CalibrationBin, ...]:
 def _ratio(
     top: npt.NDArray[np.float64], bottom: npt.NDArray[np.float64], empty: float = float("nan")
 ) -> npt.NDArray[np.float64]:
-    return np.divide(top, bottom, out=np.full(top.shape, empty), where=bottom > 0)
+    result = np.full(top.shape, empty)
+    np.divide(top, bottom, out=result, where=bottom > 0)
+    return result
 
 
 def _nanmean(values: npt.NDArray[np.float64], axis: int) -> npt.NDArray[np.float64]:

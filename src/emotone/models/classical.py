@@ -1,0 +1,425 @@
+"""A classifier of emotions from features: preparation, one or more heads, calibrated scores."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emotone.errors import MissingExtraError, TrainingError, UsageError
+from emotone.models import families
+from emotone.models.calibration import fit_temperature, softmax
+from emotone.models.families import Family
+from emotone.models.graph import Graph
+from emotone.models.heads import Head
+from emotone.models.preprocessing import Preprocessing, Selection, check_selection
+
+FloatMatrix = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+AGREEMENT_FLOOR = 1e-7
+"""Added to an ensemble's mean score before its logarithm, the same here and in the ONNX graph."""
+
+
+def build(
+    family: str,
+    *,
+    params: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    class_weight: str | None = None,
+    sampling: str | None = None,
+    select: Selection = None,
+    calibration_folds: int = 3,
+) -> Classifier:
+    """An unfitted classifier.
+
+    Parameters
+    ----------
+    family
+        A name in `emotone.models.FAMILIES`.
+    params
+        Parameters of the scikit-learn estimator, over the family's defaults, and ``scale`` (bool):
+        standardise features first. For an ensemble ``members`` (a list of families) and
+        ``FAMILY.PARAMETER``.
+    seed
+        Of everything random.
+    class_weight
+        ``"balanced"`` lets each emotion weigh the same, by class weights where the estimator has
+        them and by balanced sampling where it has not (mlp, knn).
+    sampling
+        ``"balanced"`` repeats clips of the rarer emotions, drawn at random within the training
+        part, until all are as frequent.
+    select
+        Feature selection: a count, a share from 0 to 1, ``"model"`` or None; see `Preprocessing`.
+    calibration_folds
+        Folds of the inner cross-validation that the temperature is fitted on; 0 leaves it at 1.
+
+    Raises
+    ------
+    UsageError
+        If the family, a parameter or an option does not exist.
+    MissingExtraError
+        If scikit-learn is not installed.
+
+    Examples
+    --------
+    >>> build("knn", params={"n_neighbors": 3}).family.name
+    'knn'
+    """
+    entry = families.get(family)
+    for option, value in (("class_weight", class_weight), ("sampling", sampling)):
+        if value not in (None, "balanced"):
+            raise UsageError(f"{option} is 'balanced' or nothing, not {value!r}")
+    if calibration_folds < 0 or calibration_folds == 1:
+        raise UsageError("calibration needs 2 folds or more, or 0 to leave it out")
+    check_selection(select)
+    return Classifier(
+        family=entry,
+        params=families.resolve(entry, params or {}),
+        seed=seed,
+        class_weight=class_weight,
+        sampling=sampling,
+        select=select,
+        calibration_folds=calibration_folds,
+    )
+
+
+@dataclass
+class _Member:
+    """One family inside a classifier: its own preparation, head and temperature."""
+
+    preprocessing: Preprocessing
+    head: Head
+    temperature: float = 1.0
+
+    def logits(self, X: FloatMatrix) -> FloatMatrix:
+        return self.head.logits(self.preprocessing.transform(X))
+
+
+class Classifier:
+    """Features in, calibrated probabilities of each emotion out.
+
+    Made by `build`. Scores are ``softmax(logits / T)``; the temperature T is fitted on the
+    predictions of an inner cross-validation over the training clips, grouped by speaker where
+    speakers are given. An ensemble averages its members' calibrated scores p and is calibrated
+    again, with log p as the logits.
+
+    Attributes
+    ----------
+    family, params, seed, class_weight, sampling, select
+        As given to `build`, defaults filled in.
+    classes_
+        The emotions in the order of the scores' columns, after `fit`.
+    temperature_
+        T, after `fit`; 1 if it could not be fitted.
+    calibration_
+        How T came about, for the card.
+    loss_curve_, watch_curve_
+        Training loss, and log loss of the watched clips, after each epoch (mlp only, else empty).
+        The training loss is scikit-learn's: cross-entropy plus the L2 penalty.
+    """
+
+    def __init__(
+        self,
+        *,
+        family: Family,
+        params: dict[str, Any],
+        seed: int,
+        class_weight: str | None,
+        sampling: str | None,
+        select: Selection,
+        calibration_folds: int,
+    ) -> None:
+        self.family = family
+        self.params = params
+        self.seed = seed
+        self.class_weight = class_weight
+        self.sampling = sampling
+        self.select = select
+        self.calibration_folds = calibration_folds
+        self.classes_: npt.NDArray[np.str_] = np.array([], dtype=np.str_)
+        self.temperature_ = 1.0
+        self.calibration_: dict[str, Any] = {}
+        self.loss_curve_: list[float] = []
+        self.watch_curve_: list[float] = []
+        self._members: list[_Member] = []
+        self._dimension = 0
+
+    def fit(
+        self,
+        X: npt.ArrayLike,
+        y: Sequence[str] | npt.NDArray[Any],
+        groups: Sequence[str | None] | None = None,
+        watch: tuple[npt.ArrayLike, Sequence[str] | npt.NDArray[Any]] | None = None,
+    ) -> Classifier:
+        """Learn from labelled clips.
+
+        Parameters
+        ----------
+        X
+            Features, shape ``(n, d)``; taken as float32.
+        y
+            The emotion of each clip.
+        groups
+            The speaker of each, for the inner cross-validation; None where unknown.
+        watch
+            Features and emotions of clips whose loss is followed in `watch_curve_`. They are only
+            looked at: nothing is fitted to them and nothing stops because of them.
+
+        Returns
+        -------
+        Classifier
+            Itself.
+
+        Raises
+        ------
+        TrainingError
+            If the data cannot be learned from: fewer than two emotions, NaN features, lengths
+            that differ; or scikit-learn refuses a parameter's value.
+        """
+        try:
+            import sklearn  # noqa: F401
+        except ImportError as error:
+            raise MissingExtraError("training a model", "train") from error
+        features = _features(X)
+        labels = np.asarray(y, dtype=np.str_)
+        if len(labels) != len(features):
+            raise TrainingError(f"{len(features)} rows of features for {len(labels)} labels")
+        self.classes_, codes = np.unique(labels, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise TrainingError(
+                f"there are clips of {len(self.classes_)} emotion",
+                remedy="Train on clips of two emotions or more.",
+            )
+        self._dimension = features.shape[1]
+        watched = None
+        if watch is not None:
+            known = np.isin(np.asarray(watch[1], dtype=np.str_), self.classes_)
+            if known.any():
+                watched = (
+                    _features(watch[0])[known],
+                    np.searchsorted(self.classes_, np.asarray(watch[1], dtype=np.str_)[known]),
+                )
+        temperatures = self._calibrate(features, codes, groups)
+        self._members = self._fit_members(features, codes, watched)
+        for member, temperature in zip(self._members, temperatures, strict=True):
+            member.temperature = temperature
+        if len(self._members) == 1:
+            self.loss_curve_ = self._members[0].head.loss_curve
+            self.watch_curve_ = self._members[0].head.watch_curve
+        return self
+
+    def scores(self, X: npt.ArrayLike) -> FloatMatrix:
+        """Calibrated probabilities, shape ``(n, k)``, columns in the order of `classes_`."""
+        if not self._members:
+            raise TrainingError("this classifier has not been fitted yet")
+        features = _features(X)
+        if features.shape[1] != self._dimension:
+            raise TrainingError(
+                f"the classifier takes {self._dimension} features, not {features.shape[1]}"
+            )
+        logits = self._joined([m.logits(features) for m in self._members], self._temperatures())
+        return softmax(logits, self.temperature_)
+
+    def predict(self, X: npt.ArrayLike) -> npt.NDArray[np.str_]:
+        """The most probable emotion of each clip, shape ``(n,)``."""
+        chosen: npt.NDArray[np.str_] = self.classes_[self.scores(X).argmax(axis=1)]
+        return chosen
+
+    def to_onnx(self) -> bytes:
+        """The model as ONNX: ``features`` float32 (n, d) in, ``scores`` float32 (n, k) out.
+
+        It agrees with `scores` within 1e-4. The same training gives the same bytes.
+
+        Raises
+        ------
+        TrainingError
+            If it was not fitted or is too large to write.
+        """
+        if not self._members:
+            raise TrainingError("this classifier has not been fitted yet")
+        graph = Graph()
+        logits = [m.head.export(graph, m.preprocessing.export(graph, "features"))
+                  for m in self._members]  # fmt: skip
+        joined = logits[0]
+        if len(logits) > 1:
+            parts = [
+                graph.softmax(z, m.temperature) for z, m in zip(logits, self._members, strict=True)
+            ]
+            mean = graph.add("Mean", *parts)
+            joined = graph.add("Log", graph.add("Add", mean, graph.floats(AGREEMENT_FLOOR)))
+        scores = graph.softmax(joined, self.temperature_)
+        return graph.to_bytes(scores, self._dimension, len(self.classes_))
+
+    def out_of_fold(
+        self,
+        X: npt.ArrayLike,
+        y: Sequence[str] | npt.NDArray[Any],
+        groups: Sequence[str | None] | None,
+        folds: int,
+    ) -> tuple[FloatMatrix, IntArray, npt.NDArray[np.str_]]:
+        """Scores for clips by models that did not train on them nor (if grouped) on their speaker.
+
+        Uncalibrated (T = 1). Returns scores (n, k), class indices (n,) and class names (k,).
+        """
+        classes, codes = np.unique(np.asarray(y, dtype=np.str_), return_inverse=True)
+        per_member = self._held_out_logits(_features(X), codes, len(classes), groups, folds)
+        if per_member is None:
+            raise TrainingError(
+                "there are too few clips of an emotion to cross-validate",
+                remedy="Give every emotion at least two clips.",
+            )
+        joined = self._joined(per_member, [1.0] * len(per_member))
+        return softmax(joined), codes, classes
+
+    def _temperatures(self) -> list[float]:
+        return [member.temperature for member in self._members]
+
+    @staticmethod
+    def _joined(logits: Sequence[FloatMatrix], temperatures: Sequence[float]) -> FloatMatrix:
+        if len(logits) == 1:
+            return logits[0]
+        parts = [softmax(z, t) for z, t in zip(logits, temperatures, strict=True)]
+        joined: FloatMatrix = np.log(np.mean(parts, axis=0) + AGREEMENT_FLOOR)
+        return joined
+
+    def _calibrate(
+        self, X: FloatMatrix, y: IntArray, groups: Sequence[str | None] | None
+    ) -> list[float]:
+        """Fit the joint temperature; returns those of the members (1 for a single one)."""
+        count = len(self._specs())
+        self.temperature_ = 1.0
+        self.calibration_ = {"method": "none", "temperature": 1.0}
+        if self.calibration_folds == 0:
+            return [1.0] * count
+        logits = self._held_out_logits(X, y, len(self.classes_), groups, self.calibration_folds)
+        if logits is None:
+            return [1.0] * count
+        own = [1.0] if count == 1 else [fit_temperature(z, y) for z in logits]
+        self.temperature_ = fit_temperature(self._joined(logits, own), y)
+        self.calibration_ = {
+            "method": "temperature",
+            "temperature": round(self.temperature_, 6),
+            "folds": self.calibration_folds,
+            "grouped_by": "speaker" if _grouped(groups) else "nothing",
+        }
+        return own
+
+    def _held_out_logits(
+        self,
+        X: FloatMatrix,
+        y: IntArray,
+        k: int,
+        groups: Sequence[str | None] | None,
+        folds: int,
+    ) -> list[FloatMatrix] | None:
+        parts = inner_folds(y, groups, folds, self.seed)
+        if not parts:
+            return None
+        logits = [np.full((len(X), k), -np.inf) for _ in self._specs()]
+        for train, test in parts:
+            present, codes = np.unique(y[train], return_inverse=True)
+            if len(present) < 2:
+                continue
+            members = self._fit_members(X[train], codes, None)
+            for matrix, member in zip(logits, members, strict=True):
+                matrix[np.ix_(test, present)] = member.logits(X[test])
+        tested = np.isfinite(logits[0]).any(axis=1)
+        if not tested.all():
+            for matrix in logits:
+                matrix[~tested] = 0.0
+        return logits
+
+    def _specs(self) -> list[tuple[Family, dict[str, Any]]]:
+        """The single families that make up this one, each with its parameters."""
+        if self.family.head is not None:
+            return [(self.family, self.params)]
+        specs = []
+        for name in self.params.get("members", self.family.members):
+            member = families.get(name)
+            own = {
+                key.split(".", 1)[1]: value
+                for key, value in self.params.items()
+                if key.startswith(f"{name}.")
+            }
+            specs.append((member, families.resolve(member, own)))
+        return specs
+
+    def _fit_members(
+        self, X: FloatMatrix, y: IntArray, watch: tuple[FloatMatrix, IntArray] | None
+    ) -> list[_Member]:
+        members = []
+        for family, params in self._specs():
+            assert family.head is not None
+            own = dict(params)
+            scale = bool(own.pop("scale", family.scale))
+            weighs = family.head.weighs_classes
+            balance = self.sampling or (self.class_weight and not weighs)
+            rows = _balanced_rows(y, self.seed) if balance else np.arange(len(y))
+            preprocessing = Preprocessing(scale, self.select, self.seed)
+            prepared = preprocessing.fit(X, y)
+            head = family.head(own, self.seed, self.class_weight if weighs else None)
+            seen = None if watch is None else (preprocessing.transform(watch[0]), watch[1])
+            head.fit(prepared[rows], y[rows], seen)
+            members.append(_Member(preprocessing, head))
+        return members
+
+
+def inner_folds(
+    y: IntArray, groups: Sequence[str | None] | None, folds: int, seed: int
+) -> list[tuple[IntArray, IntArray]]:
+    """Train and test indices of a cross-validation inside the training part.
+
+    Stratified by emotion, and grouped by speaker if every speaker is known and there are two or
+    more. Empty if there are too few clips.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+    smallest = int(np.bincount(y).min())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if _grouped(groups):
+            names = np.asarray(groups, dtype=np.str_)
+            count = min(folds, len(np.unique(names)))
+            try:
+                splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
+                return list(splitter.split(y, y, names))
+            except ValueError:  # every emotion is rarer than there are folds
+                return []
+        count = min(folds, smallest)
+        if count < 2:
+            return []
+        return list(StratifiedKFold(count, shuffle=True, random_state=seed).split(y, y))
+
+
+def _grouped(groups: Sequence[str | None] | None) -> bool:
+    return groups is not None and None not in groups and len(set(groups)) > 1
+
+
+def _balanced_rows(y: IntArray, seed: int) -> IntArray:
+    """Indices in which each class is as frequent as the commonest: all rows, then repeats."""
+    generator = np.random.default_rng(seed)
+    counts = np.bincount(y)
+    parts = [np.arange(len(y))]
+    for label, count in enumerate(counts):
+        if 0 < count < counts.max():
+            parts.append(generator.choice(np.flatnonzero(y == label), counts.max() - count))
+    return np.concatenate(parts)
+
+
+def _features(X: npt.ArrayLike) -> FloatMatrix:
+    """Features in double precision, rounded to the float32 that the exported model will see."""
+    matrix = np.asarray(X, dtype=np.float32)
+    if matrix.ndim != 2 or 0 in matrix.shape:
+        raise TrainingError(f"features are a matrix with a row per clip, not {matrix.shape}")
+    if not np.isfinite(matrix).all():
+        bad = int((~np.isfinite(matrix)).any(axis=0).sum())
+        raise TrainingError(
+            f"{bad} of {matrix.shape[1]} features are NaN or infinite on some clip",
+            remedy="Extract them again, or leave those clips out.",
+        )
+    return matrix.astype(np.float64)

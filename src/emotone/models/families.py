@@ -1,0 +1,268 @@
+"""The families of classical models: name, estimator, defaults, and what a search may change."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from emotone.errors import MissingExtraError, UsageError
+from emotone.models import heads
+
+if TYPE_CHECKING:
+    import optuna
+
+Space = Callable[["optuna.Trial"], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Family:
+    """A kind of model.
+
+    Attributes
+    ----------
+    name
+        What a user types.
+    description
+        One line.
+    head
+        The estimator behind it; None for an ensemble.
+    defaults
+        Parameters that differ from scikit-learn's own defaults.
+    space
+        Draws parameters for one trial of a search; None where there is nothing to search.
+    scale
+        Whether features are standardised first (zero mean, unit variance over the training part).
+    members
+        For an ensemble, the families whose scores are averaged.
+    """
+
+    name: str
+    description: str
+    head: type[heads.Head] | None = None
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    space: Space | None = None
+    scale: bool = True
+    members: tuple[str, ...] = ()
+
+
+def _mlp_space(trial: optuna.Trial) -> dict[str, Any]:
+    layers = trial.suggest_int("layers", 1, 3)
+    width = trial.suggest_categorical("width", [64, 128, 256, 512])
+    return {
+        "hidden_layer_sizes": [width] * layers,
+        "alpha": trial.suggest_float("alpha", 1e-4, 10.0, log=True),
+        "batch_size": trial.suggest_categorical("batch_size", [32, 64, 128, 256]),
+        "learning_rate_init": trial.suggest_float("learning_rate_init", 1e-4, 3e-3, log=True),
+    }
+
+
+def _svm_rbf_space(trial: optuna.Trial) -> dict[str, Any]:
+    return {
+        "C": trial.suggest_float("C", 0.3, 100.0, log=True),
+        "gamma_scale": trial.suggest_float("gamma_scale", 0.03, 3.0, log=True),
+    }
+
+
+def _linear_space(trial: optuna.Trial) -> dict[str, Any]:
+    return {"C": trial.suggest_float("C", 1e-5, 1.0, log=True)}
+
+
+def _tree_space(trial: optuna.Trial) -> dict[str, Any]:
+    return {
+        "max_depth": trial.suggest_int("max_depth", 3, 30),
+        "min_samples_leaf": trial.suggest_int("min_samples_leaf", 1, 20),
+        "criterion": trial.suggest_categorical("criterion", ["gini", "entropy"]),
+    }
+
+
+def _forest_space(trial: optuna.Trial) -> dict[str, Any]:
+    return {
+        "min_samples_leaf": trial.suggest_int("min_samples_leaf", 1, 8),
+        "max_features": trial.suggest_float("max_features", 0.01, 0.5, log=True),
+        "criterion": trial.suggest_categorical("criterion", ["gini", "entropy"]),
+    }
+
+
+def _boosting_space(trial: optuna.Trial) -> dict[str, Any]:
+    return {
+        "max_iter": trial.suggest_int("max_iter", 50, 300),
+        "learning_rate": trial.suggest_float("learning_rate", 0.02, 0.3, log=True),
+        "max_leaf_nodes": trial.suggest_int("max_leaf_nodes", 7, 63, log=True),
+        "l2_regularization": trial.suggest_float("l2_regularization", 1e-3, 100.0, log=True),
+        "max_features": trial.suggest_float("max_features", 0.1, 1.0),
+    }
+
+
+def _knn_space(trial: optuna.Trial) -> dict[str, Any]:
+    return {
+        "n_neighbors": trial.suggest_int("n_neighbors", 1, 40, log=True),
+        "weights": trial.suggest_categorical("weights", ["uniform", "distance"]),
+    }
+
+
+def _ensemble_space(trial: optuna.Trial) -> dict[str, Any]:
+    return {
+        "svm-rbf.C": trial.suggest_float("svm-rbf.C", 0.3, 100.0, log=True),
+        "logistic.C": trial.suggest_float("logistic.C", 1e-5, 1.0, log=True),
+        "mlp.alpha": trial.suggest_float("mlp.alpha", 1e-4, 10.0, log=True),
+    }
+
+
+_TUTORIAL_MLP = {"learning_rate": "adaptive", "max_iter": 500}
+
+_ALL = (
+    Family(
+        "mlp",
+        "a neural network of fully connected layers",
+        heads.MLPHead,
+        {"hidden_layer_sizes": [256], "alpha": 0.1, "batch_size": 64, "max_iter": 200},
+        _mlp_space,
+    ),
+    # The tutorials feed raw features to scikit-learn's Adam, under which learning_rate="adaptive"
+    # has no effect; both are kept so that their figures reproduce.
+    Family(
+        "mlp-300",
+        "the RAVDESS tutorials' network: one layer of 300, alpha 0.01, batch 256, no scaling",
+        heads.MLPHead,
+        {"hidden_layer_sizes": [300], "alpha": 0.01, "batch_size": 256, **_TUTORIAL_MLP},
+        scale=False,
+    ),
+    Family(
+        "mlp-200-200-100-50",
+        "the tutorials' deeper network: alpha 0.001, batch 128, no scaling",
+        heads.MLPHead,
+        {
+            "hidden_layer_sizes": [200, 200, 100, 50],
+            "alpha": 0.001,
+            "batch_size": 128,
+            **_TUTORIAL_MLP,
+        },
+        scale=False,
+    ),
+    Family(
+        "svm-rbf",
+        "a support vector machine with a Gaussian kernel",
+        heads.SVMHead,
+        {"C": 10.0},
+        _svm_rbf_space,
+    ),
+    Family(
+        "svm-linear",
+        "a linear support vector machine; strong on thousands of features",
+        heads.LinearSVMHead,
+        {"C": 1e-3},
+        _linear_space,
+    ),
+    Family("tree", "one decision tree", heads.TreeHead, {}, _tree_space, scale=False),
+    Family(
+        "forest",
+        "a random forest",
+        heads.ForestHead,
+        {"n_estimators": 300, "min_samples_leaf": 2},
+        _forest_space,
+        scale=False,
+    ),
+    Family(
+        "extra-trees",
+        "extremely randomised trees",
+        heads.ExtraTreesHead,
+        {"n_estimators": 300, "min_samples_leaf": 2},
+        _forest_space,
+        scale=False,
+    ),
+    Family(
+        "gradient-boosting",
+        "histogram gradient boosting of trees",
+        heads.BoostingHead,
+        {"max_iter": 150, "learning_rate": 0.1, "l2_regularization": 1.0, "max_features": 0.3},
+        _boosting_space,
+        scale=False,
+    ),
+    Family(
+        "knn",
+        "the nearest neighbours",
+        heads.NeighboursHead,
+        {"n_neighbors": 10, "weights": "distance"},
+        _knn_space,
+    ),
+    Family(
+        "logistic",
+        "multinomial logistic regression",
+        heads.LogisticHead,
+        {"C": 0.01},
+        _linear_space,
+    ),
+    Family(
+        "ensemble",
+        "the mean of the scores of several families",
+        members=("svm-rbf", "logistic", "mlp", "extra-trees"),
+        space=_ensemble_space,
+    ),
+)
+
+FAMILIES: dict[str, Family] = {family.name: family for family in _ALL}
+"""Every family by name."""
+
+_OURS = frozenset(
+    "random_state class_weight n_jobs verbose warm_start kernel probability cache_size algorithm "
+    "decision_function_shape break_ties activation metric metric_params p radius leaf_size degree "
+    "coef0 shrinking categorical_features loss multi_class monotonic_cst interaction_cst scoring "
+    "oob_score".split()
+)
+"""Parameters of scikit-learn's that emotone sets itself or cannot export."""
+
+
+def get(name: str) -> Family:
+    """The family of a name.
+
+    Raises
+    ------
+    UsageError
+        If there is none; the message lists them.
+    """
+    try:
+        return FAMILIES[name]
+    except KeyError:
+        raise UsageError(
+            f"there is no family '{name}'", remedy=f"Choose from {', '.join(FAMILIES)}."
+        ) from None
+
+
+def allowed(family: Family, members: Sequence[str] = ()) -> list[str]:
+    """The parameters that a user may set for a family; for an ensemble, with these members."""
+    if family.head is None:
+        chosen = members or family.members
+        return ["members", *(f"{name}.{key}" for name in chosen for key in allowed(get(name)))]
+    try:
+        estimator = type(family.head({}, 0, None).make())
+    except ImportError as error:
+        raise MissingExtraError("training a model", "train") from error
+    names = [name for name in inspect.signature(estimator).parameters if name not in _OURS]
+    if family.head is heads.LinearSVMHead:
+        names.remove("gamma")
+    if family.head is heads.SVMHead:
+        names.append("gamma_scale")
+    return ["scale", *names]
+
+
+def resolve(family: Family, params: Mapping[str, Any]) -> dict[str, Any]:
+    """The defaults of a family with the user's parameters over them, checked.
+
+    Raises
+    ------
+    UsageError
+        If a parameter does not belong to the family.
+    """
+    members = params.get("members", family.members)
+    if not isinstance(members, (list, tuple)) or any(get(m).head is None for m in members):
+        raise UsageError("the members of an ensemble are a list of single families")
+    known = allowed(family, members)
+    for name in params:
+        if name not in known:
+            raise UsageError(
+                f"the family '{family.name}' has no parameter '{name}'",
+                remedy=f"It has {', '.join(sorted(known))}.",
+            )
+    return {**family.defaults, **params}
