@@ -1,0 +1,372 @@
+"""What came out: loss curves, confusion, reliability, families side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from emotone.errors import UsageError
+from emotone.plots.style import (
+    ACCENT,
+    INK,
+    MUTED,
+    PAPER,
+    SECOND,
+    new_figure,
+    set_title,
+    shorten,
+    styled,
+    text_on,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from emotone.metrics import CalibrationBin
+
+CURVES = (ACCENT, SECOND, "#009E73", "#7B3FA0", "#E69F00", "#5E7A1F")
+DASHES = ("-", "--", "-.", ":")
+
+
+@styled
+def loss(
+    history: Sequence[float] | Mapping[str, Sequence[float]], *, title: str | None = None
+) -> Figure:
+    """Loss over the iterations of a training, one line per curve, its lowest point marked.
+
+    Parameters
+    ----------
+    history
+        The loss after each iteration, or several named curves (``{"training": [...],
+        "validation": [...]}``). NaN leaves a gap.
+    title
+        Text above the plot.
+
+    Raises
+    ------
+    UsageError
+        If there is no value at all.
+    """
+    given = history if isinstance(history, Mapping) else {"training": history}
+    curves = {name: np.asarray(values, dtype=float) for name, values in given.items()}
+    curves = {name: values for name, values in curves.items() if np.isfinite(values).any()}
+    if not curves:
+        raise UsageError(
+            "there is no loss to plot",
+            remedy="Only a family trained step by step (an MLP, say) keeps a loss curve.",
+        )
+    figure = new_figure(6.4, 3.8)
+    axes = figure.add_subplot()
+    for i, (name, values) in enumerate(curves.items()):
+        steps = np.arange(1, len(values) + 1)
+        colour = CURVES[i % len(CURVES)]
+        axes.plot(
+            steps,
+            values,
+            color=colour,
+            linestyle=DASHES[(i // len(CURVES)) % len(DASHES)],
+            # A short curve shows its points, or a single value would show nothing.
+            marker="o" if len(values) <= 25 else None,
+            markersize=4,
+            label=shorten(name, 30),
+        )
+        lowest = int(np.nanargmin(values))
+        axes.plot(
+            steps[lowest],
+            values[lowest],
+            "o",
+            markersize=7,
+            markerfacecolor=PAPER,
+            markeredgecolor=colour,
+            markeredgewidth=1.6,
+        )
+    if len(curves) == 1:
+        values = next(iter(curves.values()))
+        lowest = int(np.nanargmin(values))
+        axes.annotate(
+            f"{values[lowest]:.3g}",
+            (lowest + 1, float(values[lowest])),
+            xytext=(0, 9),
+            textcoords="offset points",
+            ha="right" if lowest > len(values) / 2 else "left",
+            color=MUTED,
+            fontsize=9,
+        )
+    else:
+        axes.plot(
+            [], [], "o", markersize=7, markerfacecolor=PAPER, markeredgecolor=MUTED, label="lowest"
+        )
+        axes.legend(loc="upper right", ncols=1 + len(curves) // 8)
+    axes.grid(axis="y")
+    axes.set_xlabel("Iteration")
+    axes.set_ylabel("Loss")
+    lowest_value = min(float(np.nanmin(values)) for values in curves.values())
+    if lowest_value >= 0:
+        axes.set_ylim(bottom=0)
+    _whole_ticks(axes)
+    set_title(axes, title)
+    return figure
+
+
+def _whole_ticks(axes: Axes) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, min_n_ticks=1))
+
+
+@styled
+def confusion(
+    matrix: npt.ArrayLike, emotions: Sequence[str], *, title: str | None = None
+) -> Figure:
+    """What was said against what was heard: a row per true emotion, shaded by its share.
+
+    Parameters
+    ----------
+    matrix
+        Counts, shape ``(k, k)``: row the true emotion, column the predicted one.
+    emotions
+        The k names, in the order of rows and columns.
+    title
+        Text above the plot.
+
+    Raises
+    ------
+    UsageError
+        If the matrix is not square, does not fit the names, or holds a negative count.
+    """
+    from matplotlib.colors import LinearSegmentedColormap
+
+    counts = np.asarray(matrix, dtype=float)
+    k = len(emotions)
+    if counts.shape != (k, k) or k == 0:
+        raise UsageError(
+            f"a confusion matrix of shape {counts.shape} does not fit {k} emotions",
+            remedy="Give one row and one column per emotion.",
+        )
+    if not np.isfinite(counts).all() or (counts < 0).any():
+        raise UsageError("a confusion matrix holds counts, none negative")
+    totals = counts.sum(axis=1, keepdims=True)
+    shares = np.divide(counts, totals, out=np.zeros_like(counts), where=totals > 0)
+
+    shades = LinearSegmentedColormap.from_list(
+        "emotone", ["#F6F9FB", "#CFE3EE", "#79B4D0", "#2B83AD", "#0B5478", "#062F47"]
+    )
+    # Two lines of text per cell while there is room; the share alone in a large matrix.
+    cell = 0.78 if k <= 9 else 0.62
+    names = [shorten(name) for name in emotions]
+    longest = max(len(name) for name in names) * 0.085
+    side = max(cell * k, 1.8)
+    figure = new_figure(side + longest + 1.2, side + 0.9 + longest / 2 + (0.4 if title else 0))
+    axes = figure.add_subplot()
+    axes.imshow(shares, cmap=shades, vmin=0, vmax=1, aspect="equal")
+    for row in range(k):
+        for column in range(k):
+            count = int(counts[row, column])
+            if count == 0:
+                continue
+            ink = text_on(shades(float(shares[row, column])))
+            percent = f"{100 * shares[row, column]:.0f} %"
+            weight = "bold" if row == column else "normal"
+            if k <= 9:
+                axes.text(
+                    column,
+                    row - 0.13,
+                    percent,
+                    ha="center",
+                    va="center",
+                    color=ink,
+                    fontsize=10,
+                    fontweight=weight,
+                )
+                axes.text(
+                    column, row + 0.2, f"{count}", ha="center", va="center", color=ink, fontsize=7.5
+                )
+            else:
+                axes.text(
+                    column,
+                    row,
+                    percent,
+                    ha="center",
+                    va="center",
+                    color=ink,
+                    fontsize=8,
+                    fontweight=weight,
+                )
+    tilt = k > 1 and max(len(name) for name in names) * 0.075 > cell
+    axes.set_xticks(
+        range(k),
+        names,
+        rotation=38 if tilt else 0,
+        ha="right" if tilt else "center",
+        rotation_mode="anchor" if tilt else None,
+    )
+    axes.set_yticks(
+        range(k), [f"{name}  ({int(n)})" for name, n in zip(names, totals[:, 0], strict=True)]
+    )
+    axes.set_xticks(np.arange(k + 1) - 0.5, minor=True)
+    axes.set_yticks(np.arange(k + 1) - 0.5, minor=True)
+    axes.grid(which="minor", color=PAPER, linewidth=2)
+    axes.tick_params(which="both", length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    axes.set_xlabel("Predicted emotion")
+    axes.set_ylabel("True emotion (utterances)")
+    set_title(axes, title)
+    return figure
+
+
+@styled
+def reliability(
+    bins: Sequence[CalibrationBin],
+    *,
+    ece: float | None = None,
+    title: str | None = None,
+) -> Figure:
+    """How often the model is right when it says it is this sure, beside how often it says so.
+
+    Parameters
+    ----------
+    bins
+        Clips grouped by confidence, as `emotone.metrics.Evaluation.calibration` holds them. Empty
+        ones are left out.
+    ece
+        Expected calibration error, from 0 to 1, written into the plot.
+    title
+        Text above the plot.
+
+    Raises
+    ------
+    UsageError
+        If no bin holds an utterance.
+    """
+    filled = sorted((bin.confidence, bin.accuracy, bin.count) for bin in bins if bin.count > 0)
+    if not filled:
+        raise UsageError("there is no prediction to draw a reliability diagram from")
+    confidence = np.array([c for c, _, _ in filled])
+    accuracy = np.array([a for _, a, _ in filled])
+    counts = np.array([n for _, _, n in filled])
+
+    figure = new_figure(5.0, 5.2)
+    upper, lower = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [4, 1]})
+    upper.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
+    # Wilson's 95 % interval: bins are often small, and a normal one would leave 0 to 1.
+    z = 1.96
+    centre = (accuracy + z**2 / (2 * counts)) / (1 + z**2 / counts)
+    half = (
+        z
+        / (1 + z**2 / counts)
+        * np.sqrt(accuracy * (1 - accuracy) / counts + z**2 / (4 * counts**2))
+    )
+    upper.vlines(confidence, centre - half, centre + half, color=ACCENT, linewidth=1.2, alpha=0.6)
+    upper.fill_between(confidence, confidence, accuracy, color=SECOND, alpha=0.14, linewidth=0)
+    upper.plot(confidence, accuracy, "-o", color=ACCENT, markersize=6)
+    upper.text(
+        0.03,
+        0.965,
+        "below the diagonal: too sure",
+        transform=upper.transAxes,
+        fontsize=9,
+        color=MUTED,
+        va="top",
+    )
+    if ece is not None:
+        upper.text(
+            0.97,
+            0.04,
+            f"expected calibration error {100 * ece:.1f} %",
+            transform=upper.transAxes,
+            ha="right",
+            fontsize=9,
+            color=INK,
+        )
+    upper.set_xlim(0, 1)
+    upper.set_ylim(0, 1.02)
+    upper.grid()
+    upper.set_ylabel("Share that is right")
+    width = min(0.08, 0.8 * float(np.min(np.diff(confidence)))) if len(confidence) > 1 else 0.08
+    lower.bar(confidence, counts, width=width, color=ACCENT)
+    lower.set_ylabel("Utterances")
+    lower.set_xlabel("Confidence")
+    lower.grid(axis="y")
+    from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+    lower.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=3))
+    upper.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
+    lower.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
+    figure.align_ylabels([upper, lower])
+    set_title(upper, title)
+    return figure
+
+
+@styled
+def comparison(
+    names: Sequence[str],
+    values: Sequence[float],
+    intervals: Sequence[tuple[float, float] | None] | None = None,
+    *,
+    label: str = "Unweighted average recall (UA)",
+    chance: float | None = None,
+    title: str | None = None,
+) -> Figure:
+    """Models, families or corpora side by side: a bar each, with its 95 % interval.
+
+    Parameters
+    ----------
+    names, values
+        What is compared and its figure, from 0 to 1, drawn from top to bottom as given.
+    intervals
+        The 95 % interval of each, or None where there is none.
+    label
+        What the figure is, for the axis.
+    chance
+        What guessing gives, from 0 to 1, drawn as a line.
+    title
+        Text above the plot.
+
+    Raises
+    ------
+    UsageError
+        If nothing is given or the lengths differ.
+    """
+    bounds = list(intervals) if intervals is not None else [None] * len(names)
+    if not names or not len(names) == len(values) == len(bounds):
+        raise UsageError("a comparison needs one figure, and one interval or None, per name")
+    figure = new_figure(7.2, 1.1 + 0.44 * len(names) + (0.3 if title else 0))
+    axes = figure.add_subplot()
+    rows = np.arange(len(names))
+    best = int(np.argmax(values))
+    axes.barh(rows, values, height=0.62, color=[ACCENT if i == best else "#9CC5D9" for i in rows])
+    for row, value, bound in zip(rows, values, bounds, strict=True):
+        end = value
+        if bound is not None:
+            low, high = bound
+            axes.plot([low, high], [row, row], color=INK, linewidth=1.3)
+            axes.plot([low, high], [row, row], "|", color=INK, markersize=7)
+            end = max(value, high)
+        axes.annotate(
+            f"{100 * value:.1f}",
+            (end, row),
+            xytext=(6, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=9,
+            fontweight="bold" if row == best else "normal",
+        )
+    if chance is not None:
+        axes.axvline(chance, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
+    axes.set_yticks(rows, [shorten(name, 36) for name in names])
+    axes.invert_yaxis()
+    axes.set_xlim(0, 1.08)
+    axes.set_xticks(np.arange(0, 1.01, 0.2), [f"{p} %" for p in range(0, 101, 20)])
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.grid(axis="x")
+    notes = ["with 95 % interval"] if intervals is not None else []
+    notes += [f"dashed: chance, {100 * chance:.3g} %"] if chance is not None else []
+    axes.set_xlabel("\n".join([label, "; ".join(notes)]) if notes else label)
+    set_title(axes, title)
+    return figure
