@@ -24,7 +24,7 @@ from emotone.audio.waveform import FloatArray, Waveform
 from emotone.bundle import DEFAULT_MAX_BYTES, Bundle, Check, find
 from emotone.bundle import verify as verify_bundle
 from emotone.errors import AudioError, BundleError, EmotoneError, FeatureError, UsageError
-from emotone.features.extraction import Job, as_error, cores
+from emotone.features.job import Job, as_error, cores
 from emotone.prediction import UNCERTAIN, Failure, Prediction
 
 if TYPE_CHECKING:

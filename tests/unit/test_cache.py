@@ -12,10 +12,9 @@ import numpy as np
 import pytest
 
 from emotone.errors import EmotoneWarning
-from emotone.features.cache import FeatureCache, Stamp, content_of, default_folder, recipe_key
+from emotone.features.cache import FeatureCache, Stamp, content_of, default_folder
 
-RECIPE = recipe_key({"feature_set": "mfcc-13", "version": "1"})
-OTHER = recipe_key({"feature_set": "mfcc-13", "version": "2"})
+RECIPE, OTHER = bytes(16), b"o" * 16
 ROW = np.arange(13, dtype=np.float32)
 
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import sqlite3
 import sys
@@ -25,7 +24,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
@@ -72,12 +71,6 @@ def default_folder() -> Path:
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches" / "emotone"
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "emotone"
-
-
-def recipe_key(recipe: dict[str, Any]) -> bytes:
-    """What makes two computations the same: a digest of everything that shapes the numbers."""
-    text = json.dumps(recipe, sort_keys=True, allow_nan=False)
-    return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +173,7 @@ class FeatureCache:
         paths
             Audio files, there or not.
         recipe
-            What `recipe_key` gave.
+            What the row was made by, `Job.recipe`.
 
         Returns
         -------
@@ -249,7 +242,7 @@ class FeatureCache:
         stamp, content
             What it was before it was read.
         recipe
-            What `recipe_key` gave.
+            What the row was made by, `Job.recipe`.
         row
             float32, one-dimensional.
         """

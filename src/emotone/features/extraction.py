@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from emotone import audio, features
 from emotone.audio.limits import DEFAULT_LIMITS, Limits
 from emotone.audio.preparation import Preparation
-from emotone.audio.sources import Source
-from emotone.audio.waveform import FloatArray, Waveform
-from emotone.errors import EmotoneError, FeatureError, UsageError
-from emotone.features.cache import FeatureCache, Stamp, content_of, recipe_key
+from emotone.audio.waveform import FloatArray
+from emotone.errors import EmotoneError, UsageError
+from emotone.features.cache import FeatureCache, Stamp, content_of
+from emotone.features.job import Job, cores
 from emotone.features.workers import Answer, Workers, warn_again
 from emotone.prediction import Failure
 
@@ -49,95 +44,6 @@ class ExtractionResult:
     ok: list[int]
     failures: list[Failure]
     from_cache: int
-
-
-@dataclass(frozen=True)
-class Job:
-    """How to make a row of features from a file: all that a worker needs to know.
-
-    Attributes
-    ----------
-    feature_set
-        A named set or an expression such as ``mfcc40+chroma12``.
-    preparation
-        What is done to each clip first.
-    limits
-        Bounds on what is read.
-    """
-
-    feature_set: str
-    preparation: Preparation
-    limits: Limits = DEFAULT_LIMITS
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Job:
-        """The job in plain types."""
-        return cls(
-            values["feature_set"],
-            Preparation.from_dict(values["preparation"]),
-            Limits(**values["limits"]),
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """The job as plain types, ready for JSON."""
-        return {
-            "feature_set": self.feature_set,
-            "preparation": self.preparation.to_dict(),
-            "limits": dataclasses.asdict(self.limits),
-        }
-
-    @cached_property
-    def recipe(self) -> bytes:
-        """What the cache knows this job by."""
-        found = features.get(self.feature_set)
-        return recipe_key(
-            self.to_dict() | {"feature_set": found.name, "feature_version": found.version}
-        )
-
-    def read(self, source: Source) -> Waveform:
-        """The waveform as it was recorded."""
-        return audio.read(source, limits=self.limits)
-
-    def row(self, waveform: Waveform) -> FloatArray:
-        """The features of a waveform, shape ``(dimension,)``.
-
-        Raises
-        ------
-        FeatureError
-            If they cannot be computed, or are not finite.
-        """
-        found = features.get(self.feature_set)
-        row = found.compute(self.preparation.apply(waveform))
-        if row.shape != (found.dimension,) or not np.isfinite(row).all():
-            raise FeatureError(
-                f"the features {found.name} came out with numbers missing or not finite",
-                remedy="Report this, with the file.",
-            )
-        return row
-
-    def attempt(self, path: Path) -> FloatArray | EmotoneError:
-        """The row of a file, or why there is none."""
-        try:
-            return self.row(self.read(path))
-        except Exception as error:
-            return as_error(error, path)
-
-
-def as_error(error: Exception, source: object) -> EmotoneError:
-    """What went wrong with one input of many, as an error that names it.
-
-    One bad input must not stop the others, so what nobody foresaw is reported in its row too.
-    """
-    if isinstance(error, EmotoneError):
-        if error.source is not None:
-            return error
-        return EmotoneError(error.cause, source=source, remedy=error.remedy, code=error.code)
-    return EmotoneError(
-        f"something unforeseen went wrong ({type(error).__name__}: {error})",
-        source=source,
-        remedy="Report this, with the file.",
-        code="unforeseen",
-    )
 
 
 def extract_many(
@@ -194,7 +100,7 @@ def extract_many(
         raise UsageError(f"jobs is {jobs}", remedy="Give a whole number from 1.")
     paths = [Path(path) for path in paths]
     job = Job(feature_set, preparation or Preparation(), limits)
-    dimension = features.get(feature_set).dimension
+    dimension = job.features.dimension
     outcomes: list[FloatArray | EmotoneError | None] = [None] * len(paths)
     if cache is not None:
         outcomes = list(cache.find(paths, job.recipe))
@@ -225,13 +131,6 @@ def extract_many(
         ],
         from_cache=from_cache + run.known,
     )
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _worker_count(jobs: int | None, files: int) -> int:

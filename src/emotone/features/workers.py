@@ -267,7 +267,7 @@ def serve() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     lines = sys.stdin.buffer
-    from emotone.features.extraction import Job
+    from emotone.features.job import Job
 
     job = Job.from_dict(json.loads(lines.readline()))
     for line in lines:
