@@ -229,15 +229,18 @@ def _speakers_near(
 ) -> list[int]:
     """The utterances of shuffled speakers, each taken if that brings their number nearer the share.
 
-    None where even one speaker is too many: one of the two voices of TESS is half of it.
+    Never all speakers, and none where even one is too many: one of the two voices of TESS is half
+    of it.
     """
     keys = sorted(voices)
     goal = share * sum(len(members) for members in voices.values())
     held: list[int] = []
+    left = len(keys)
     for k in random.permutation(len(keys)).tolist():
         members = voices[keys[k]]
-        if abs(len(held) + len(members) - goal) < abs(len(held) - goal):
+        if left > 1 and abs(len(held) + len(members) - goal) < abs(len(held) - goal):
             held.extend(members)
+            left -= 1
     return held
 
 

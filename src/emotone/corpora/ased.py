@@ -9,7 +9,15 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 
-from emotone.corpora.reader import CorpusInfo, Reader, Reading, Table, UnparsedNameError, look_up
+from emotone.corpora.reader import (
+    CorpusInfo,
+    Download,
+    Reader,
+    Reading,
+    Table,
+    UnparsedNameError,
+    look_up,
+)
 from emotone.corpora.utterance import Gender
 
 EMOTIONS = {"n1": "neutral", "f2": "fearful", "h3": "happy", "s4": "sad", "a5": "angry"}
@@ -46,6 +54,13 @@ READER = Reader(
             "Speech Emotion Dataset and Classification Benchmark. ACM TALLIP 22(1)."
         ),
         homepage="https://github.com/Ethio2021/ASED_V1",
+        downloads=(
+            Download(
+                url="https://github.com/Ethio2021/ASED_V1/archive/HEAD.zip",
+                filename="ased.zip",
+                generated=True,
+            ),
+        ),
     ),
     parse=_parse,
 )

@@ -1,7 +1,7 @@
 """CREMA-D: ``1001_DFA_ANG_XX.wav``, the actor, the sentence, the emotion and the level.
 
 As documented at https://github.com/CheyneyComputerScience/CREMA-D. ``VideoDemographics.csv``
-(ActorID, Age, Sex, Race, Ethnicity), where it is there, gives gender and age.
+(ActorID, Age, Sex, Race, Ethnicity) gives the age, where it is there.
 """
 
 from __future__ import annotations
@@ -38,7 +38,15 @@ SENTENCES = {
 }
 # One file of the original distribution has X for XX: 1040_ITH_SAD_X.wav.
 _NAME = re.compile(r"(\d{4})_([A-Z]{3})_([A-Z]{3})_([A-Z]{1,2})", re.IGNORECASE)
-_GENDERS: dict[str, Gender] = {"female": "female", "male": "male"}
+_ACTORS = range(1001, 1092)
+# As VideoDemographics.csv has it: 43 women, the other 48 actors are men.
+# fmt: off
+_WOMEN = frozenset((
+    1002, 1003, 1004, 1006, 1007, 1008, 1009, 1010, 1012, 1013, 1018, 1020, 1021, 1024, 1025,
+    1028, 1029, 1030, 1037, 1043, 1046, 1047, 1049, 1052, 1053, 1054, 1055, 1056, 1058, 1060,
+    1061, 1063, 1072, 1073, 1074, 1075, 1076, 1078, 1079, 1082, 1084, 1089, 1091,
+))
+# fmt: on
 _TABLE = "VideoDemographics.csv"
 
 
@@ -57,13 +65,15 @@ def _parse(path: PurePosixPath, table: Table) -> Reading:
     if match is None:
         raise UnparsedNameError("not ACTOR_SENTENCE_EMOTION_LEVEL such as 1001_DFA_ANG_XX")
     actor, sentence, emotion, level = match.group(1), *(g.upper() for g in match.groups()[1:])
-    person = table.get(actor, {})
-    age = person.get("Age")
+    if int(actor) not in _ACTORS:
+        raise UnparsedNameError(f"actor {actor} is not from 1001 to 1091")
+    gender: Gender = "female" if int(actor) in _WOMEN else "male"
+    age = table.get(actor, {}).get("Age")
     return Reading(
         emotion=look_up(EMOTIONS, emotion, "emotion"),
         label=emotion,
         speaker=actor,
-        gender=_GENDERS.get((person.get("Sex") or "").strip().lower()),
+        gender=gender,
         intensity=look_up(INTENSITIES, "XX" if level == "X" else level, "level"),
         sentence=look_up(SENTENCES, sentence, "sentence"),
         extra={"age": age} if age else {},
@@ -83,6 +93,13 @@ READER = Reader(
             "Computing 5(4): 377-390."
         ),
         homepage="https://github.com/CheyneyComputerScience/CREMA-D",
+        instructions=(
+            "The recordings are in Git LFS, which no archive of the repository holds. Install "
+            "git-lfs (https://git-lfs.com), then: git clone "
+            "https://github.com/CheyneyComputerScience/CREMA-D && cd CREMA-D && "
+            "git lfs pull --include AudioWAV. Read it with: "
+            "emotone corpus check crema-d=CREMA-D/AudioWAV"
+        ),
     ),
     parse=_parse,
     table=_demographics,

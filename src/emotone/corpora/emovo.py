@@ -46,6 +46,11 @@ READER = Reader(
             "Emotional Speech Database. LREC, 3501-3504."
         ),
         homepage="http://voice.fub.it/activities/corpora/emovo/index.html",
+        instructions=(
+            "Follow the download link on http://voice.fub.it/activities/corpora/emovo/index.html "
+            "(it leads to a file share without a direct address), unpack it, and read it with: "
+            "emotone corpus check emovo=FOLDER"
+        ),
     ),
     parse=_parse,
 )

@@ -112,7 +112,7 @@ def _load_named(name: str, root: Path) -> Corpus:
 def _load_folder(root: Path) -> Corpus:
     files = audio_files(root)
     _refuse_empty(root, files)
-    reader = recognise(files)
+    reader = recognise(root, files)
     if reader is not None:
         return _read(reader, root, files)
     several = _several(root, files)
@@ -134,20 +134,23 @@ def _several(root: Path, files: list[PurePosixPath]) -> Corpus | None:
     groups: dict[str, list[PurePosixPath]] = {}
     for file in files:
         groups.setdefault(file.parts[0] if len(file.parts) > 1 else "", []).append(file)
-    known = {name: recognise(group) for name, group in groups.items() if name}
+    below = {
+        name: [file.relative_to(name) for file in group] if name else group
+        for name, group in groups.items()
+    }
+    known = {name: recognise(root / name, files) for name, files in below.items() if name}
     if not any(known.values()):
         return None
     utterances: list[Utterance] = []
     problems: list[Problem] = []
-    for name, group in groups.items():
+    for name, inside in below.items():
         reader = known.get(name)
-        inside = [file.relative_to(name) for file in group] if name else group
         if reader is not None:
             part = _read(reader, root / name, inside)
         elif name and folder.fits(inside):
             part = folder.read(root / name, inside)
         else:
-            reason = f"its {len(group)} audio files fit no known corpus and were left out"
+            reason = f"its {len(inside)} audio files fit no known corpus and were left out"
             problems.append(Problem(root / name, reason, "folder"))
             continue
         utterances.extend(part.utterances)
@@ -157,15 +160,18 @@ def _several(root: Path, files: list[PurePosixPath]) -> Corpus | None:
     return Corpus(name, root, tuple(utterances), tuple(problems))
 
 
-def recognise(files: list[PurePosixPath]) -> Reader | None:
+def recognise(root: Path, files: list[PurePosixPath]) -> Reader | None:
     """The reader that most of these file names belong to, or None.
 
     Parameters
     ----------
+    root
+        A folder.
     files
-        Paths below the folder in question; up to 200, spread over them, are tried.
+        Its audio files, relative to it; some 200, spread over them, are tried.
     """
-    sample = files[:: max(1, len(files) // _SAMPLE)]
+    around = _around(root)
+    sample = [around / file for file in files[:: max(1, len(files) // _SAMPLE)]]
     best, most = None, 0.0
     for reader in READERS.values():
         share = sum(_parses(reader, file) for file in sample) / max(1, len(sample))
@@ -182,13 +188,19 @@ def _parses(reader: Reader, file: PurePosixPath) -> bool:
     return True
 
 
+def _around(root: Path) -> PurePosixPath:
+    """The last two folders, put before a file's path when it is parsed.
+
+    So a reader that looks at folders also reads one of them alone: data/casia/wangzhe, data/DC.
+    """
+    return PurePosixPath(*root.resolve().parts[-2:])
+
+
 def _read(reader: Reader, root: Path, files: list[PurePosixPath]) -> Corpus:
     table = reader.table(root)
     utterances: list[Utterance] = []
     problems: list[Problem] = []
-    # Files are parsed with the folder's own name in front, so that a reader that looks at folders
-    # also reads one of them alone (casia=data/casia/wangzhe, savee=data/DC).
-    around = PurePosixPath(*root.resolve().parts[-2:]) if root.resolve().parts else PurePosixPath()
+    around = _around(root)
     for file in files:
         try:
             told = reader.parse(around / file, table)

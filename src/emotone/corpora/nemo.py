@@ -6,7 +6,15 @@ import csv
 import re
 from pathlib import Path, PurePosixPath
 
-from emotone.corpora.reader import CorpusInfo, Reader, Reading, Table, UnparsedNameError, look_up
+from emotone.corpora.reader import (
+    CorpusInfo,
+    Download,
+    Reader,
+    Reading,
+    Table,
+    UnparsedNameError,
+    look_up,
+)
 from emotone.corpora.utterance import Gender
 
 EMOTIONS = {
@@ -62,6 +70,13 @@ READER = Reader(
             "12111-12116."
         ),
         homepage="https://github.com/amu-cai/nEMO",
+        downloads=(
+            Download(
+                url="https://github.com/amu-cai/nEMO/archive/HEAD.zip",
+                filename="nemo.zip",
+                generated=True,
+            ),
+        ),
     ),
     parse=_parse,
     table=_rows,

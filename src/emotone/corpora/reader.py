@@ -34,6 +34,11 @@ class Download:
         Which part of the corpus it is (``"speech"``), for choosing.
     optional
         Whether it is left out unless asked for by its part.
+    generated
+        Whether the server packs it anew for each request, so that equal content may have other
+        bytes: nothing can be checked but the archive's own checksums, and it cannot be resumed.
+    inside
+        Only this folder of the archive is unpacked; all of it if empty.
     """
 
     url: str
@@ -42,6 +47,8 @@ class Download:
     bytes: int | None = None
     part: str = "all"
     optional: bool = False
+    generated: bool = False
+    inside: str = ""
 
 
 @dataclass(frozen=True, slots=True)

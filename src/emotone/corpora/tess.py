@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-from emotone.corpora.reader import CorpusInfo, Reader, Reading, Table, UnparsedNameError, look_up
+from emotone.corpora.reader import (
+    CorpusInfo,
+    Download,
+    Reader,
+    Reading,
+    Table,
+    UnparsedNameError,
+    look_up,
+)
 
 EMOTIONS = {
     "neutral": "neutral",
@@ -46,6 +54,16 @@ READER = Reader(
             "Borealis. doi:10.5683/SP2/E8H2MF."
         ),
         homepage="https://doi.org/10.5683/SP2/E8H2MF",
+        downloads=(
+            Download(
+                url=(
+                    "https://borealisdata.ca/api/access/dataset/:persistentId/"
+                    "?persistentId=doi:10.5683/SP2/E8H2MF"
+                ),
+                filename="tess.zip",
+                generated=True,
+            ),
+        ),
     ),
     parse=_parse,
 )

@@ -9,7 +9,15 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 
-from emotone.corpora.reader import CorpusInfo, Reader, Reading, Table, UnparsedNameError, look_up
+from emotone.corpora.reader import (
+    CorpusInfo,
+    Download,
+    Reader,
+    Reading,
+    Table,
+    UnparsedNameError,
+    look_up,
+)
 
 EMOTIONS = {"kz": "angry", "sk": "calm", "mt": "happy", "hl": "sad"}
 
@@ -41,6 +49,14 @@ READER = Reader(
             "(TurEV-DB). SLTU-CCURL, 368-375."
         ),
         homepage="https://github.com/Xeonen/TurEV-DB",
+        downloads=(
+            Download(
+                url="https://github.com/Xeonen/TurEV-DB/archive/HEAD.zip",
+                filename="turev.zip",
+                generated=True,
+                inside="Sound Source",
+            ),
+        ),
     ),
     parse=_parse,
 )

@@ -1,6 +1,7 @@
 """URDU: ``Angry/SM1_F10_A010.wav``, the speaker (SM male, SF female), the file, the emotion letter.
 
-As documented at https://github.com/siddiquelatif/URDU-Dataset.
+As found at https://github.com/siddiquelatif/URDU-Dataset, which speaks of 38 speakers; the names of
+the 400 files hold 29.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 
-from emotone.corpora.reader import CorpusInfo, Reader, Reading, Table, UnparsedNameError
+from emotone.corpora.reader import CorpusInfo, Download, Reader, Reading, Table, UnparsedNameError
 
 EMOTIONS = {"A": "angry", "H": "happy", "N": "neutral", "S": "sad"}
 
@@ -41,6 +42,13 @@ READER = Reader(
             "Recognition: Urdu vs. Western Languages. FIT, 88-93."
         ),
         homepage="https://github.com/siddiquelatif/URDU-Dataset",
+        downloads=(
+            Download(
+                url="https://github.com/siddiquelatif/URDU-Dataset/archive/HEAD.zip",
+                filename="urdu.zip",
+                generated=True,
+            ),
+        ),
     ),
     parse=_parse,
 )
