@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emotone import corpora, emotions
+from emotone.corpora.catalogue import READERS
 from emotone.corpora.ravdess import parse_name
 from emotone.corpora.reader import UnparsedNameError
-from emotone.corpora.registry import READERS
 from emotone.errors import CorpusError
 
 

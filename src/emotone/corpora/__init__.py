@@ -5,10 +5,10 @@ One small file per corpus; `load` recognises which one a folder holds.
 
 from __future__ import annotations
 
+from emotone.corpora.catalogue import info, registry
 from emotone.corpora.loading import load, load_many
 from emotone.corpora.manifest import write_manifest
 from emotone.corpora.reader import CorpusInfo, Download
-from emotone.corpora.registry import info, registry
 from emotone.corpora.selection import select
 from emotone.corpora.utterance import Corpus, Gender, Problem, Utterance
 

@@ -51,8 +51,9 @@ READER = Reader(
         citation="Institute of Automation, Chinese Academy of Sciences. CASIA emotional corpus.",
         homepage="http://www.chineseldc.org/resource_info.php?rid=76",
         instructions=(
-            "The corpus is distributed by Chinese LDC; obtain it there and read it with: "
-            "emotone corpus check casia=FOLDER"
+            "The corpus is distributed by Chinese LDC "
+            "(http://www.chineseldc.org/resource_info.php?rid=76); obtain it there and read it "
+            "with: emotone corpus check casia=FOLDER"
         ),
     ),
     parse=_parse,

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emotone.corpora.archives import ArchiveLimits, unpack
+from emotone.corpora.catalogue import info
 from emotone.corpora.fetching import Fetched, Patience, fetch
 from emotone.corpora.reader import CorpusInfo, Download
-from emotone.corpora.registry import info
 from emotone.errors import CorpusError
 
 Progress = Callable[[str, int, int | None], None]

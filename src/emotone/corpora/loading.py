@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from emotone.corpora import folder, manifest
+from emotone.corpora.catalogue import READERS, info
 from emotone.corpora.files import audio_files
 from emotone.corpora.reader import Reader, UnparsedNameError
-from emotone.corpora.registry import READERS, info
 from emotone.corpora.utterance import Corpus, Problem, Utterance
 from emotone.errors import CorpusError
 

@@ -146,7 +146,7 @@ class Corpus:
     @property
     def licences(self) -> dict[str, str]:
         """The terms of each known corpus in it; one of your own has none here."""
-        from emotone.corpora.registry import READERS
+        from emotone.corpora.catalogue import READERS
 
         return {name: READERS[name].info.licence for name in self.corpora if name in READERS}
 
