@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -97,11 +97,11 @@ def open_decoder(source: object, limits: Limits) -> Iterator[Decoder]:
 
 def _open_file(encoded: Encoded, header: Header) -> FileDecoder:
     if not header.ffmpeg:
-        import soundfile
+        from emotone.audio import libsndfile
 
         try:
-            return SoundfileDecoder(encoded, header)
-        except soundfile.LibsndfileError:
+            return libsndfile.LibsndfileDecoder(encoded, header)
+        except libsndfile.Error:
             encoded.handle.seek(0)
     from emotone.audio.ffmpeg import FfmpegDecoder
 
@@ -136,109 +136,19 @@ class FileDecoder:
         """Let go of the library's handle, not of the file."""
         raise NotImplementedError
 
+    def falls_short(self, frames: int, promised_s: float) -> bool:
+        """Whether so many frames are clearly fewer than a promise; encoders pad and trim."""
+        return promised_s - frames / self.rate > max(_TOLERANCE_S, _TOLERANCE * promised_s)
+
     def compare(self, frames: int) -> None:
         """Note a file that ended before the length it promised."""
         if self.promised_s is None or self.note is not None:
             return
-        came_s = frames / self.rate
-        if self.promised_s - came_s > max(_TOLERANCE_S, _TOLERANCE * self.promised_s):
+        if self.falls_short(frames, self.promised_s):
             self.note = (
-                f"it ends after {came_s:.2f} s of the {self.promised_s:.2f} s that its header "
-                "promises; what is there was read"
+                f"it ends after {frames / self.rate:.2f} s of the {self.promised_s:.2f} s that its "
+                "header promises; what is there was read"
             )
-
-
-class _Nameless:
-    """A file without its name, from whose ending soundfile would guess at a raw encoding."""
-
-    def __init__(self, handle: IO[bytes]) -> None:
-        self.read = handle.read
-        self.seek = handle.seek
-        self.tell = handle.tell
-
-
-class SoundfileDecoder(FileDecoder):
-    """Everything libsndfile reads: WAV, FLAC, Ogg Vorbis and Opus, MP3, AIFF, AU, CAF and more.
-
-    The first chunk is decoded at once, so that a file libsndfile chokes on fails here, where
-    FFmpeg can still take over.
-
-    Raises
-    ------
-    soundfile.LibsndfileError
-        When libsndfile cannot open the file or decode its start.
-    """
-
-    def __init__(self, encoded: Encoded, header: Header) -> None:
-        import soundfile
-
-        self._encoded, self._header = encoded, header
-        self._file = soundfile.SoundFile(_Nameless(encoded.handle))
-        try:
-            self.container = self._file.format
-            self.codec = self._file.subtype
-            self.rate = self._file.samplerate
-            self.channels = self._file.channels
-            self.note = header.note
-            self._step = max(1, CHUNK_SAMPLES // self.channels)
-            self._first = self._read()
-        except BaseException:
-            self._file.close()
-            raise
-        self.promised_s = header.promised_s
-        if self.promised_s is None:
-            self.promised_s = self._file.frames * header.promised_ratio / self.rate
-
-    def _read(self) -> FloatArray:
-        # frames is the header's word, so never ask for (and allocate) more than one step of it.
-        frames = min(self._step, self._file.frames)
-        chunk: FloatArray = self._file.read(frames, dtype="float32", always_2d=True)
-        return chunk
-
-    def chunks(self) -> Iterator[FloatArray]:
-        """Yield the samples in order, each piece of shape ``(frames, channels)``."""
-        import soundfile
-
-        frames, chunk = 0, self._first
-        self._first = chunk[:0]
-        while len(chunk):
-            frames += len(chunk)
-            yield chunk
-            try:
-                chunk = self._read() if len(chunk) == self._step else chunk[:0]
-            except soundfile.LibsndfileError:
-                for rest in self._rest(frames):
-                    frames += len(rest)
-                    yield rest
-                break
-        self.compare(frames)
-
-    def _rest(self, done: int) -> Iterator[FloatArray]:
-        """What FFmpeg, which steps over damage, can still read after the frames already done."""
-        from emotone.audio.ffmpeg import FfmpegDecoder
-
-        self._encoded.handle.seek(0)
-        damage = f"it is damaged after {done / self.rate:.2f} s; what could be read was"
-        try:
-            decoder = FfmpegDecoder(self._encoded, self._header)
-        except AudioError:
-            self.note = self.note or damage
-            return
-        try:
-            if (decoder.rate, decoder.channels) == (self.rate, self.channels):
-                for chunk in decoder.chunks():
-                    if len(chunk) > done:
-                        yield chunk[done:]
-                    done = max(0, done - len(chunk))
-                self.note = self.note or decoder.note
-            else:
-                self.note = self.note or damage
-        finally:
-            decoder.close()
-
-    def close(self) -> None:
-        """Let go of libsndfile's handle."""
-        self._file.close()
 
 
 class ArrayDecoder:

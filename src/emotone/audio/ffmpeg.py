@@ -9,7 +9,7 @@ import av
 import av.error
 import numpy as np
 
-from emotone.audio.decoding import CHUNK_SAMPLES, FileDecoder, to_float
+from emotone.audio import decoding
 from emotone.audio.headers import Header
 from emotone.audio.sources import Encoded
 from emotone.audio.waveform import FloatArray
@@ -26,7 +26,7 @@ _LENGTH_KNOWN = {"mov,mp4,m4a,3gp,3g2,mj2", "flac", "wav", "aiff", "caf", "asf",
 """Containers whose stated length is counted, not estimated from a bit rate."""
 
 
-class FfmpegDecoder(FileDecoder):
+class FfmpegDecoder(decoding.FileDecoder):
     """The first audio track of anything FFmpeg reads.
 
     Damaged packets are stepped over and counted. The first frame is decoded at once, since some
@@ -46,6 +46,12 @@ class FfmpegDecoder(FileDecoder):
         try:
             self._container = av.open(encoded.handle, "r", options={"format_whitelist": CONTAINERS})
         except (av.error.FFmpegError, ValueError, UnicodeError) as error:
+            if header.note is not None:
+                raise AudioError(
+                    "it breaks off before the index that its decoding needs",
+                    source=encoded.name,
+                    remedy="Copy or export it again.",
+                ) from error
             raise _not_audio(encoded.name) from error
         try:
             self._start(encoded, header)
@@ -112,7 +118,7 @@ class FfmpegDecoder(FileDecoder):
 
     def chunks(self) -> Iterator[FloatArray]:
         """Yield the samples in order, each piece of shape ``(frames, channels)``."""
-        step = max(1, CHUNK_SAMPLES // self.channels)
+        step = max(1, decoding.CHUNK_SAMPLES // self.channels)
         held: list[FloatArray] = []
         count = total = 0
         for frame in self._all_frames():
@@ -159,7 +165,7 @@ class FfmpegDecoder(FileDecoder):
     def _to_array(self, frame: av.AudioFrame) -> FloatArray:
         array: Any = frame.to_ndarray()
         samples = array.T if frame.format.is_planar else array.reshape(-1, self.channels)
-        return to_float(samples)
+        return decoding.to_float(samples)
 
     def close(self) -> None:
         """Let go of FFmpeg's handle."""

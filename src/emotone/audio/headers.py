@@ -44,6 +44,18 @@ class Header:
 TRUSTED = Header()
 FOR_FFMPEG = Header(ffmpeg=True)
 
+BROKEN_OFF = Header(ffmpeg=True, note="it breaks off early; what is there was read")
+
+_FFMPEG_ONLY = (
+    b"\x1aE\xdf\xa3",  # Matroska, WebM
+    b"0&\xb2u",  # ASF, WMA
+    b"\x00\x00\x01\xba",  # MPEG programme stream
+    b"FLV",
+    b"#!AMR",
+    b"MAC ",  # Monkey's Audio
+    b"wvpk",  # WavPack
+)
+
 _UNKNOWN_LENGTH = 0x7FFF_F000
 """Sizes from here on are what programs write when they stream and cannot go back."""
 
@@ -71,8 +83,11 @@ def inspect(handle: IO[bytes], size: int) -> Header:
 
 def _inspect(handle: IO[bytes], size: int) -> Header:
     head = handle.read(64)
-    if head[:4] in (b"RIFF", b"RIFX", b"RF64"):
-        return _riff(handle, size, head) if head[8:12] == b"WAVE" else FOR_FFMPEG
+    if head[:4] in (b"RIFF", b"RIFX", b"RF64") and head[8:12] == b"WAVE":
+        return _riff(handle, size, head)
+    if head[:4] == b"RIFF":
+        length = struct.unpack("<I", head[4:8])[0]
+        return BROKEN_OFF if size < length + 8 < _UNKNOWN_LENGTH else FOR_FFMPEG
     if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
         return _aiff(handle, size)
     if head[:4] == b".snd":
@@ -83,9 +98,9 @@ def _inspect(handle: IO[bytes], size: int) -> Header:
         return _ogg(handle, size)
     if head[:3] == b"ID3" or (head[:1] == b"\xff" and head[1] & 0xE0 == 0xE0):
         return _mpeg(handle, size, head)
-    if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip") or head.startswith(
-        (b"\x1aE\xdf\xa3", b"0&\xb2u", b"FLV", b"#!AMR", b"\x00\x00\x01\xba", b"MAC ", b"wvpk")
-    ):
+    if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
+        return _iso(handle, size)
+    if head.startswith(_FFMPEG_ONLY):
         return FOR_FFMPEG
     return TRUSTED
 
@@ -186,6 +201,20 @@ def _flac(handle: IO[bytes], size: int) -> Header:
             note=f"its header says {total / rate:.2f} s and more follows; all of it was read",
         )
     return Header(promised_s=total / rate)
+
+
+def _iso(handle: IO[bytes], size: int) -> Header:
+    """MP4, M4A, MOV: boxes, each with its size and name, one after the other (ISO 14496-12)."""
+    position = 0
+    while position + 8 <= size:
+        handle.seek(position)
+        (length,) = struct.unpack(">I4x", handle.read(8))
+        if length == 1:
+            length = struct.unpack(">Q", handle.read(8))[0]
+        if length < 8:
+            break  # 0 means up to the end of the file
+        position += length
+    return BROKEN_OFF if position > size else FOR_FFMPEG
 
 
 def _ogg(handle: IO[bytes], size: int) -> Header:
