@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from emotone.emotions import in_order
 from emotone.errors import MissingExtraError, TrainingError, UsageError
 from emotone.models import families
 from emotone.models.calibration import fit_temperature, softmax
@@ -113,7 +114,7 @@ class Classifier:
     family, params, seed, class_weight, sampling, select
         As given to `build`, defaults filled in.
     classes_
-        The emotions in the order of the scores' columns, after `fit`.
+        The emotions in the order of the scores' columns, that of the vocabulary, after `fit`.
     temperature_
         T, after `fit`; 1 if it could not be fitted.
     calibration_
@@ -189,7 +190,7 @@ class Classifier:
         labels = np.asarray(y, dtype=np.str_)
         if len(labels) != len(features):
             raise TrainingError(f"{len(features)} rows of features for {len(labels)} labels")
-        self.classes_, codes = np.unique(labels, return_inverse=True)
+        self.classes_, codes = _encode(labels)
         if len(self.classes_) < 2:
             raise TrainingError(
                 f"there are clips of {len(self.classes_)} emotion",
@@ -198,12 +199,11 @@ class Classifier:
         self._dimension = features.shape[1]
         watched = None
         if watch is not None:
-            known = np.isin(np.asarray(watch[1], dtype=np.str_), self.classes_)
+            seen = np.asarray(watch[1], dtype=np.str_)
+            known = np.isin(seen, self.classes_)
             if known.any():
-                watched = (
-                    _features(watch[0])[known],
-                    np.searchsorted(self.classes_, np.asarray(watch[1], dtype=np.str_)[known]),
-                )
+                hits = seen[known][:, None] == self.classes_[None, :]
+                watched = (_features(watch[0])[known], hits.argmax(axis=1))
         temperatures = self._calibrate(features, codes, groups)
         self._members = self._fit_members(features, codes, watched)
         for member, temperature in zip(self._members, temperatures, strict=True):
@@ -266,7 +266,7 @@ class Classifier:
 
         Uncalibrated (T = 1). Returns scores (n, k), class indices (n,) and class names (k,).
         """
-        classes, codes = np.unique(np.asarray(y, dtype=np.str_), return_inverse=True)
+        classes, codes = _encode(np.asarray(y, dtype=np.str_))
         per_member = self._held_out_logits(_features(X), codes, len(classes), groups, folds)
         if per_member is None:
             raise TrainingError(
@@ -394,6 +394,14 @@ def inner_folds(
         if count < 2:
             return []
         return list(StratifiedKFold(count, shuffle=True, random_state=seed).split(y, y))
+
+
+def _encode(labels: npt.NDArray[np.str_]) -> tuple[npt.NDArray[np.str_], IntArray]:
+    """The distinct labels in the order of the vocabulary, and each label's index among them."""
+    distinct, codes = np.unique(labels, return_inverse=True)
+    classes = in_order(distinct.tolist())
+    rank = np.array([classes.index(name) for name in distinct.tolist()], dtype=np.int64)
+    return np.array(classes, dtype=np.str_), rank[codes]
 
 
 def _grouped(groups: Sequence[str | None] | None) -> bool:

@@ -206,10 +206,35 @@ FAMILIES: dict[str, Family] = {family.name: family for family in _ALL}
 """Every family by name."""
 
 _OURS = frozenset(
-    "random_state class_weight n_jobs verbose warm_start kernel probability cache_size algorithm "
-    "decision_function_shape break_ties activation metric metric_params p radius leaf_size degree "
-    "coef0 shrinking categorical_features loss multi_class monotonic_cst interaction_cst scoring "
-    "oob_score".split()
+    [
+        "random_state",
+        "class_weight",
+        "n_jobs",
+        "verbose",
+        "warm_start",
+        "kernel",
+        "probability",
+        "cache_size",
+        "algorithm",
+        "decision_function_shape",
+        "break_ties",
+        "activation",
+        "metric",
+        "metric_params",
+        "p",
+        "radius",
+        "leaf_size",
+        "degree",
+        "coef0",
+        "shrinking",
+        "categorical_features",
+        "loss",
+        "multi_class",
+        "monotonic_cst",
+        "interaction_cst",
+        "scoring",
+        "oob_score",
+    ]
 )
 """Parameters of scikit-learn's that emotone sets itself or cannot export."""
 
