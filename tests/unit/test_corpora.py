@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emotone import corpora, emotions
@@ -71,6 +71,7 @@ def test_a_corpus_is_recognised_in_any_container(tmp_path: Path, name: str) -> N
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
+@settings(deadline=None)
 @given(text=st.text(st.characters(codec="utf-8", exclude_characters="/\0"), max_size=30))
 def test_no_name_crashes_a_reader(name: str, text: str) -> None:
     try:

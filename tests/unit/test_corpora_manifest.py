@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow
 import pyarrow.parquet
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emotone import corpora
@@ -139,6 +139,7 @@ def test_a_manifest_has_to_end_like_one_and_fit_somewhere(clips: Path) -> None:
         corpora.write_manifest(corpus, clips / "nowhere" / "m.csv")
 
 
+@settings(deadline=None)
 @given(rows=st.lists(st.lists(st.text(max_size=12), max_size=5), max_size=5))
 def test_no_table_crashes_the_reader(
     tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import GroupKFold, train_test_split
 
@@ -84,6 +84,7 @@ def test_equal_speaker_numbers_of_two_corpora_are_two_speakers() -> None:
     assert split.warning is None
 
 
+@settings(deadline=None)
 @given(
     sizes=st.lists(st.integers(1, 12), min_size=2, max_size=12),
     seed=st.integers(0, 2**32 - 1),
@@ -109,6 +110,7 @@ def test_speaker_folds_cover_everything_once_and_share_no_speaker(
     assert split.warning is None
 
 
+@settings(deadline=None)
 @given(n=st.integers(2, 300), percent=st.integers(1, 99), seed=st.integers(0, 2**32 - 1))
 def test_a_random_fold_is_disjoint_and_covers(n: int, percent: int, seed: int) -> None:
     utterances = [utterance(i) for i in range(n)]
@@ -121,6 +123,7 @@ def test_a_random_fold_is_disjoint_and_covers(n: int, percent: int, seed: int) -
     assert abs(len(fold.test) - n * percent / 100) < 1 + 1e-9
 
 
+@settings(deadline=None)
 @given(
     speakers=st.lists(st.one_of(st.none(), st.sampled_from("abcdefgh")), min_size=2, max_size=80),
     share=st.floats(0.01, 0.99),

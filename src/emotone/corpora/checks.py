@@ -194,11 +194,14 @@ def check(
     """
     workers = jobs or min(32, 4 * (os.cpu_count() or 1))
     looked: list[tuple[audio.AudioInfo | Failure, bytes | None]] = []
-    with ThreadPoolExecutor(workers) as pool:
+    pool = ThreadPoolExecutor(workers)
+    try:
         for result in pool.map(_look, corpus.paths):
             looked.append(result)
             if progress is not None:
                 progress(len(looked), len(corpus))
+    finally:
+        pool.shutdown(cancel_futures=True)  # Ctrl-C does not wait for the rest
     infos = [info for info, _ in looked if isinstance(info, audio.AudioInfo)]
     groups: dict[bytes, list[Path]] = {}
     for path, (_, digest) in zip(corpus.paths, looked, strict=True):
