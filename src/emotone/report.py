@@ -1,0 +1,404 @@
+"""One self-contained HTML page about a training run.
+
+The page needs nothing but itself: style, curves and, where asked for, clips are inside it; it has
+no script and makes no request. Everything that comes from data (file names, labels, settings) is
+escaped.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from emotone import emotions, plots
+from emotone.errors import MissingExtraError
+from emotone.metrics import Estimate, Evaluation
+from emotone.plots.style import ACCENT, GRID, INK, LINE, MUTED, PAPER, SECOND
+
+if TYPE_CHECKING:
+    import jinja2
+    import markupsafe
+    from matplotlib.figure import Figure
+
+RESPONSIBLE_USE = (
+    "These figures hold for recordings like those of the test set. Acted speech is not life, and a "
+    "model of it hears how a voice sounds, not what a person feels. In the European Union the AI "
+    "Act bars recognising emotions at work and in schools, save for medical or safety reasons, and "
+    "the GDPR makes a voice personal data. Tell the people who are recorded, let no decision about "
+    "a person rest on this model alone, and let it answer “uncertain” where it is not sure."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusRow:
+    """One corpus of the data.
+
+    Attributes
+    ----------
+    name
+        ``"ravdess"``, or the user's own.
+    utterances
+        How many of it were used.
+    speakers
+        How many speakers they come from; None where unknown.
+    language
+        ISO 639-1 code; None where unknown.
+    licence
+        Its terms; None where unknown.
+    """
+
+    name: str
+    utterances: int
+    speakers: int | None = None
+    language: str | None = None
+    licence: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FoldRow:
+    """One fold: how many utterances it trained and tested on, and what it reached.
+
+    Attributes
+    ----------
+    name
+        As the split names it.
+    train, test
+        Utterances in each part.
+    ua, wa, f1
+        Figures on the test part, each from 0 to 1.
+    """
+
+    name: str
+    train: int
+    test: int
+    ua: float
+    wa: float
+    f1: float
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """A clip whose emotion was taken for another.
+
+    Attributes
+    ----------
+    file
+        Its path, as text.
+    true, predicted
+        The emotions.
+    confidence
+        Score of the predicted emotion, from 0 to 1.
+    true_score
+        Score of the true one, from 0 to 1.
+    """
+
+    file: str
+    true: str
+    predicted: str
+    confidence: float
+    true_score: float
+
+
+@dataclass(frozen=True, slots=True)
+class PlayableClip:
+    """Audio inside the page: a voice, so personal data, under the licence of its corpus.
+
+    Attributes
+    ----------
+    name
+        What to call it.
+    data
+        The bytes of an audio file that browsers play.
+    media_type
+        ``"audio/flac"``, ``"audio/wav"``, ...
+    """
+
+    name: str
+    data: bytes = field(repr=False)
+    media_type: str = "audio/flac"
+
+
+@dataclass(frozen=True, slots=True)
+class ReportData:
+    """What a report shows. A part that is empty or None is left out of the page.
+
+    Attributes
+    ----------
+    title
+        Name of the model.
+    summary
+        A line below it: family, features, corpora.
+    evaluation
+        Figures over the test parts; None where nothing was held out.
+    protocol
+        How training and test were parted, in a sentence.
+    warning
+        Why the figures flatter, such as speakers shared between train and test. Shown first.
+    notes
+        Anything else to know before reading the figures.
+    counts
+        Utterances per emotion.
+    corpora
+        Where they come from.
+    settings
+        Groups of named settings, ``{"Model": {"family": "svm", ...}, "Features": {...}}``.
+    history
+        Named loss curves, one value per iteration.
+    folds
+        Figures of each fold.
+    mistakes
+        The clips that the model got wrong, the surest first.
+    clips
+        Clips to play for a pair of (true, predicted) emotions. Off unless given.
+    commands
+        What to type next.
+    created
+        When, as text.
+    """
+
+    title: str
+    summary: str = ""
+    evaluation: Evaluation | None = None
+    protocol: str = ""
+    warning: str | None = None
+    notes: Sequence[str] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
+    corpora: Sequence[CorpusRow] = ()
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    history: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    folds: Sequence[FoldRow] = ()
+    mistakes: Sequence[Mistake] = ()
+    clips: Mapping[tuple[str, str], Sequence[PlayableClip]] = field(default_factory=dict)
+    commands: Sequence[str] = ()
+    created: str | None = None
+
+
+def report_html(data: ReportData) -> str:
+    """The report as one HTML page.
+
+    Parameters
+    ----------
+    data
+        What to show.
+
+    Returns
+    -------
+    str
+        A whole HTML document: write it to a file as UTF-8. The same data gives the same text.
+
+    Raises
+    ------
+    MissingExtraError
+        If jinja2 or matplotlib is not installed.
+
+    Examples
+    --------
+    >>> page = report_html(ReportData("my-model", counts={"angry": 3, "sad": 2}))
+    >>> page.startswith("<!doctype html>")
+    True
+    """
+    evaluation = data.evaluation
+    confused = [] if evaluation is None else evaluation.most_confused(10)
+    return _template().render(
+        data=data,
+        evaluation=evaluation,
+        headlines=[] if evaluation is None else _headlines(evaluation),
+        matrix=None if evaluation is None else _matrix(evaluation),
+        confused=[
+            {"true": true, "predicted": predicted, "clips": clips, "share": share}
+            for true, predicted, clips, share in confused
+        ],
+        reliability=_reliability(evaluation),
+        loss=_loss(data.history),
+        total=sum(data.counts.values()),
+        order=emotions.in_order(list(data.counts)),
+        licences=sorted({row.licence for row in data.corpora if row.licence}),
+        responsible_use=RESPONSIBLE_USE,
+    )
+
+
+def _template() -> jinja2.Template:
+    try:
+        import jinja2
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("the HTML report", "train") from error
+    environment = jinja2.Environment(
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(
+        percent=_percent,
+        estimate=_estimate,
+        interval=_interval,
+        colour=emotions.colour,
+        setting=_setting,
+        data_uri=_data_uri,
+    )
+    text = resources.files("emotone").joinpath("templates/report.html.jinja").read_text("utf-8")
+    return environment.from_string(text)
+
+
+def _percent(value: float, decimals: int = 1) -> str:
+    return "–" if math.isnan(value) else f"{100 * value:.{decimals}f} %"
+
+
+def _estimate(estimate: Estimate) -> str:
+    return _percent(estimate.value)
+
+
+def _interval(estimate: Estimate) -> str:
+    if estimate.ci95 is None:
+        return ""
+    low, high = estimate.ci95
+    return f"{100 * low:.1f} to {100 * high:.1f}"
+
+
+def _setting(value: object) -> str:
+    """A setting as a person would write it."""
+    if value is None or value == {} or value == [] or value == ():
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} = {_setting(item)}" for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_setting(item) for item in value)
+    return str(value)
+
+
+def _data_uri(clip: PlayableClip) -> str:
+    return f"data:{clip.media_type};base64,{base64.b64encode(clip.data).decode('ascii')}"
+
+
+def _headlines(evaluation: Evaluation) -> list[dict[str, str]]:
+    def share(short: str, name: str, estimate: Estimate, meaning: str) -> dict[str, str]:
+        return {
+            "short": short,
+            "name": name,
+            "value": _percent(estimate.value),
+            "interval": f"{_interval(estimate)} %" if estimate.ci95 else "",
+            "meaning": meaning,
+        }
+
+    present = sum(1 for figures in evaluation.per_emotion.values() if figures.support)
+    loss = evaluation.log_loss
+    return [
+        share(
+            "UA",
+            "Unweighted average recall",
+            evaluation.ua,
+            f"recall averaged over the emotions; guessing gives {_percent(1 / max(present, 1))}",
+        ),
+        share("WA", "Accuracy", evaluation.wa, "share of all clips that is right"),
+        share("F1", "Macro F1", evaluation.f1, "recall and precision, averaged over the emotions"),
+        {
+            "short": "Log loss",
+            "name": "Log loss",
+            "value": f"{loss.value:.3f}",
+            "interval": f"{loss.ci95[0]:.3f} to {loss.ci95[1]:.3f}" if loss.ci95 else "",
+            "meaning": f"in nats; lower is better, guessing gives {math.log(max(present, 1)):.3f}",
+        },
+        share(
+            "ECE",
+            "Expected calibration error",
+            evaluation.ece,
+            "how far confidence is from being right; lower is better",
+        ),
+    ]
+
+
+def _matrix(evaluation: Evaluation) -> list[dict[str, Any]]:
+    rows = []
+    for name, counts in zip(evaluation.emotions, evaluation.confusion.tolist(), strict=True):
+        total = sum(counts)
+        rows.append(
+            {
+                "name": name,
+                "total": total,
+                "cells": [
+                    {
+                        "emotion": predicted,
+                        "count": count,
+                        "share": count / total if total else 0.0,
+                        "right": predicted == name,
+                    }
+                    for predicted, count in zip(evaluation.emotions, counts, strict=True)
+                ],
+            }
+        )
+    return rows
+
+
+def _reliability(evaluation: Evaluation | None) -> markupsafe.Markup | None:
+    if evaluation is None or not any(bin.count for bin in evaluation.calibration):
+        return None
+    figure = plots.reliability(evaluation.calibration, ece=evaluation.ece.value)
+    label = (
+        f"Reliability diagram: expected calibration error {_percent(evaluation.ece.value)}. "
+        "The table below it gives each bin."
+    )
+    return _inline(figure, label, "reliability")
+
+
+def _loss(history: Mapping[str, Sequence[float]]) -> markupsafe.Markup | None:
+    curves = {
+        name: values for name, values in history.items() if any(math.isfinite(v) for v in values)
+    }
+    if not curves:
+        return None
+    ends = "; ".join(
+        f"{name} from {values[0]:.3g} to {values[-1]:.3g} in {len(values)} iterations"
+        for name, values in curves.items()
+    )
+    return _inline(plots.loss(curves), f"Loss over the iterations: {ends}.", "loss")
+
+
+_THEME = {
+    PAPER: "var(--panel)",
+    INK: "var(--ink)",
+    MUTED: "var(--muted)",
+    LINE: "var(--line)",
+    GRID: "var(--grid)",
+    ACCENT: "var(--accent)",
+    SECOND: "var(--second)",
+}
+
+
+def _inline(figure: Figure, label: str, prefix: str) -> markupsafe.Markup:
+    """The figure as an ``<svg>`` element that takes its colours from the page.
+
+    Every id gets a prefix, since two pictures in one page would otherwise share theirs.
+    """
+    from markupsafe import Markup
+
+    svg = plots.render(figure, "svg").decode("utf-8")
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.S)
+    svg = re.sub(r"<style.*?</style>", "", svg, flags=re.S)
+    for colour, variable in _THEME.items():
+        svg = svg.replace(colour.lower(), variable)
+    svg = re.sub(r'\bid="', f'id="{prefix}-', svg)
+    svg = re.sub(r'href="#', f'href="#{prefix}-', svg)
+    svg = svg.replace("url(#", f"url(#{prefix}-")
+    width = re.search(r'viewBox="0 0 ([\d.]+)', svg)
+    size = f"max-width:{float(width.group(1)) * 4 / 3:.0f}px" if width else ""
+    opening = svg[: svg.index(">") + 1]
+    box = re.search(r'viewBox="[^"]*"', opening)
+    start = (
+        f'<svg class="plot" role="img" aria-label="{html.escape(label)}" style="{size}" '
+        f"{box.group(0) if box else ''} "
+        'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">'
+    )
+    # Our own drawing: its texts are paths, so nothing of the data stands in it as markup.
+    return Markup(start + svg[len(opening) :])
