@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from emotone.audio.waveform import FloatArray, Waveform
-from emotone.features import spectral, tuning
+from emotone.features import constantq, harmonic, spectral, tuning
 from emotone.features.stft import HOP, N_FFT, ComplexArray, stft, stft_magnitude
 
 
@@ -69,3 +69,15 @@ class Analysis:
     def tuning(self) -> float:
         """Deviation from A440 in fractions of a semitone."""
         return tuning.estimate_tuning(self.magnitude, self.rate)
+
+    @cached_property
+    def harmonic_chroma(self) -> FloatArray:
+        """Constant-Q magnitude per pitch class of the harmonic part, ``(t, 12)``.
+
+        The pitch bins are shifted to the harmonic part's own tuning.
+        """
+        samples = harmonic.harmonic_part(self.spectrum, self.magnitude, len(self.samples))
+        shift = tuning.estimate_tuning(
+            stft_magnitude(samples, N_FFT, HOP), self.rate, constantq.BINS_PER_OCTAVE
+        )
+        return constantq.constant_q_chroma(samples, self.rate, shift)

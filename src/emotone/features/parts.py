@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from emotone.audio.waveform import FloatArray
-from emotone.features import spectral
+from emotone.features import constantq, spectral
 from emotone.features.analysis import Analysis
 from emotone.features.filters import PITCH_CLASSES
 
@@ -92,6 +92,14 @@ PARTS: dict[str, Part] = {
             lambda clip, _: spectral.contrast(clip.magnitude, clip.rate),
             _only(7),
             7,
+        ),
+        Part(
+            "tonnetz",
+            "tonal centroids of the harmonic part",
+            lambda clip, _: constantq.tonnetz(clip.harmonic_chroma),
+            _only(6),
+            6,
+            spectrum=True,
         ),
         Part(
             "rms",

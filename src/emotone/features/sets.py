@@ -156,6 +156,12 @@ NAMED: dict[str, NamedSet] = {
             "means of 40 MFCC, chroma and 128 mel bands: the RAVDESS tutorials' features",
             "mfcc40+chroma12+mel128",
         ),
+        NamedSet(
+            "tutorial-193",
+            193,
+            "tutorial-180, and means of spectral contrast and of the harmonic part's tonnetz",
+            "mfcc40+chroma12+mel128+contrast7+tonnetz6",
+        ),
         NamedSet("mfcc-13", 13, "means of 13 MFCC", "mfcc13"),
     )
 }
