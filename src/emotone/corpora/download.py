@@ -113,9 +113,10 @@ def download(
     chosen = _chosen(about, parts)
     if not accept_licence:
         raise CorpusError(
-            f"its terms have to be accepted first.\n{terms(name)}\n",
+            "its terms have to be accepted first",
             source=about.name,
-            remedy="Read them, then accept them (--accept-licence, or accept_licence=True).",
+            remedy=f"They are:\n\n{terms(name)}\n\n"
+            "Accept them with --accept-licence, or accept_licence=True.",
             code="licence_not_accepted",
         )
     folder = Path(target).expanduser()
