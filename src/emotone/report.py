@@ -361,7 +361,9 @@ def _loss(history: Mapping[str, Sequence[float]]) -> markupsafe.Markup | None:
         f"{name} from {values[0]:.3g} to {values[-1]:.3g} in {len(values)} iterations"
         for name, values in curves.items()
     )
-    return _inline(plots.loss(curves), f"Loss over the iterations: {ends}.", "loss")
+    figure = plots.loss(curves)
+    figure.set_size_inches(5.4, 3.3)  # so that its labels can be read on a phone
+    return _inline(figure, f"Loss over the iterations: {ends}.", "loss")
 
 
 _THEME = {

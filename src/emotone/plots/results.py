@@ -264,25 +264,16 @@ def reliability(
     upper.vlines(confidence, centre - half, centre + half, color=ACCENT, linewidth=1.2, alpha=0.6)
     upper.fill_between(confidence, confidence, accuracy, color=SECOND, alpha=0.14, linewidth=0)
     upper.plot(confidence, accuracy, "-o", color=ACCENT, markersize=6)
+    notes = [] if ece is None else [f"Expected calibration error {100 * ece:.1f} %"]
     upper.text(
-        0.03,
-        0.965,
-        "below the diagonal: too sure",
+        0,
+        1.02,
+        "; ".join([*notes, "below the dashed line: too sure"]),
         transform=upper.transAxes,
         fontsize=9,
         color=MUTED,
-        va="top",
+        va="bottom",
     )
-    if ece is not None:
-        upper.text(
-            0.97,
-            0.04,
-            f"expected calibration error {100 * ece:.1f} %",
-            transform=upper.transAxes,
-            ha="right",
-            fontsize=9,
-            color=INK,
-        )
     upper.set_xlim(0, 1)
     upper.set_ylim(0, 1.02)
     upper.grid()
@@ -298,7 +289,7 @@ def reliability(
     upper.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
     lower.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
     figure.align_ylabels([upper, lower])
-    set_title(upper, title)
+    set_title(upper, title, pad=24)
     return figure
 
 

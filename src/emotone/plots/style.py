@@ -140,13 +140,13 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout=engine)
 
 
-def set_title(axes: Axes, title: str | None) -> None:
+def set_title(axes: Axes, title: str | None, *, pad: float = 10.0) -> None:
     """Put the title on the left above the axes, wrapped, where there is one."""
     if title:
         import textwrap
 
         inches = axes.get_figure(root=True).get_size_inches()[0]  # type: ignore[union-attr]
-        axes.set_title("\n".join(textwrap.wrap(title, max(20, int(inches * 9)))))
+        axes.set_title("\n".join(textwrap.wrap(title, max(20, int(inches * 9)))), pad=pad)
 
 
 def shorten(label: str, limit: int = 22) -> str:
