@@ -46,6 +46,11 @@ class Family:
     scale: bool = True
     members: tuple[str, ...] = ()
 
+    @property
+    def learns_in_epochs(self) -> bool:
+        """Whether a training has a loss curve."""
+        return self.head is heads.MLPHead
+
 
 def _mlp_space(trial: optuna.Trial) -> dict[str, Any]:
     layers = trial.suggest_int("layers", 1, 3)

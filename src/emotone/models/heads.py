@@ -144,8 +144,11 @@ class MLPHead(Head):
         return MLPClassifier(**params)
 
     def fit(self, X: FloatMatrix, y: IntArray, watch: Watch | None = None) -> None:
+        from threadpoolctl import threadpool_limits
+
         self.loss_curve, self.watch_curve = [], []
-        with _plain_errors():
+        # The batches are so small that more threads cost more than they bring.
+        with _plain_errors(), threadpool_limits(1, "blas"):
             estimator = self.estimator = self.make()
             if isinstance(estimator.batch_size, int):
                 estimator.batch_size = min(estimator.batch_size, len(X))

@@ -1,0 +1,179 @@
+"""Several families side by side, under the same features and the same folds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from emotone.audio import Preparation
+from emotone.corpora import Corpus
+from emotone.dataset import Dataset, prepare
+from emotone.errors import TrainingError, UsageError
+from emotone.features import get as get_feature_set
+from emotone.features.cache import FeatureCache
+from emotone.folds import Callback, Progress, Recipe, evaluate_folds, run_fold
+from emotone.metrics import Evaluation
+from emotone.models.preprocessing import Selection
+
+
+@dataclass(frozen=True, eq=False)
+class ComparedFamily:
+    """One row of a comparison.
+
+    Attributes
+    ----------
+    family
+        Its name.
+    evaluation
+        The figures, averaged over folds; None if it could not be trained.
+    train_s
+        Seconds to fit one fold (search and calibration included, features apart), on average.
+    predict_ms
+        Milliseconds to score one clip from its features, when all test clips are scored at once.
+    error
+        Why it could not be trained, or None.
+    """
+
+    family: str
+    evaluation: Evaluation | None
+    train_s: float
+    predict_ms: float
+    error: TrainingError | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The row as plain types, ready for JSON: flat, as `Evaluation.record` has it."""
+        row: dict[str, Any] = {"family": self.family}
+        if self.evaluation is not None:
+            row = self.evaluation.record(**row)
+        row["train_s"], row["predict_ms"] = round(self.train_s, 4), round(self.predict_ms, 4)
+        row["error"] = None if self.error is None else self.error.to_dict()
+        return row
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Families under the same folds, best UA first, those that failed last.
+
+    Attributes
+    ----------
+    rows
+        One per family.
+    dataset
+        What they were trained and tested on; its split's `warning` belongs beside the figures.
+    """
+
+    rows: tuple[ComparedFamily, ...]
+    dataset: Dataset
+
+    def to_dict(self) -> dict[str, Any]:
+        """The comparison as plain types, ready for JSON."""
+        return {
+            "feature_set": self.dataset.feature_set,
+            "split": self.dataset.split.to_dict(),
+            "warning": self.dataset.split.warning,
+            "failures": [failure.to_dict() for failure in self.dataset.failures],
+            "rows": [row.to_dict() for row in self.rows],
+        }
+
+
+def compare(
+    corpus: Corpus,
+    families: Sequence[str],
+    *,
+    features: str = "tutorial-180",
+    split: str = "speakers:5",
+    preparation: Preparation | None = None,
+    params: Mapping[str, Mapping[str, Any]] | None = None,
+    seed: int = 0,
+    class_weight: str | None = None,
+    sampling: str | None = None,
+    select: Selection = None,
+    trials: int = 0,
+    bootstrap: int = 1000,
+    cache: FeatureCache | None = None,
+    jobs: int | None = None,
+    progress: Callback | None = None,
+) -> Comparison:
+    """Train and test several families on the same folds.
+
+    Parameters
+    ----------
+    corpus, features, split, preparation, seed, class_weight, sampling, select, trials
+        As in `emotone.training.train`.
+    families
+        Names in `emotone.models.FAMILIES`.
+    params
+        Parameters by family.
+    bootstrap
+        Resamples behind the 95 % intervals.
+    cache, jobs, progress
+        As in `emotone.training.train`.
+
+    Raises
+    ------
+    UsageError
+        If no family, an unknown or a repeated one is named, or the split has no test part.
+    FeatureError, SplitError, TrainingError
+        As in `emotone.training.train`; a family that cannot be trained on these clips is reported
+        in its row and the others are done.
+    """
+    if not families or len(set(families)) < len(families):
+        raise UsageError("name one or more different families to compare")
+    stray = sorted(set(params or {}) - set(families))
+    if stray:
+        raise UsageError(f"parameters are given for {', '.join(stray)}, which is not compared")
+    recipes = [
+        Recipe(name, (params or {}).get(name, {}), seed, class_weight, sampling, select, trials)
+        for name in families
+    ]
+    for recipe in recipes:
+        recipe.check()
+    get_feature_set(features)
+    tell = progress or (lambda event: None)
+    dataset = prepare(
+        corpus,
+        features,
+        split,
+        preparation=preparation,
+        seed=seed,
+        cache=cache,
+        jobs=jobs,
+        progress=lambda done, total: tell(
+            Progress("features", done, total, f"extracting {features}")
+        ),
+    )
+    if not any(len(fold.test) for fold in dataset.folds):
+        raise UsageError(
+            f"the split '{split}' leaves nothing to test",
+            remedy="Give another, such as speakers:5.",
+        )
+    rows = [_row(dataset, recipe, bootstrap, seed, tell) for recipe in recipes]
+    rows.sort(key=lambda row: (row.evaluation is None, -_ua(row), row.family))
+    return Comparison(tuple(rows), dataset)
+
+
+def _ua(row: ComparedFamily) -> float:
+    return row.evaluation.ua.value if row.evaluation is not None else 0.0
+
+
+def _row(
+    dataset: Dataset, recipe: Recipe, bootstrap: int, seed: int, tell: Callback
+) -> ComparedFamily:
+    folds = [fold for fold in dataset.folds if len(fold.test)]
+    results = []
+    try:
+        for done, fold in enumerate(folds):
+            message = f"training {recipe.family} on fold {fold.name}"
+            tell(Progress("fold", done, len(folds), message))
+            results.append(run_fold(dataset, fold, recipe, tell))
+    except TrainingError as error:
+        return ComparedFamily(recipe.family, None, 0.0, 0.0, error)
+    tell(Progress("fold", len(folds), len(folds), f"tested {recipe.family}"))
+    clips = sum(len(result.rows) for result in results)
+    return ComparedFamily(
+        family=recipe.family,
+        evaluation=evaluate_folds(dataset, results, bootstrap, seed),
+        train_s=sum(result.fit_s for result in results) / len(results),
+        predict_ms=1000 * sum(result.score_s for result in results) / clips,
+    )

@@ -1,0 +1,246 @@
+"""One fold: a recipe fitted to its training part and tested on its test part."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emotone.dataset import Dataset
+from emotone.emotions import in_order
+from emotone.errors import SplitError
+from emotone.evaluation import TestedClip, tested_clips
+from emotone.metrics import Evaluation, fold_mean, metrics
+from emotone.models import FAMILIES, Classifier, build, families
+from emotone.models.preprocessing import Selection
+from emotone.models.search import Search, search
+from emotone.splits import Fold
+
+FloatMatrix = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a training is.
+
+    Attributes
+    ----------
+    stage
+        ``"features"``, ``"search"``, ``"fold"``, ``"curve"`` or ``"model"``, in about this order.
+    done, total
+        Steps of the stage: clips, trials, folds, ...
+    message
+        What is being done, for people.
+    """
+
+    stage: str
+    done: int
+    total: int
+    message: str
+
+
+Callback = Callable[[Progress], None]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model is made from features: what `emotone.models.build` takes, and a search.
+
+    Attributes
+    ----------
+    family
+        A name in `emotone.models.FAMILIES`.
+    params
+        Parameters over the family's defaults.
+    seed
+        Of everything random in the model.
+    class_weight, sampling, select
+        As in `emotone.models.build`.
+    trials
+        Trials of a search for parameters inside each training part; 0 for none.
+    """
+
+    family: str
+    params: Mapping[str, Any]
+    seed: int = 0
+    class_weight: str | None = None
+    sampling: str | None = None
+    select: Selection = None
+    trials: int = 0
+
+    def check(self) -> None:
+        """Refuse what `build` would refuse, before any long work."""
+        entry = families.get(self.family)
+        self.classifier(self.params)
+        if self.trials and entry.space is None:
+            search(np.empty((0, 0)), [], None, self.family, trials=self.trials)
+
+    def classifier(self, params: Mapping[str, Any], **other: Any) -> Classifier:
+        """An unfitted classifier with these parameters."""
+        return build(
+            self.family,
+            params=params,
+            seed=self.seed,
+            class_weight=self.class_weight,
+            sampling=self.sampling,
+            select=self.select,
+            **other,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class FoldResult:
+    """One fold: a model of its training part, tested on its test part.
+
+    Attributes
+    ----------
+    name
+        Of the fold.
+    classifier
+        The fitted model.
+    search
+        What the search in the training part found, if there was one.
+    truth
+        The emotion of each tested clip, shape ``(m,)``.
+    scores
+        Shape ``(m, k)`` over all k emotions of the corpus; 0 where the training part lacks one.
+    rows
+        Positions of the m tested clips in the dataset.
+    unknown
+        Test clips left out because the training part has no clip of their emotion.
+    train_clips
+        Size of the training part.
+    fit_s, score_s
+        Seconds to fit (search and calibration included) and to score all m clips, features apart.
+    """
+
+    name: str
+    classifier: Classifier
+    search: Search | None
+    truth: npt.NDArray[np.str_]
+    scores: FloatMatrix
+    rows: npt.NDArray[np.intp]
+    unknown: int
+    train_clips: int
+    fit_s: float
+    score_s: float
+
+
+def fit(
+    dataset: Dataset,
+    rows: npt.NDArray[np.intp],
+    recipe: Recipe,
+    tell: Callback,
+    watch: npt.NDArray[np.intp] | None = None,
+) -> tuple[Classifier, Search | None]:
+    """A model of some rows of a dataset, by a search inside them if the recipe has trials."""
+    X, y = dataset.features[rows], dataset.labels[rows]
+    groups = dataset.speakers[rows].tolist()
+    found, params = None, recipe.params
+    if recipe.trials:
+        found = search(
+            X,
+            y,
+            groups,
+            recipe.family,
+            trials=recipe.trials,
+            params=recipe.params,
+            seed=recipe.seed,
+            class_weight=recipe.class_weight,
+            sampling=recipe.sampling,
+            select=recipe.select,
+            progress=lambda done, total: tell(
+                Progress("search", done, total, f"searching parameters of {recipe.family}")
+            ),
+        )
+        params = found.params
+    classifier = recipe.classifier(params)
+    seen = None if watch is None else (dataset.features[watch], dataset.labels[watch])
+    return classifier.fit(X, y, groups=groups, watch=seen), found
+
+
+def run_fold(dataset: Dataset, fold: Fold, recipe: Recipe, tell: Callback) -> FoldResult:
+    """Fit the training part of a fold and score its test part.
+
+    Raises
+    ------
+    SplitError
+        If the training part is empty, or no test clip has an emotion of it.
+    """
+    if not len(fold.train):
+        raise SplitError(
+            f"fold {fold.name} has no readable clip to train on", source=dataset.split.spec
+        )
+    started = time.perf_counter()
+    watch = fold.test if FAMILIES[recipe.family].learns_in_epochs else None
+    classifier, found = fit(dataset, fold.train, recipe, tell, watch)
+    fit_s = time.perf_counter() - started
+
+    labels = dataset.labels
+    known = np.isin(labels[fold.test], classifier.classes_)
+    rows = fold.test[known]
+    if not len(rows):
+        raise SplitError(
+            f"fold {fold.name} tests emotions that its training part does not have",
+            source=dataset.split.spec,
+        )
+    started = time.perf_counter()
+    own = classifier.scores(dataset.features[rows])
+    score_s = time.perf_counter() - started
+    names = _emotions(dataset)
+    scores = np.zeros((len(rows), len(names)))
+    scores[:, [names.index(name) for name in classifier.classes_.tolist()]] = own
+    return FoldResult(
+        name=fold.name,
+        classifier=classifier,
+        search=found,
+        truth=labels[rows],
+        scores=scores,
+        rows=rows,
+        unknown=int((~known).sum()),
+        train_clips=len(fold.train),
+        fit_s=fit_s,
+        score_s=score_s,
+    )
+
+
+def evaluate_folds(
+    dataset: Dataset, results: Sequence[FoldResult], bootstrap: int, seed: int
+) -> Evaluation:
+    """The figures over all folds; see `emotone.metrics.fold_mean`."""
+    return fold_mean(
+        [(r.truth, r.scores, dataset.speakers[r.rows].tolist()) for r in results],
+        _emotions(dataset),
+        bootstrap=bootstrap,
+        seed=seed,
+    )
+
+
+def evaluate_fold(dataset: Dataset, result: FoldResult, bootstrap: int, seed: int) -> Evaluation:
+    """The figures of one fold."""
+    return metrics(
+        result.truth,
+        result.scores,
+        _emotions(dataset),
+        speakers=dataset.speakers[result.rows].tolist(),
+        bootstrap=bootstrap,
+        seed=seed,
+    )
+
+
+def answers(dataset: Dataset, result: FoldResult) -> tuple[TestedClip, ...]:
+    """What the fold's model said about each clip of its test part, over the emotions it knows."""
+    names = _emotions(dataset)
+    known = [names.index(name) for name in result.classifier.classes_.tolist()]
+    utterances = [dataset.utterances[i] for i in result.rows]
+    return tested_clips(
+        utterances, result.scores[:, known], [names[i] for i in known], fold=result.name
+    )
+
+
+def _emotions(dataset: Dataset) -> list[str]:
+    return in_order(set(dataset.labels.tolist()))

@@ -1,0 +1,393 @@
+"""Corpus, feature set, split and family in; a tested model, ready to be a bundle, out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emotone import bundle
+from emotone.audio import Preparation
+from emotone.bundle import Card, ModelInput
+from emotone.corpora import Corpus
+from emotone.dataset import Dataset, prepare
+from emotone.emotions import in_order
+from emotone.evaluation import TestedClip, confused_pairs
+from emotone.features import get as get_feature_set
+from emotone.features.cache import FeatureCache
+from emotone.folds import (
+    Callback,
+    FoldResult,
+    Progress,
+    Recipe,
+    answers,
+    evaluate_fold,
+    evaluate_folds,
+    fit,
+    run_fold,
+)
+from emotone.metrics import Evaluation, metrics
+from emotone.models import Classifier
+from emotone.models.preprocessing import Selection
+from emotone.models.search import Search
+from emotone.prediction import Failure
+from emotone.splits import Fold
+
+__all__ = ["Callback", "History", "Progress", "TrainingRun", "train"]
+
+CURVE_SHARES = (0.25, 0.5, 0.75)
+"""Shares of the training part behind a learning curve, besides the whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A curve of the training on the first fold.
+
+    Attributes
+    ----------
+    kind
+        ``"epochs"``: loss after each epoch (mlp). ``"training size"``: UA of models fitted to
+        growing shares of the training part (every other family).
+    measure
+        ``"log loss"`` or ``"ua"``.
+    x
+        Epochs from 1, or numbers of training clips.
+    curves
+        ``"training"`` and, where there is a test part, ``"test"``; as long as `x`. The training
+        loss of an MLP includes its L2 penalty. The test curve is only shown: nothing is chosen
+        by it.
+    """
+
+    kind: str
+    measure: str
+    x: list[int]
+    curves: dict[str, list[float]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The curve as plain types, ready for JSON."""
+        curves = {
+            name: [round(value, 6) for value in values] for name, values in self.curves.items()
+        }
+        return {"kind": self.kind, "measure": self.measure, "x": self.x, "curves": curves}
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingRun:
+    """A finished training.
+
+    Attributes
+    ----------
+    classifier
+        The model that `save` writes.
+    card
+        Its card.
+    dataset
+        What it was trained on.
+    evaluation
+        Figures on the test parts, averaged over folds; None for the split ``none``.
+    folds
+        The folds with each one's own figures, by name.
+    tested
+        The answer to every test clip.
+    history
+        Loss or learning curve, or None.
+    """
+
+    classifier: Classifier
+    card: Card
+    dataset: Dataset
+    evaluation: Evaluation | None
+    folds: dict[str, Evaluation]
+    tested: tuple[TestedClip, ...]
+    history: History | None
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Clips per emotion, in the order of the vocabulary."""
+        labels, counts = np.unique(self.dataset.labels, return_counts=True)
+        by_name = dict(zip(labels.tolist(), counts.tolist(), strict=True))
+        return {name: by_name[name] for name in in_order(list(by_name))}
+
+    @property
+    def failures(self) -> tuple[Failure, ...]:
+        """Clips that could not be read and were left out."""
+        return self.dataset.failures
+
+    @property
+    def warning(self) -> str | None:
+        """One sentence to put beside every figure, where train and test share speakers."""
+        return self.dataset.split.warning
+
+    def save(self, path: str | Path) -> Card:
+        """Write the bundle, whole or not at all; see `emotone.bundle.write`."""
+        return bundle.write(path, self.classifier.to_onnx(), self.card)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The run without its clips, as plain types, ready for JSON."""
+        figures = self.evaluation
+        return {
+            "card": self.card.to_dict(),
+            "counts": self.counts,
+            "evaluation": None if figures is None else figures.to_dict(),
+            "most_confused": [] if figures is None else confused_pairs(figures),
+            "folds": {name: fold.record() for name, fold in self.folds.items()},
+            "history": None if self.history is None else self.history.to_dict(),
+            "failures": [failure.to_dict() for failure in self.failures],
+            "warning": self.warning,
+        }
+
+
+def train(
+    corpus: Corpus,
+    *,
+    family: str = "ensemble",
+    features: str = "tutorial-180",
+    split: str = "speakers:5",
+    preparation: Preparation | None = None,
+    params: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    class_weight: str | None = None,
+    sampling: str | None = None,
+    select: Selection = None,
+    trials: int = 0,
+    curve: bool = True,
+    bootstrap: int = 1000,
+    name: str = "model",
+    version: str = "1.0",
+    cache: FeatureCache | None = None,
+    jobs: int | None = None,
+    progress: Callback | None = None,
+) -> TrainingRun:
+    """Train a model and test it honestly.
+
+    Each fold fits a model to its training part alone (scaling, feature selection, the search, the
+    temperature and balancing included) and tests it on its test part. Which model is kept depends
+    on the split:
+
+    - one fold (``random:...``, a fold file with one): the model of that fold, so that the figures
+      quoted are those of the very model in the bundle;
+    - several folds: a model fitted to all clips, while the figures are those of the
+      cross-validation, and the card says so;
+    - ``none``: a model fitted to all clips, without figures.
+
+    Parameters
+    ----------
+    corpus
+        Labelled clips of two emotions or more. Unreadable ones are left out and reported.
+    family, params, seed, class_weight, sampling, select
+        The model, see `emotone.models.build`.
+    features, preparation
+        The feature set it hears by, and what is done to each clip first; see `emotone.features`.
+    split
+        A spec, see `emotone.splits.make`.
+    trials
+        Trials of a search for parameters, run inside each training part; 0 for none.
+    curve
+        Whether to compute the learning curve of a family without epochs; three more fits.
+    bootstrap
+        Resamples behind the 95 % intervals.
+    name, version
+        What the model will be called.
+    cache, jobs
+        Of the extraction of features.
+    progress
+        Called as the work goes on. An exception it raises ends the training.
+
+    Raises
+    ------
+    UsageError, FeatureError, SplitError, TrainingError
+        If an option makes no sense, or the clips cannot be learned from. Nothing is written before
+        `TrainingRun.save`, so Ctrl-C leaves nothing behind.
+
+    Examples
+    --------
+    >>> run = train(corpora.load("emodb=clips"), family="svm-rbf")     # doctest: +SKIP
+    >>> run.save("mine.emotone")                                       # doctest: +SKIP
+    """
+    recipe = Recipe(family, params or {}, seed, class_weight, sampling, select, trials)
+    recipe.check()
+    get_feature_set(features)
+    tell = progress or (lambda event: None)
+    dataset = prepare(
+        corpus,
+        features,
+        split,
+        preparation=preparation,
+        seed=seed,
+        cache=cache,
+        jobs=jobs,
+        progress=lambda done, total: tell(
+            Progress("features", done, total, f"extracting {features}")
+        ),
+    )
+    folds = [fold for fold in dataset.folds if len(fold.test)]
+    results = []
+    for done, fold in enumerate(folds):
+        tell(Progress("fold", done, len(folds), f"training {family} on fold {fold.name}"))
+        results.append(run_fold(dataset, fold, recipe, tell))
+    if folds:
+        tell(Progress("fold", len(folds), len(folds), f"tested {family} on {len(folds)} folds"))
+
+    history = _epochs(results[0].classifier) if results else None
+    if results and history is None and curve:
+        history = _learning_curve(dataset, folds[0], recipe, results[0], tell)
+
+    if len(results) == 1:
+        classifier, found, fitted = results[0].classifier, results[0].search, folds[0].train
+    else:
+        tell(Progress("model", 0, 1, f"training {family} on all clips"))
+        fitted = np.arange(len(dataset.utterances))
+        classifier, found = fit(dataset, fitted, recipe, tell)
+        if not results:
+            history = _epochs(classifier)
+    tell(Progress("model", 1, 1, f"trained {family}"))
+
+    evaluation = evaluate_folds(dataset, results, bootstrap, seed) if results else None
+    per_fold = {result.name: evaluate_fold(dataset, result, bootstrap, seed) for result in results}
+    card = _card(dataset, recipe, classifier, found, fitted, evaluation, per_fold, results)
+    return TrainingRun(
+        classifier=classifier,
+        card=replace(card, name=name, version=version),
+        dataset=dataset,
+        evaluation=evaluation,
+        folds=per_fold,
+        tested=tuple(clip for result in results for clip in answers(dataset, result)),
+        history=history,
+    )
+
+
+def _epochs(classifier: Classifier) -> History | None:
+    loss, watched = classifier.loss_curve_, classifier.watch_curve_
+    if not loss:
+        return None
+    curves = {"training": loss, **({"test": watched} if watched else {})}
+    return History("epochs", "log loss", list(range(1, len(loss) + 1)), curves)
+
+
+def _learning_curve(
+    dataset: Dataset, fold: Fold, recipe: Recipe, result: FoldResult, tell: Callback
+) -> History:
+    """UA against the number of training clips; the last point is the fold's own model."""
+    order = np.random.default_rng(recipe.seed).permutation(fold.train)
+    test = result.rows
+    x: list[int] = []
+    training: list[float] = []
+    tested: list[float] = []
+    for step, share in enumerate((*CURVE_SHARES, 1.0)):
+        tell(Progress("curve", step, len(CURVE_SHARES) + 1, "fitting shares of the training part"))
+        rows = order[: round(share * len(order))]
+        if share == 1.0:
+            classifier = result.classifier
+        elif len(set(dataset.labels[rows].tolist())) < len(result.classifier.classes_):
+            continue  # too small a share to hold every emotion
+        else:
+            classifier = recipe.classifier(result.classifier.params, calibration_folds=0)
+            classifier.fit(dataset.features[rows], dataset.labels[rows])
+        x.append(len(rows))
+        for positions, values in ((rows, training), (test, tested)):
+            scores = classifier.scores(dataset.features[positions])
+            names = classifier.classes_.tolist()
+            figures = metrics(dataset.labels[positions], scores, names, bootstrap=0)
+            values.append(figures.ua.value)
+    return History("training size", "ua", x, {"training": training, "test": tested})
+
+
+def _card(
+    dataset: Dataset,
+    recipe: Recipe,
+    classifier: Classifier,
+    found: Search | None,
+    fitted: npt.NDArray[np.intp],
+    evaluation: Evaluation | None,
+    per_fold: Mapping[str, Evaluation],
+    results: list[FoldResult],
+) -> Card:
+    used = [dataset.utterances[i] for i in fitted]
+    licences = dataset.corpus.licences
+    corpora = []
+    for name in sorted({utterance.corpus for utterance in used}):
+        part = [utterance for utterance in used if utterance.corpus == name]
+        known = {utterance.speaker for utterance in part} - {None}
+        corpora.append(
+            {
+                "name": name,
+                "clips": len(part),
+                "speakers": len(known) or None,
+                "licence": licences.get(name),
+            }
+        )
+    labels = [utterance.emotion for utterance in used]
+    split = dataset.split.to_dict()
+    training = {
+        "corpora": corpora,
+        "clips": len(used),
+        "emotions": {name: labels.count(name) for name in classifier.classes_.tolist()},
+        "family": recipe.family,
+        "params": _plain(classifier.params),
+        "class_weight": recipe.class_weight,
+        "sampling": recipe.sampling,
+        "select": recipe.select,
+        "search": None if found is None else _plain(found.to_dict()),
+        "seed": recipe.seed,
+        "split": {**split, "folds": len(split["folds"])},
+        "fitted_on": "the training part of the split" if len(results) == 1 else "all clips",
+    }
+    return Card(
+        name="model",
+        version="1.0",
+        emotions=tuple(classifier.classes_.tolist()),
+        input=ModelInput("features", dimension=dataset.features.shape[1]),
+        feature_set=dataset.feature_set,
+        feature_version=get_feature_set(dataset.feature_set).version,
+        preparation=dataset.preparation.to_dict(),
+        calibration=classifier.calibration_,
+        training=training,
+        metrics={} if evaluation is None else _quoted(dataset, evaluation, per_fold, results),
+        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    )
+
+
+def _quoted(
+    dataset: Dataset,
+    evaluation: Evaluation,
+    per_fold: Mapping[str, Evaluation],
+    results: list[FoldResult],
+) -> dict[str, Any]:
+    """The card's figures, under a key that says how they came about."""
+    single = len(results) == 1
+    key = "held-out test" if single else "cross-validation"
+    about = (
+        "this very model on the test part of the split"
+        if single
+        else f"mean over {len(results)} folds of models trained like this one, each tested on "
+        "clips it had not seen; this model is fitted to all clips"
+    )
+    recalls = {
+        name: None if figures.support == 0 else round(figures.recall.value, 6)
+        for name, figures in evaluation.per_emotion.items()
+    }
+    quoted: dict[str, Any] = evaluation.record(split=dataset.split.spec, about=about)
+    quoted["recall"] = recalls
+    quoted["warning"] = dataset.split.warning
+    quoted["unknown_clips"] = sum(result.unknown for result in results)
+    if not single:
+        quoted["ua_per_fold"] = {name: round(fold.ua.value, 6) for name, fold in per_fold.items()}
+    return {key: quoted}
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters as JSON knows them: tuples become lists, numpy numbers become Python's."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return _plain(value)
+        if isinstance(value, (list, tuple)):
+            return [plain(item) for item in value]
+        return value.item() if isinstance(value, np.generic) else value
+
+    return {str(key): plain(value) for key, value in values.items()}
