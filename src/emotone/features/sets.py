@@ -163,6 +163,12 @@ NAMED: dict[str, NamedSet] = {
             "mfcc40+chroma12+mel128+contrast7+tonnetz6",
         ),
         NamedSet("mfcc-13", 13, "means of 13 MFCC", "mfcc13"),
+        NamedSet(
+            "rich",
+            5370,
+            "voice, spectrum and their movement: what emotone's own models hear",
+            "emotone.features.rich:rich",
+        ),
     )
 }
 """The named sets."""
