@@ -22,6 +22,11 @@ Normalization = Literal["peak", "loudness"]
 _SILENCE = 2.0**-15
 """One step of 16 bits: a waveform that stays under it holds nothing to hear."""
 
+_NOISE_DEVIATIONS = 1.0
+"""The gate of each frequency lies so many standard deviations over its mean level. With white noise
+on speech at 0 to 20 dB this keeps more of the speech than noisereduce's default of 1.5, and more
+than its non-stationary gate."""
+
 _FRAME = 2048
 _HOP = 512
 
@@ -36,7 +41,7 @@ class Preparation:
         Resample to this many Hz, from 8,000 to 192,000.
     denoise
         Share of the noise to take away, above 0 to 1, by spectral gating (`noisereduce`,
-        non-stationary). Needs the extra ``train``.
+        stationary). Needs the extra ``train``.
     band_hz
         Keep the frequencies from the first to the second, in Hz.
     trim_db
@@ -215,7 +220,14 @@ def _reduce_noise(samples: FloatArray, rate: int, share: float) -> FloatArray:
         import noisereduce
     except ImportError as error:
         raise MissingExtraError("noise reduction", "train") from error
-    reduced = noisereduce.reduce_noise(y=samples, sr=rate, prop_decrease=share)
+    reduced = noisereduce.reduce_noise(
+        y=samples,
+        sr=rate,
+        prop_decrease=share,
+        n_fft=min(1024, 1 << (len(samples).bit_length() - 1)),
+        stationary=True,
+        n_std_thresh_stationary=_NOISE_DEVIATIONS,
+    )
     return np.asarray(reduced, dtype=np.float32)
 
 
