@@ -1,0 +1,5 @@
+"""`python -m emotone` is the `emotone` command."""
+
+from emotone.cli import main
+
+main()

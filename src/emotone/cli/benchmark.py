@@ -1,0 +1,64 @@
+"""`emotone benchmark`: runs the scripts in benchmarks/ of a checkout."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from emotone.cli import messages
+from emotone.errors import UsageError
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command(
+    no_args_is_help=True,
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
+def benchmark(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Such as speed, or 'list'.")],
+) -> None:
+    """Measure what the README quotes, on this machine.
+
+    The benchmarks are scripts in the folder benchmarks/ of the source, since
+    they need the programs that emotone is compared with. NAME runs NAME.py
+    and every NAME_*.py; further options go to them.
+
+    Examples:
+      emotone benchmark list
+      emotone benchmark speed
+    """
+    folder = _folder()
+    scripts = sorted(folder.glob("*.py"))
+    if name == "list":
+        for script in scripts:
+            print(script.stem)
+        return
+    chosen = [s for s in scripts if s.stem == name or s.stem.startswith(f"{name}_")]
+    if not chosen:
+        raise UsageError(
+            f"there is no benchmark {name!r}",
+            remedy=f"There are {', '.join(script.stem for script in scripts)}.",
+        )
+    failed = False
+    for script in chosen:
+        messages.note(f"» python benchmarks/{script.name} {' '.join(context.args)}".rstrip())
+        failed |= subprocess.run([sys.executable, script, *context.args]).returncode != 0
+    if failed:
+        raise typer.Exit(1)
+
+
+def _folder() -> Path:
+    """``benchmarks/`` of the checkout: that of the working directory, or of an editable install."""
+    for root in (Path.cwd(), Path(__file__).resolve().parents[3]):
+        if (root / "benchmarks").is_dir() and (root / "src" / "emotone").is_dir():
+            return root / "benchmarks"
+    raise UsageError(
+        "the benchmarks are not here: they come with the source, not with the package",
+        remedy="Run this in a checkout of emotone.",
+    )

@@ -1,0 +1,129 @@
+"""`emotone compare`: families side by side under the same folds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from emotone.cli import figures, messages, options, output
+
+if TYPE_CHECKING:
+    from emotone.comparison import Comparison
+
+app = typer.Typer(add_completion=False)
+
+_FAMILIES = "svm-rbf,svm-linear,mlp,forest,logistic,knn"
+
+
+@app.command(no_args_is_help=True)
+def compare(
+    data: options.Data,
+    families: Annotated[
+        str, typer.Option("--families", "-f", metavar="A,B,...", help="Which; or 'all'.")
+    ] = _FAMILIES,
+    feature_set: Annotated[
+        str, typer.Option("--features", "-s", metavar="SET", help="What they hear by.")
+    ] = "tutorial-180",
+    split: options.Split = "speakers:5",
+    seed: options.Seed = 0,
+    class_weight: options.ClassWeight = None,
+    balance: options.Balance = False,
+    search: options.Search = 0,
+    select: options.Select = None,
+    emotions: options.Emotions = None,
+    merge: options.Merge = None,
+    rate: options.Rate = None,
+    denoise: options.Denoise = None,
+    band: options.Band = None,
+    trim_db: options.TrimDb = None,
+    normalize: options.Normalize = None,
+    length: options.Length = None,
+    jobs: options.Jobs = None,
+    cache: options.Cache = True,
+    as_json: options.Json = False,
+    as_csv: options.Csv = False,
+) -> None:
+    """Train families under the same folds and show them side by side.
+
+    Each figure has its bootstrap 95 % interval. Times are per fold for the
+    training, and per clip, from its features, for the prediction.
+
+    Examples:
+      emotone compare emodb/ --families svm-rbf,mlp,forest
+      emotone compare ravdess/ -f all --split random:test=0.2,seed=7
+    """
+    output.only_one(json=as_json, csv=as_csv)
+    from emotone import comparison
+    from emotone.cli import progress
+    from emotone.models import FAMILIES
+
+    corpus = options.corpus(data, emotions, merge)
+    chosen = list(FAMILIES) if families == "all" else options.names(families) or []
+    with options.feature_cache(cache) as kept, progress.stages() as tell:
+        found = comparison.compare(
+            corpus,
+            chosen,
+            features=feature_set,
+            split=split,
+            preparation=options.preparation(rate, denoise, band, trim_db, normalize, length),
+            seed=seed,
+            class_weight=class_weight,
+            sampling="balanced" if balance else None,
+            select=options.selection(select),
+            trials=search,
+            cache=kept,
+            jobs=jobs,
+            progress=tell,
+        )
+    if as_json:
+        output.write_json(found.to_dict())
+    elif as_csv:
+        _write_csv(found)
+    else:
+        _print(found)
+    failed = [row for row in found.rows if row.error is not None]
+    for row in failed:
+        messages.error(f"{row.family}: {row.error}")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _print(found: Comparison) -> None:
+    dataset = found.dataset
+    console = output.console()
+    clips = output.counted(len(dataset.utterances), "clip")
+    console.print(f"[bold]{dataset.feature_set}[/] on {clips}, split {dataset.split.spec}")
+    numbers = ["UA %", "95 %", "WA %", "F1 %", "Train s", "Predict ms"]
+    table = output.table("Family", *numbers, numbers=numbers)
+    for row in found.rows:
+        if row.evaluation is None:
+            table.add_row(row.family, "[red]failed[/]")
+            continue
+        table.add_row(
+            row.family,
+            figures.value(row.evaluation.ua),
+            f"[dim]{figures.interval(row.evaluation.ua)}[/]",
+            figures.value(row.evaluation.wa),
+            figures.value(row.evaluation.f1),
+            f"{row.train_s:,.2f}",
+            f"{row.predict_ms:.3f}",
+        )
+    console.print(table)
+    if dataset.split.warning:
+        messages.warning(dataset.split.warning)
+
+
+def _write_csv(found: Comparison) -> None:
+    header = ["family", "ua", "ua_low", "ua_high", "wa", "f1", "log_loss", "ece"]
+    rows: list[list[object]] = []
+    for row in found.rows:
+        each = row.evaluation
+        if each is None:
+            rows.append([row.family, *[""] * 7, "", "", row.error])
+            continue
+        low, high = each.ua.ci95 or ("", "")
+        values = [each.ua.value, low, high, each.wa.value, each.f1.value, each.log_loss.value]
+        times = [round(row.train_s, 4), round(row.predict_ms, 4)]
+        rows.append([row.family, *values, each.ece.value, *times, ""])
+    output.write_csv([*header, "train_s", "predict_ms", "error"], rows)

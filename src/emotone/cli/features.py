@@ -1,0 +1,144 @@
+"""`emotone features`: numbers from sound, as a table."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from emotone.cli import messages, options, output
+from emotone.errors import UsageError
+
+app = typer.Typer(add_completion=False)
+
+_SHOWN = 20
+"""Failures printed in full; a thousand more say the same."""
+
+
+@app.command(no_args_is_help=True)
+def features(
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="FILE", help="Clips, and folders of clips.", show_default=False),
+    ] = None,
+    feature_set: Annotated[
+        str,
+        typer.Option("--set", "-s", metavar="SET", help="A named set, or parts joined by +."),
+    ] = "tutorial-180",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="OUT", help=".csv, .parquet or .npz. Else CSV to stdout."
+        ),
+    ] = None,
+    labels: Annotated[
+        bool, typer.Option("--labels", help="Read FILE as corpora; add their labels as columns.")
+    ] = False,
+    list_sets: Annotated[bool, typer.Option("--list", help="List the named sets and end.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="With --list, print JSON.")] = False,
+    jobs: options.Jobs = None,
+    cache: options.Cache = True,
+    rate: options.Rate = None,
+    denoise: options.Denoise = None,
+    band: options.Band = None,
+    trim_db: options.TrimDb = None,
+    normalize: options.Normalize = None,
+    length: options.Length = None,
+) -> None:
+    """Compute features of clips and write them as a table.
+
+    A row per clip, a column per number. Clips that did not change are taken
+    from the cache the next time.
+
+    Examples:
+      emotone features clip.wav --set mfcc-13
+      emotone features recordings/ --set tutorial-180 -o features.csv
+      emotone features ravdess/ --labels -s mfcc40+chroma12:mean,std -o ravdess.npz
+      emotone features --list
+    """
+    if list_sets:
+        _list_sets(as_json=as_json)
+        return
+    if as_json:
+        raise UsageError("--json goes with --list", remedy="For a table give -o OUT.csv.")
+    if not files:
+        raise UsageError("no file was named", remedy="Name clips or folders, or ask for --list.")
+    from emotone import exports
+    from emotone.cli import progress
+    from emotone.features import extraction, get
+
+    if out is not None:
+        exports.check_features_path(out)
+    found = get(feature_set)
+    paths, columns = _labelled(files) if labels else _plain(files)
+    with options.feature_cache(cache) as kept, progress.bar("Extracting", "clips") as report:
+        result = extraction.extract_many(
+            paths,
+            feature_set,
+            preparation=options.preparation(rate, denoise, band, trim_db, normalize, length),
+            cache=kept,
+            jobs=jobs,
+            progress=report,
+        )
+    columns = {name: [texts[i] for i in result.ok] for name, texts in columns.items()}
+    if out is None:
+        exports.features_csv(sys.stdout, result.matrix, found.names, columns)
+    elif result.ok:
+        exports.write_features(out, result.matrix, found.names, columns)
+        clips = output.counted(len(result.ok), "clip")
+        known = f", {result.from_cache:,} of them from the cache" if result.from_cache else ""
+        messages.note(f"Wrote {clips} × {found.dimension:,} features to {out}{known}.")
+    for failure in result.failures[:_SHOWN]:
+        messages.error(str(failure.error))
+    if result.failures:
+        clips = output.counted(len(paths), "clip")
+        messages.error(f"{len(result.failures):,} of {clips} gave no features.")
+        raise typer.Exit(1)
+
+
+def _plain(files: list[str]) -> tuple[list[Path], dict[str, list[str | None]]]:
+    from emotone.audio import find_audio
+
+    paths = find_audio(files)
+    return paths, {"file": [str(path) for path in paths]}
+
+
+def _labelled(files: list[str]) -> tuple[list[Path], dict[str, list[str | None]]]:
+    from emotone.corpora import load_many
+
+    corpus = load_many(files)
+    said = corpus.utterances
+    return corpus.paths, {
+        "file": [str(utterance.path) for utterance in said],
+        "emotion": [utterance.emotion for utterance in said],
+        "speaker": [utterance.speaker for utterance in said],
+        "corpus": [utterance.corpus for utterance in said],
+        "language": [utterance.language for utterance in said],
+    }
+
+
+def _list_sets(*, as_json: bool) -> None:
+    from emotone.features import available
+
+    sets = available()
+    if as_json:
+        output.write_json(
+            [
+                {
+                    "name": each.name,
+                    "dimension": each.dimension,
+                    "description": each.description,
+                    "extra": each.extra,
+                }
+                for each in sets
+            ]
+        )
+        return
+    table = output.table("Set", "Numbers", "What it holds", numbers=["Numbers"])
+    for each in sets:
+        needs = f" (extra '{each.extra}')" if each.extra else ""
+        table.add_row(each.name, f"{each.dimension:,}", f"{each.description}{needs}")
+    output.console().print(table)
+    messages.note("Write your own: mfcc20:mean,std+chroma12+rms. See emotone features --help.")

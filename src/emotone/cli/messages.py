@@ -1,0 +1,35 @@
+"""Lines for the person at the terminal. They go to stderr, so that stdout holds results alone."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+_RED, _YELLOW, _DIM = "31", "33", "2"
+
+
+def debugging() -> bool:
+    """Whether ``EMOTONE_DEBUG`` asks for tracebacks and every library's warnings."""
+    return os.environ.get("EMOTONE_DEBUG", "") not in ("", "0")
+
+
+def _paint(text: str, colour: str) -> str:
+    # By hand rather than by Rich: an error must not wait for an import.
+    if "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb" or not sys.stderr.isatty():
+        return text
+    return f"\x1b[{colour}m{text}\x1b[0m"
+
+
+def error(text: str) -> None:
+    """Print ``error: text``."""
+    print(_paint(f"error: {text}", _RED), file=sys.stderr)
+
+
+def warning(text: str) -> None:
+    """Print ``warning: text``."""
+    print(_paint(f"warning: {text}", _YELLOW), file=sys.stderr)
+
+
+def note(text: str) -> None:
+    """Print a line of comment: what was written where, what to do next."""
+    print(_paint(text, _DIM), file=sys.stderr)

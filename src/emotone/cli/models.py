@@ -1,0 +1,191 @@
+"""`emotone models`: what models there are, what their cards say, and whether they are sound."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from emotone.cli import messages, options, output
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from emotone.bundle import Card
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="List, show, verify and export models.",
+)
+
+Model = Annotated[
+    str,
+    typer.Argument(metavar="MODEL", help="A bundle, or the name of an installed model."),
+]
+
+
+@app.command("list")
+def list_models(as_json: options.Json = False) -> None:
+    """List the models that can be asked for by name.
+
+    The first ships with emotone. Put your own into the folder that is shown,
+    or anywhere, and give their path.
+
+    Examples:
+      emotone models list
+    """
+    from emotone.bundle import Bundle, installed, user_folder
+    from emotone.errors import BundleError
+
+    rows: list[dict[str, Any]] = []
+    for each in installed():
+        row: dict[str, Any] = {"name": each.name, "path": str(each.path), "bundled": each.bundled}
+        try:
+            card = Bundle.open(each.path).card
+            row |= {"model": card.model, "emotions": list(card.emotions)}
+            row |= {"feature_set": card.feature_set, "error": None}
+        except BundleError as error:
+            row |= {"model": None, "emotions": [], "feature_set": None, "error": str(error)}
+        rows.append(row)
+    if as_json:
+        output.write_json(rows)
+        return
+    table = output.table("Name", "Model", "Features", "Emotions")
+    for row in rows:
+        if row["error"] is not None:
+            table.add_row(row["name"], "[red]refused[/]", "", "")
+            continue
+        emotions = output.names_in_colour(row["emotions"])
+        table.add_row(row["name"], row["model"], row["feature_set"] or "waveform", emotions)
+    output.console().print(table)
+    for row in rows:
+        if row["error"] is not None:
+            messages.error(row["error"])
+    messages.note(f"Your own models: {user_folder()}")
+
+
+@app.command()
+def show(model: Model = "default", as_json: options.Json = False) -> None:
+    """Show what a model's card says.
+
+    Examples:
+      emotone models show
+      emotone models show mine.emotone --json
+    """
+    from emotone.bundle import Bundle, find
+
+    card = Bundle.open(find(model)).card
+    if as_json:
+        output.write_json(card.to_dict())
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    console = output.console()
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column()
+    for name, value in _facts(card):
+        grid.add_row(name, value if isinstance(value, Text) else Text(str(value)))
+    console.print(grid)
+
+
+@app.command()
+def verify(model: Model = "default", as_json: options.Json = False) -> None:
+    """Check a model: container, card, checksums, graph, and a trial run.
+
+    Nothing in a bundle is ever executed but the numeric operators of its
+    graph. Exit status 1 where a check fails.
+
+    Examples:
+      emotone models verify
+      emotone models verify downloaded.emotone
+    """
+    from emotone.bundle import find
+    from emotone.recognizer import verify as verify_model
+
+    path = find(model)
+    checks = verify_model(path)
+    passed = all(check.passed for check in checks)
+    if as_json:
+        found = [check.to_dict() for check in checks]
+        output.write_json({"path": str(path), "passed": passed, "checks": found})
+    else:
+        from rich.table import Table
+        from rich.text import Text
+
+        grid = Table.grid(padding=(0, 2))
+        for check in checks:
+            mark = Text("✓", style="green") if check.passed else Text("✗", style="bold red")
+            grid.add_row(mark, Text(check.name, style="bold"), Text(check.detail))
+        output.console().print(grid)
+    if not passed:
+        raise typer.Exit(1)
+
+
+@app.command(no_args_is_help=True)
+def export(
+    model: Model,
+    target: Annotated[
+        Path,
+        typer.Argument(metavar="TARGET", help="NAME.emotone for a zip, else a new folder."),
+    ],
+) -> None:
+    """Write a model as a folder with model.onnx, or as one .emotone file.
+
+    The ONNX file runs in any ONNX runtime: C++, Java, a browser.
+
+    Examples:
+      emotone models export default default-model
+      emotone models export default-model mine.emotone
+    """
+    from emotone.bundle import Bundle, export, find
+
+    written = export(Bundle.open(find(model)), target)
+    print(written)
+
+
+def _facts(card: Card) -> Iterator[tuple[str, Any]]:
+    yield "Model", card.model
+    yield "Emotions", output.names_in_colour(card.emotions)
+    if card.feature_set is not None:
+        yield "Features", f"{card.feature_set} ({card.input.dimension:,} numbers)"
+    else:
+        yield "Takes", f"waveform at {card.input.rate:,} Hz"
+    steps = {name: value for name, value in card.preparation.items() if value is not None}
+    if steps:
+        yield "Preparation", _inline(steps)
+    if card.calibration:
+        yield "Calibration", _inline(card.calibration)
+    for name, value in card.training.items():
+        yield name.replace("_", " ").capitalize(), _inline(value)
+    for name, value in card.metrics.items():
+        yield f"Metrics, {name}", _inline(value)
+    for name, value in card.notes.items():
+        yield name.replace("_", " ").capitalize(), _inline(value)
+    if card.created:
+        yield "Created", card.created
+    if card.emotone_version:
+        yield "With emotone", card.emotone_version
+    for file, record in card.files.items():
+        yield file, f"{record.bytes:,} bytes, sha256 {record.sha256[:16]}…"
+
+
+_LONG = 300
+
+
+def _inline(value: Any) -> str:
+    """A value of a card on one line; what is long is counted, for --json has it."""
+    if isinstance(value, dict):
+        text = ", ".join(f"{name} {_inline(inner)}" for name, inner in value.items())
+    elif isinstance(value, list):
+        text = ", ".join(_inline(inner) for inner in value)
+    elif value is None:
+        text = "–"
+    else:
+        text = f"{value:.4g}" if isinstance(value, float) else str(value)
+    if len(text) > _LONG:
+        text = f"{text[:_LONG]}… (all of it with --json)"
+    return text

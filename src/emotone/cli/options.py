@@ -1,0 +1,239 @@
+"""Options that several commands share, so that one word means one thing everywhere."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, cast
+
+import typer
+
+from emotone.errors import UsageError
+
+if TYPE_CHECKING:
+    from emotone.audio import Preparation
+    from emotone.corpora import Corpus
+    from emotone.features.cache import FeatureCache
+
+_PREPARATION = "Preparation of each clip"
+_DATA = "Choice of utterances"
+
+Data: TypeAlias = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="DATA",
+        help="Corpus folders (NAME=FOLDER chooses the reader), or CSV, JSONL, Parquet manifests.",
+    ),
+]
+Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Csv: TypeAlias = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
+Jobs: TypeAlias = Annotated[
+    int | None,
+    typer.Option("--jobs", "-j", min=1, metavar="N", help="Processes. Else as many as cores."),
+]
+Seed: TypeAlias = Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Of all chance.")]
+Cache: TypeAlias = Annotated[
+    bool, typer.Option("--cache/--no-cache", help="Keep features on disk for the next time.")
+]
+
+Split: TypeAlias = Annotated[
+    str, typer.Option(metavar="SPLIT", help="How training and test are parted.")
+]
+ClassWeight: TypeAlias = Annotated[
+    str | None, typer.Option(metavar="balanced", help="Weigh rare emotions more.")
+]
+Balance: TypeAlias = Annotated[
+    bool, typer.Option("--balance", help="Draw as many clips of each emotion.")
+]
+Search: TypeAlias = Annotated[
+    int,
+    typer.Option(min=0, metavar="N", help="Trials of a search for parameters, by speaker."),
+]
+Select: TypeAlias = Annotated[
+    str | None,
+    typer.Option(metavar="N|SHARE|model", help="Keep the most telling features only."),
+]
+Params: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--param", "-p", metavar="A=B", help="A parameter of the family."),
+]
+
+Emotions: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="A,B,...", help="Only these emotions.", rich_help_panel=_DATA, show_default=False
+    ),
+]
+Merge: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="A=B", help="Count emotion A as B; may be repeated.", rich_help_panel=_DATA
+    ),
+]
+
+Rate: TypeAlias = Annotated[
+    int | None,
+    typer.Option(metavar="HZ", help="Resample to this rate.", rich_help_panel=_PREPARATION),
+]
+Denoise: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SHARE", help="Take away this share of the noise.", rich_help_panel=_PREPARATION
+    ),
+]
+Band: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LOW-HIGH", help="Keep these Hz, e.g. 300-3400.", rich_help_panel=_PREPARATION
+    ),
+]
+TrimDb: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        metavar="DB",
+        help="Cut ends this far below the loudest part; 30 suits speech.",
+        rich_help_panel=_PREPARATION,
+    ),
+]
+Normalize: TypeAlias = Annotated[
+    str | None,
+    typer.Option(metavar="peak|loudness", help="Bring to one level.", rich_help_panel=_PREPARATION),
+]
+Length: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SECONDS", help="Crop or pad to this length.", rich_help_panel=_PREPARATION
+    ),
+]
+
+
+def preparation(
+    rate: int | None,
+    denoise: float | None,
+    band: str | None,
+    trim_db: float | None,
+    normalize: str | None,
+    length: float | None,
+) -> Preparation:
+    """The preparation that the options ask for.
+
+    Raises
+    ------
+    UsageError
+        If a value is outside its range.
+    """
+    from emotone.audio import Preparation
+    from emotone.audio.preparation import Normalization
+
+    return Preparation(
+        rate=rate,
+        denoise=denoise,
+        band_hz=None if band is None else _band(band),
+        trim_db=trim_db,
+        normalize=cast("Normalization | None", normalize),
+        length_s=length,
+    )
+
+
+def _band(text: str) -> tuple[float, float]:
+    low, dash, high = text.partition("-")
+    try:
+        if dash:
+            return float(low), float(high)
+    except ValueError:
+        pass
+    raise UsageError(
+        f"--band {text} is no band", remedy="Give two frequencies in Hz, such as 300-3400."
+    )
+
+
+def names(text: str | None) -> list[str] | None:
+    """The names in ``"a, b"``; None for None.
+
+    Raises
+    ------
+    UsageError
+        If there is none in it.
+    """
+    if text is None:
+        return None
+    found = [name.strip() for name in text.split(",") if name.strip()]
+    if not found:
+        raise UsageError(f"{text!r} names nothing", remedy="Give names with commas between them.")
+    return found
+
+
+def pairs(texts: list[str] | None, option: str) -> dict[str, str]:
+    """What ``["calm=neutral"]`` maps.
+
+    Raises
+    ------
+    UsageError
+        If one has no ``=``, or a name on one side of it is missing.
+    """
+    mapping = {}
+    for text in texts or []:
+        for part in text.split(","):
+            key, _, value = (piece.strip() for piece in part.partition("="))
+            if not key or not value:
+                raise UsageError(
+                    f"{option} {part} is no pair", remedy=f"Write it as {option} NAME=VALUE."
+                )
+            mapping[key] = value
+    return mapping
+
+
+def parameters(texts: list[str] | None) -> dict[str, Any]:
+    """Parameters of a family: ``["C=10", "hidden_layer_sizes=[300]"]``, each value as JSON or text.
+
+    Raises
+    ------
+    UsageError
+        If one has no ``=``.
+    """
+    import json
+
+    found: dict[str, Any] = {}
+    for text in texts or []:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip():
+            raise UsageError(f"--param {text} is no pair", remedy="Write it as --param C=10.")
+        try:
+            found[name.strip()] = json.loads(value)
+        except ValueError:
+            found[name.strip()] = value.strip()
+    return found
+
+
+def selection(text: str | None) -> int | float | str | None:
+    """How many features to keep: a count, a share below 1, or ``model``; None for all."""
+    if text is None or text == "model":
+        return text
+    try:
+        return float(text) if "." in text else int(text)
+    except ValueError:
+        raise UsageError(
+            f"--select {text} is no number", remedy="Give a count, a share such as 0.2, or model."
+        ) from None
+
+
+def corpus(data: list[str], emotions: str | None, merge: list[str] | None) -> Corpus:
+    """The utterances that the arguments and options choose."""
+    from emotone.corpora import load_many, select
+
+    loaded = load_many(data)
+    if emotions is None and not merge:
+        return loaded
+    return select(loaded, names(emotions), pairs(merge, "--merge"))
+
+
+@contextlib.contextmanager
+def feature_cache(wanted: bool) -> Iterator[FeatureCache | None]:
+    """The cache of features on disk, closed when the block ends; None where it is not wanted."""
+    if not wanted:
+        yield None
+        return
+    from emotone.features.cache import FeatureCache
+
+    with FeatureCache() as cache:
+        yield cache

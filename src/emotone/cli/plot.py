@@ -1,0 +1,289 @@
+"""`emotone plot`: pictures of sound, features and results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from emotone.cli import messages, options
+from emotone.errors import UsageError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from emotone.audio import Waveform
+    from emotone.audio.waveform import FloatArray
+    from emotone.corpora import Corpus
+    from emotone.metrics import Evaluation
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="Draw sound, features and results as PNG, SVG or PDF.",
+)
+
+Clip = Annotated[str, typer.Argument(metavar="FILE", help="A clip, or - for standard input.")]
+Out = Annotated[
+    Path,
+    typer.Option("--output", "-o", metavar="OUT", help="A name ending in .png, .svg or .pdf."),
+]
+Title = Annotated[str | None, typer.Option(metavar="TEXT", help="Above the plot.")]
+Result = Annotated[
+    Path,
+    typer.Argument(
+        metavar="RESULT",
+        help="The JSON that 'emotone train' wrote, or 'emotone evaluate --json' printed.",
+    ),
+]
+Set = Annotated[
+    str, typer.Option("--set", "-s", metavar="SET", help="A named set, or parts joined by +.")
+]
+
+
+@app.command(no_args_is_help=True)
+def waveform(clip: Clip, out: Out, title: Title = None) -> None:
+    """Draw amplitude over time.
+
+    Examples:
+      emotone plot waveform clip.wav -o waveform.png
+    """
+    from emotone import plots
+
+    _save(plots.waveform(_read(clip), title=title), out)
+
+
+@app.command(no_args_is_help=True)
+def spectrogram(
+    clip: Clip,
+    out: Out,
+    max_hz: Annotated[
+        float | None, typer.Option(min=1, metavar="HZ", help="Highest frequency shown.")
+    ] = None,
+    title: Title = None,
+) -> None:
+    """Draw the level over time and frequency.
+
+    Examples:
+      emotone plot spectrogram clip.wav -o spectrogram.svg --max-hz 8000
+    """
+    from emotone import plots
+
+    _save(plots.spectrogram(_read(clip), max_hz=max_hz, title=title), out)
+
+
+@app.command(no_args_is_help=True)
+def mel(
+    clip: Clip,
+    out: Out,
+    bands: Annotated[int, typer.Option(min=1, metavar="N", help="How many mel bands.")] = 128,
+    title: Title = None,
+) -> None:
+    """Draw the level over time and mel bands.
+
+    Examples:
+      emotone plot mel clip.wav -o mel.png --bands 80
+    """
+    from emotone import plots
+
+    _save(plots.mel_spectrogram(_read(clip), bands=bands, title=title), out)
+
+
+@app.command(no_args_is_help=True)
+def mfcc(
+    clip: Clip,
+    out: Out,
+    count: Annotated[int, typer.Option(min=2, metavar="N", help="How many coefficients.")] = 20,
+    title: Title = None,
+) -> None:
+    """Draw the mel-frequency cepstral coefficients over time.
+
+    Examples:
+      emotone plot mfcc clip.wav -o mfcc.png --count 40
+    """
+    from emotone import plots
+
+    _save(plots.mfcc(_read(clip), count=count, title=title), out)
+
+
+@app.command(no_args_is_help=True)
+def chroma(clip: Clip, out: Out, title: Title = None) -> None:
+    """Draw the energy of the twelve pitch classes over time.
+
+    Examples:
+      emotone plot chroma clip.wav -o chroma.png
+    """
+    from emotone import plots
+
+    _save(plots.chroma(_read(clip), title=title), out)
+
+
+@app.command(no_args_is_help=True)
+def features(
+    data: options.Data,
+    out: Out,
+    feature_set: Set = "tutorial-180",
+    which: Annotated[
+        str,
+        typer.Option(metavar="N|A,B", help="The N that part the emotions best, or their names."),
+    ] = "6",
+    box: Annotated[bool, typer.Option("--box", help="Boxes instead of violins.")] = False,
+    title: Title = None,
+    emotions: options.Emotions = None,
+    merge: options.Merge = None,
+    jobs: options.Jobs = None,
+    cache: options.Cache = True,
+) -> None:
+    """Draw how features are distributed within each emotion of a corpus.
+
+    Examples:
+      emotone plot features ravdess/ -o features.png
+      emotone plot features ravdess/ -s mfcc-13 --which mfcc_1_mean,mfcc_2_mean -o two.png
+    """
+    from emotone import plots
+    from emotone.features import get
+
+    matrix, said = _extracted(options.corpus(data, emotions, merge), feature_set, jobs, cache)
+    figure = plots.feature_distributions(
+        matrix,
+        get(feature_set).names,
+        said,
+        which=int(which) if which.isdecimal() else options.names(which) or [],
+        kind="box" if box else "violin",
+        title=title,
+    )
+    _save(figure, out)
+
+
+@app.command("map", no_args_is_help=True)
+def embedding_map(
+    data: options.Data,
+    out: Out,
+    feature_set: Set = "tutorial-180",
+    pca: Annotated[
+        bool, typer.Option("--pca", help="The two directions of most variance; else t-SNE.")
+    ] = False,
+    seed: options.Seed = 0,
+    title: Title = None,
+    emotions: options.Emotions = None,
+    merge: options.Merge = None,
+    jobs: options.Jobs = None,
+    cache: options.Cache = True,
+) -> None:
+    """Draw the clips of a corpus on a plane, the alike near each other.
+
+    Examples:
+      emotone plot map emodb/ -o map.png
+      emotone plot map ravdess/ --emotions angry,calm --pca -o map.svg
+    """
+    from emotone import plots
+
+    matrix, said = _extracted(options.corpus(data, emotions, merge), feature_set, jobs, cache)
+    method: Any = "pca" if pca else "tsne"
+    _save(plots.embedding_map(matrix, said, method=method, seed=seed, title=title), out)
+
+
+@app.command(no_args_is_help=True)
+def loss(result: Result, out: Out, title: Title = None) -> None:
+    """Draw the loss over the epochs of a training, or its learning curve.
+
+    A family without epochs has a learning curve: UA against training clips.
+
+    Examples:
+      emotone train emodb/ -f mlp -o mine.emotone
+      emotone plot loss mine.json -o loss.png
+    """
+    from emotone import plots
+    from emotone.training import History
+
+    history: Any = _json_object(result).get("history")
+    try:
+        figure = plots.history(History(**history), title=title)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise UsageError(
+            "it holds no loss or learning curve",
+            source=result,
+            remedy="Give the JSON that 'emotone train' wrote beside the bundle.",
+        ) from error
+    _save(figure, out)
+
+
+@app.command(no_args_is_help=True)
+def confusion(result: Result, out: Out, title: Title = None) -> None:
+    """Draw what was said against what was heard.
+
+    Examples:
+      emotone plot confusion mine.json -o confusion.png
+      emotone evaluate mine.emotone emodb/ --json > emodb.json
+      emotone plot confusion emodb.json -o confusion.png
+    """
+    from emotone import plots
+
+    found = _evaluation(result)
+    _save(plots.confusion(found.confusion, found.emotions, title=title), out)
+
+
+@app.command(no_args_is_help=True)
+def reliability(result: Result, out: Out, title: Title = None) -> None:
+    """Draw how often a model is right when it says how sure it is.
+
+    Examples:
+      emotone plot reliability mine.json -o reliability.svg
+    """
+    from emotone import plots
+
+    found = _evaluation(result)
+    _save(plots.reliability(found.calibration, ece=found.ece.value, title=title), out)
+
+
+def _read(clip: str) -> Waveform:
+    from emotone import audio
+
+    return audio.read(clip)
+
+
+def _save(figure: Figure, out: Path) -> None:
+    from emotone import plots
+
+    plots.save(figure, out)
+    messages.note(f"Wrote {out}")
+
+
+def _extracted(
+    corpus: Corpus, feature_set: str, jobs: int | None, cache: bool
+) -> tuple[FloatArray, list[str]]:
+    from emotone.cli import progress
+    from emotone.features.extraction import extract_many
+
+    with options.feature_cache(cache) as kept, progress.bar("Extracting", "clips") as report:
+        found = extract_many(corpus.paths, feature_set, cache=kept, jobs=jobs, progress=report)
+    for failure in found.failures:
+        messages.warning(f"left out: {failure.error}")
+    if not found.ok:
+        raise UsageError("none of the clips can be read", source=corpus.root)
+    return found.matrix, [corpus.labels[index] for index in found.ok]
+
+
+def _json_object(path: Path) -> dict[str, Any]:
+    import json
+
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise UsageError("it is not a JSON object", source=path, remedy=_RESULT)
+    return found
+
+
+def _evaluation(path: Path) -> Evaluation:
+    from emotone.metrics import Evaluation
+
+    found = _json_object(path)
+    if "card" in found and found.get("evaluation") is None:
+        raise UsageError("nothing was held out in this training", source=path, remedy=_RESULT)
+    return Evaluation.from_dict(found.get("evaluation", found))
+
+
+_RESULT = "Give the JSON that 'emotone train' wrote, or 'emotone evaluate --json' printed."

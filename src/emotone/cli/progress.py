@@ -1,0 +1,122 @@
+"""Progress on stderr, where that is a terminal, with rate and time left."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from emotone.folds import Progress as Step
+
+Report = Callable[[int, int | None], None]
+"""Called with how many are done, and of how many; None where that is unknown."""
+
+_STAGES = {"features": "clips", "search": "trials", "fold": "folds", "curve": "fits", "model": ""}
+"""What each stage of a training counts."""
+
+
+@contextlib.contextmanager
+def bar(what: str, unit: str = "files", *, show: bool = True) -> Iterator[Report]:
+    """Show a bar while the block runs; it goes when the block ends.
+
+    Parameters
+    ----------
+    what
+        In front of the bar: ``"Extracting"``.
+    unit
+        What is counted; ``"bytes"`` are shown as MB.
+    show
+        False where it would be over before it is seen.
+
+    Yields
+    ------
+    callable
+        To be told ``(done, total)``. The bar appears with the first call.
+    """
+    if not show or not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    with _progress(in_bytes=unit == "bytes") as progress:
+        task = progress.add_task(what, total=None, visible=False, unit=unit)
+
+        def report(done: int, total: int | None) -> None:
+            progress.update(task, completed=done, total=total, visible=True)
+
+        yield report
+
+
+@contextlib.contextmanager
+def stages() -> Iterator[Callable[[Step], None]]:
+    """Show a bar for each stage of a training while the block runs.
+
+    Yields
+    ------
+    callable
+        To be told each `emotone.folds.Progress`.
+    """
+    if not sys.stderr.isatty():
+        yield lambda step: None
+        return
+    with _progress(in_bytes=False) as progress:
+        tasks = {
+            stage: progress.add_task("", total=None, visible=False, start=False, unit=unit)
+            for stage, unit in _STAGES.items()
+        }
+
+        def tell(step: Step) -> None:
+            task = tasks[step.stage]
+            if not progress.tasks[task].started:
+                progress.start_task(task)
+            progress.update(
+                task,
+                description=step.message[:1].upper() + step.message[1:],
+                completed=step.done,
+                total=step.total,
+                # A stage that is over makes way for the next.
+                visible=step.done < step.total,
+            )
+
+        yield tell
+
+
+def _progress(*, in_bytes: bool) -> Progress:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        """Units per second."""
+
+        def render(self, task: Task) -> Text:
+            speed = task.finished_speed or task.speed
+            return Text("" if speed is None else f"{speed:,.1f}/s", style="dim")
+
+    counting: list[ProgressColumn] = (
+        [DownloadColumn(), TransferSpeedColumn()]
+        if in_bytes
+        else [MofNCompleteColumn(), TextColumn("{task.fields[unit]}"), Rate()]
+    )
+    # stdout is left alone where it is a pipe, which wants its results as they come.
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None),
+        *counting,
+        TimeRemainingColumn(compact=True),
+        console=Console(stderr=True),
+        transient=True,
+        redirect_stdout=sys.stdout.isatty(),
+    )

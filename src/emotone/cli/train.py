@@ -1,0 +1,121 @@
+"""`emotone train`: from labelled clips to a bundle with its report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from emotone.cli import figures, messages, options, output
+
+if TYPE_CHECKING:
+    from emotone.training import TrainingRun
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command(no_args_is_help=True)
+def train(
+    data: options.Data,
+    out: Annotated[
+        Path, typer.Option("--output", "-o", metavar="BUNDLE", help="NAME.emotone, or a folder.")
+    ],
+    family: Annotated[
+        str, typer.Option("--family", "-f", metavar="F", help="Kind of model, see below.")
+    ] = "ensemble",
+    feature_set: Annotated[
+        str, typer.Option("--features", "-s", metavar="SET", help="What it hears by.")
+    ] = "tutorial-180",
+    split: options.Split = "speakers:5",
+    seed: options.Seed = 0,
+    class_weight: options.ClassWeight = None,
+    balance: options.Balance = False,
+    search: options.Search = 0,
+    select: options.Select = None,
+    param: options.Params = None,
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Name on the card. Else that of BUNDLE.")
+    ] = None,
+    report: Annotated[
+        bool, typer.Option("--report/--no-report", help="Report and plots beside the bundle.")
+    ] = True,
+    playable: Annotated[
+        bool, typer.Option("--playable", help="Put confused clips, voices, into the report.")
+    ] = False,
+    emotions: options.Emotions = None,
+    merge: options.Merge = None,
+    rate: options.Rate = None,
+    denoise: options.Denoise = None,
+    band: options.Band = None,
+    trim_db: options.TrimDb = None,
+    normalize: options.Normalize = None,
+    length: options.Length = None,
+    jobs: options.Jobs = None,
+    cache: options.Cache = True,
+    as_json: options.Json = False,
+) -> None:
+    r"""Train a model, test it, and write it as a bundle with a report.
+
+    Families: mlp, mlp-300, mlp-200-200-100-50, svm-rbf, svm-linear, tree,
+    forest, extra-trees, gradient-boosting, knn, logistic, ensemble.
+
+    Splits: speakers:5, speakers:loo, random:test=0.25,seed=9, corpora:loo,
+    file:folds.csv, none. With several folds the model in the bundle is
+    fitted to all clips, and the figures are those of the folds.
+
+    Examples:
+      emotone train ravdess/ -o mine.emotone
+      emotone train ravdess/ -f mlp-300 --emotions calm,happy,fearful,disgust \
+          --split random:test=0.25,seed=9 -o tutorial.emotone
+      emotone train emodb/ emovo/ --merge calm=neutral -f svm-rbf --search 20 \
+          --trim-db 30 --normalize peak -o european.emotone
+    """
+    from emotone import training
+    from emotone.cli import progress
+    from emotone.report.files import write_beside
+
+    corpus = options.corpus(data, emotions, merge)
+    preparation = options.preparation(rate, denoise, band, trim_db, normalize, length)
+    with options.feature_cache(cache) as kept, progress.stages() as tell:
+        run = training.train(
+            corpus,
+            family=family,
+            features=feature_set,
+            split=split,
+            preparation=preparation,
+            params=options.parameters(param),
+            seed=seed,
+            class_weight=class_weight,
+            sampling="balanced" if balance else None,
+            select=options.selection(select),
+            trials=search,
+            name=name or out.name.removesuffix(".emotone"),
+            cache=kept,
+            jobs=jobs,
+            progress=tell,
+        )
+    run.save(out)
+    written = write_beside(run, out, playable=playable) if report else []
+    if as_json:
+        output.write_json({**run.to_dict(), "bundle": str(out), "written": [*map(str, written)]})
+    else:
+        _print(run)
+    for failure in run.failures:
+        messages.warning(f"left out: {failure.error}")
+    if run.warning:
+        messages.warning(run.warning)
+    messages.note(f"Wrote {out}")
+    for path in written:
+        messages.note(f"Wrote {path}")
+    messages.note(f"Next: emotone predict CLIP --model {out}")
+
+
+def _print(run: TrainingRun) -> None:
+    console = output.console()
+    if run.evaluation is None:
+        console.print(f"[bold]{run.card.model}[/]: nothing was held out, so there are no figures.")
+        return
+    figures.print_headlines(console, run.card.model, run.evaluation)
+    figures.print_emotions(console, run.evaluation)
+    figures.print_confused(console, run.evaluation)

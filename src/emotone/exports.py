@@ -1,0 +1,145 @@
+"""Results as files for other programs: features as CSV, Parquet or NumPy."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+
+from emotone.audio.waveform import FloatArray
+from emotone.errors import MissingExtraError, UsageError
+
+Columns = Mapping[str, Sequence[str | None]]
+"""Texts that stand before the numbers of each row: ``file``, ``emotion``, ``speaker``."""
+
+
+def write_features(
+    path: str | os.PathLike[str], matrix: FloatArray, names: Sequence[str], columns: Columns
+) -> None:
+    """Write a table of features; its form goes by the path's ending.
+
+    Parameters
+    ----------
+    path
+        ``.csv``, ``.parquet`` (needs the extra ``train``) or ``.npz``, which holds the arrays
+        ``features`` (float32), ``names``, and one of texts per column; an unknown text is empty
+        there. What is at the path is replaced when the new table is complete.
+    matrix
+        float32, shape ``(n, d)``.
+    names
+        A name for each of the d numbers.
+    columns
+        Texts for each of the n rows.
+
+    Raises
+    ------
+    UsageError
+        If the ending is another one.
+    MissingExtraError
+        For Parquet without its package.
+
+    Examples
+    --------
+    >>> write_features("out.csv", matrix, names, {"file": files})      # doctest: +SKIP
+    """
+    path = Path(path)
+    write = _writer(path)
+    with _replacing(path) as unfinished:
+        write(unfinished, matrix, names, columns)
+
+
+def check_features_path(path: str | os.PathLike[str]) -> None:
+    """Refuse a path that `write_features` would, before the work is done.
+
+    Raises
+    ------
+    UsageError, MissingExtraError
+        As `write_features`.
+    """
+    _writer(Path(path))
+
+
+def features_csv(
+    stream: TextIO, matrix: FloatArray, names: Sequence[str], columns: Columns
+) -> None:
+    """Write a table of features as CSV: a header, then a line per row.
+
+    Numbers have nine significant digits, which is what a float32 holds.
+    """
+    import csv
+
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow([*columns, *names])
+    for index, row in enumerate(matrix):
+        texts = [column[index] or "" for column in columns.values()]
+        writer.writerow([*texts, *(f"{number:.9g}" for number in row)])
+
+
+def _csv(path: Path, matrix: FloatArray, names: Sequence[str], columns: Columns) -> None:
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        features_csv(stream, matrix, names, columns)
+
+
+def _parquet(path: Path, matrix: FloatArray, names: Sequence[str], columns: Columns) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    arrays = {name: pyarrow.array(list(texts), pyarrow.string()) for name, texts in columns.items()}
+    arrays |= {name: pyarrow.array(matrix[:, index]) for index, name in enumerate(names)}
+    pyarrow.parquet.write_table(pyarrow.table(arrays), path)
+
+
+def _npz(path: Path, matrix: FloatArray, names: Sequence[str], columns: Columns) -> None:
+    # As fixed-width text: object arrays would need pickle to be read.
+    texts = {
+        name: np.array([text or "" for text in column], dtype=np.str_)
+        for name, column in columns.items()
+    }
+    with path.open("wb") as stream:
+        arrays = {"features": matrix, "names": np.array(names, dtype=np.str_), **texts}
+        np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
+
+
+_WRITERS: dict[str, Callable[[Path, FloatArray, Sequence[str], Columns], None]] = {
+    ".csv": _csv,
+    ".parquet": _parquet,
+    ".npz": _npz,
+}
+
+
+def _writer(path: Path) -> Callable[[Path, FloatArray, Sequence[str], Columns], None]:
+    writer = _WRITERS.get(path.suffix.lower())
+    if writer is None:
+        raise UsageError(
+            f"no table can be written as {path.suffix or 'a file without an ending'}",
+            source=path,
+            remedy=f"End its name with one of {', '.join(_WRITERS)}.",
+        )
+    if writer is _parquet:
+        try:
+            import pyarrow  # noqa: F401
+        except ImportError:
+            raise MissingExtraError("writing Parquet", "train") from None
+    return writer
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A path beside the wanted one, moved there when the block ends well, else deleted."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+    os.close(handle)
+    unfinished = Path(name)
+    try:
+        yield unfinished
+        umask = os.umask(0)
+        os.umask(umask)
+        unfinished.chmod(0o666 & ~umask)  # mkstemp gives the owner's alone
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
