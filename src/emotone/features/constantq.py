@@ -14,6 +14,7 @@ import numpy as np
 
 from emotone.audio.waveform import FloatArray
 from emotone.errors import FeatureError
+from emotone.features.filters import Float64Array
 from emotone.features.stft import HOP, framed
 
 _C1_HZ = 440.0 * 2.0 ** (-45 / 12)
@@ -27,9 +28,9 @@ _RATIO = 2.0 ** (2 / BINS_PER_OCTAVE)
 _Q = (_RATIO + 1) / (_RATIO - 1)
 
 
-def _top_octave(tuning: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _top_octave(tuning: float) -> Float64Array:
     steps = np.arange(BINS_PER_OCTAVE) + tuning
-    return _C1_HZ * 2.0 ** (_OCTAVES - 1 + steps / BINS_PER_OCTAVE)
+    return np.asarray(_C1_HZ * 2.0 ** (_OCTAVES - 1 + steps / BINS_PER_OCTAVE), np.float64)
 
 
 @lru_cache(maxsize=128)
@@ -76,8 +77,7 @@ def _halved(samples: FloatArray, factor: int) -> FloatArray:
     slow: FloatArray = soxr.resample(samples, factor, 1, "soxr_hq")
     count = -(-len(samples) // factor)
     slow = np.concatenate([slow[:count], np.zeros(max(0, count - len(slow)), np.float32)])
-    slow /= np.sqrt(1.0 / factor)
-    return slow
+    return np.asarray(slow / np.sqrt(1.0 / factor), np.float32)
 
 
 def _head_start(rate: float, cutoff_hz: float) -> int:
@@ -120,23 +120,21 @@ def constant_q_chroma(samples: FloatArray, rate: int, tuning: float) -> FloatArr
         samples = _halved(samples, 2**start)
         hop, speed = hop >> start, speed / 2**start
     filters = _filters(speed, tuning)
-    octaves = []
+    responses: list[FloatArray] = []
     for octave in range(_OCTAVES):
         if octave:
             samples = _halved(samples, 2)
             hop //= 2
         frames = np.ascontiguousarray(framed(samples, len(filters), hop))
-        octaves.append(np.abs((frames @ filters).view(np.complex64)))
-    count = min(len(octave) for octave in octaves)
-    total = octaves[0][:count]
-    for octave in octaves[1:]:
-        total += octave[:count]
-    return total @ _bins_to_pitch_classes()
+        responses.append(np.abs((frames @ filters).view(np.complex64)))
+    count = min(len(response) for response in responses)
+    total = np.sum([response[:count] for response in responses], axis=0)
+    return np.asarray(total @ _bins_to_pitch_classes(), np.float32)
 
 
 def _circles() -> FloatArray:
     """From 12 pitch classes to points on the circles of fifths and of thirds: ``(12, 6)``."""
-    turns = np.array([7 / 6, 7 / 6, 3 / 2, 3 / 2, 2 / 3, 2 / 3])[:, None] * np.arange(12)
+    turns = np.array([7 / 6, 7 / 6, 3 / 2, 3 / 2, 2 / 3, 2 / 3])[:, None] * np.arange(12.0)
     turns[::2] -= 0.5
     radius = np.array([1, 1, 1, 1, 0.5, 0.5])[:, None]
     return np.ascontiguousarray((radius * np.cos(np.pi * turns)).T, np.float32)

@@ -15,7 +15,7 @@ from emotone.features.median import median_over_rows
 from emotone.features.stft import HOP, N_FFT, ComplexArray, hann
 
 _TINY = np.finfo(np.float32).tiny
-_BLOCK = 32
+_BLOCK = 64
 
 
 def harmonic_mask(magnitude: FloatArray) -> FloatArray:
@@ -36,14 +36,18 @@ def harmonic_mask(magnitude: FloatArray) -> FloatArray:
     for start in range(0, len(magnitude), _BLOCK):
         block = slice(start, start + _BLOCK)
         largest = np.maximum(harmonic[block], percussive[block])
-        silent = largest < _TINY
-        largest[silent] = 1.0
-        wanted = np.square(harmonic[block] / largest)
-        rest = np.square(percussive[block] / largest)
-        rest += wanted
-        rest[silent] = 1.0
-        wanted[silent] = 0.5
-        np.divide(wanted, rest, out=mask[block])
+        silent = largest.min() < _TINY
+        if silent:
+            empty = largest < _TINY
+            largest[empty] = 1.0
+        wanted = harmonic[block] / largest
+        np.square(wanted, out=wanted)
+        total = percussive[block] / largest
+        np.square(total, out=total)
+        total += wanted
+        if silent:
+            wanted[empty], total[empty] = 0.5, 1.0
+        np.divide(wanted, total, out=mask[block])
     return mask
 
 
@@ -74,7 +78,7 @@ def harmonic_part(spectrum: ComplexArray, magnitude: FloatArray, count: int) -> 
             segments[start + quarter : start + quarter + len(frames)] += (
                 frames[:, part] * window[part]
             )
-    segments /= _overlap(len(spectrum))
+    _divide_by_overlap(segments)
     return segments.reshape(-1)[N_FFT // 2 : N_FFT // 2 + count]
 
 
@@ -88,11 +92,18 @@ def _masked(spectrum: ComplexArray, magnitude: FloatArray, mask: FloatArray) -> 
     return out
 
 
-def _overlap(frames: int) -> FloatArray:
-    """What the squared windows of all frames add up to, ``(segments, 512)``; 1 where nothing."""
+def _divide_by_overlap(segments: FloatArray) -> None:
+    """Undo what the squared windows of all frames that cover a sample add up to."""
     quarters = (hann(N_FFT) ** 2).reshape(-1, HOP)
+    # Past the first and before the last frames the sum repeats: seven frames show all of it.
+    frames = min(len(segments) - len(quarters) + 1, 7)
     total = np.zeros((frames + len(quarters) - 1, HOP), np.float32)
     for quarter in range(len(quarters) - 1, -1, -1):
         total[quarter : quarter + frames] += quarters[quarter]
     total[total <= _TINY] = 1.0
-    return total
+    if len(segments) == len(total):
+        segments /= total
+    else:
+        segments[:5] /= total[:5]
+        segments[5:-5] /= total[4]
+        segments[-5:] /= total[-5:]

@@ -162,7 +162,7 @@ def flatness(power: FloatArray) -> FloatArray:
 def rms(samples: FloatArray, frame: int = N_FFT, hop: int = HOP) -> FloatArray:
     """Root mean square of the samples: ``(t,)``, full scale 1. As ``librosa.feature.rms``."""
     frames = framed(samples, frame, hop)
-    return np.sqrt(np.einsum("tn,tn->t", frames, frames) / np.float32(frame))
+    return np.asarray(np.sqrt(np.einsum("tn,tn->t", frames, frames) / frame), np.float32)
 
 
 def zero_crossing_rate(samples: FloatArray, frame: int = N_FFT, hop: int = HOP) -> FloatArray:
