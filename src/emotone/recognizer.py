@@ -21,14 +21,17 @@ from emotone.audio.limits import DEFAULT_LIMITS, Limits
 from emotone.audio.preparation import Preparation
 from emotone.audio.sources import Source, source_name
 from emotone.audio.waveform import FloatArray, Waveform
-from emotone.bundle import DEFAULT_MAX_BYTES, Bundle, Check, find
-from emotone.bundle import verify as verify_bundle
+from emotone.bundle.model import Bundle
+from emotone.bundle.registry import find
+from emotone.bundle.storage import DEFAULT_MAX_BYTES
 from emotone.errors import AudioError, BundleError, EmotoneError, FeatureError, UsageError
 from emotone.features.job import Job, as_error, cores
 from emotone.prediction import UNCERTAIN, Failure, Prediction
 
 if TYPE_CHECKING:
     import onnxruntime
+
+    from emotone.bundle.checks import Check
 
 Progress = Callable[[int, int], None]
 """Called with how many inputs are answered and how many there are."""
@@ -212,7 +215,18 @@ class Recognizer:
         clips = list(_expand(sources))
         self._loaded()
         workers = min(cores() if jobs is None else jobs, max(1, len(clips)))
-        return self._answers(clips, threshold, channel, workers, progress)
+
+        def attempt(clip: Source | Failure) -> Prediction | Failure:
+            if isinstance(clip, Failure):
+                return clip
+            try:
+                return self.predict(clip, threshold=threshold, channel=channel)
+            except Exception as error:
+                name = source_name(clip)
+                return Failure(name, as_error(error, name))
+
+        answers = map(attempt, clips) if workers == 1 else _in_order(attempt, clips, workers)
+        return _counted(answers, len(clips), progress)
 
     def scores(self, features: npt.ArrayLike) -> FloatArray:
         """The calibrated probabilities for rows that were computed before.
@@ -310,34 +324,6 @@ class Recognizer:
     def _refuse(self, cause: str) -> BundleError:
         return BundleError(cause, source=self._source, remedy=_AGAIN)
 
-    def _attempt(
-        self, source: Source, threshold: float | None, channel: int | None
-    ) -> Prediction | Failure:
-        try:
-            return self.predict(source, threshold=threshold, channel=channel)
-        except Exception as error:
-            name = source_name(source)
-            return Failure(name, as_error(error, name))
-
-    def _answers(
-        self,
-        clips: list[Source | Failure],
-        threshold: float | None,
-        channel: int | None,
-        workers: int,
-        progress: Progress | None,
-    ) -> Iterator[Prediction | Failure]:
-        def attempt(clip: Source | Failure) -> Prediction | Failure:
-            if isinstance(clip, Failure):
-                return clip
-            return self._attempt(clip, threshold, channel)
-
-        answers = map(attempt, clips) if workers == 1 else _in_order(attempt, clips, workers)
-        for done, answer in enumerate(answers, start=1):
-            if progress is not None:
-                progress(done, len(clips))
-            yield answer
-
 
 def verify(path: str | Path, *, max_bytes: int = DEFAULT_MAX_BYTES) -> list[Check]:
     """Every check of a bundle, one by one: those of `emotone.bundle.verify`, and whether it runs.
@@ -348,6 +334,9 @@ def verify(path: str | Path, *, max_bytes: int = DEFAULT_MAX_BYTES) -> list[Chec
         In the order in which they are made, up to the first that fails. The last is ``runs``: this
         emotone has the feature set, the model loads, and its scores are probabilities.
     """
+    from emotone.bundle.checks import Check
+    from emotone.bundle.checks import verify as verify_bundle
+
     checks = verify_bundle(path, max_bytes=max_bytes)
     if not all(check.passed for check in checks):
         return checks
@@ -414,6 +403,15 @@ def _expand(sources: Iterable[Source]) -> Iterator[Source | Failure]:
             yield from audio.find_audio([source])
         except AudioError as error:
             yield Failure(os.fspath(source), error)
+
+
+def _counted(
+    answers: Iterable[Prediction | Failure], total: int, progress: Progress | None
+) -> Iterator[Prediction | Failure]:
+    for done, answer in enumerate(answers, start=1):
+        if progress is not None:
+            progress(done, total)
+        yield answer
 
 
 def _in_order(

@@ -21,7 +21,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 import bundles
 from emotone import bundle
-from emotone.bundle import Bundle, graph, storage
+from emotone.bundle import Bundle, archive, graph, storage
 from emotone.errors import BundleError
 
 
@@ -326,7 +326,7 @@ def test_no_permission(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     # Root may read everything, so the file system is made to say no.
     monkeypatch.setattr(os, "scandir", denied)
-    monkeypatch.setattr(storage, "ZipFile", denied)
+    monkeypatch.setattr(archive, "directory", denied)
     refused(written, "no permission")
 
 

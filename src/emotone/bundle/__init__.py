@@ -8,11 +8,26 @@ refused with the reason before anything is loaded.
 ('neutral', 'happy', 'sad', 'angry')
 """
 
-from emotone.bundle.card import FORMAT_VERSION, Card, FileRecord, ModelInput
-from emotone.bundle.checks import Check, export, verify
-from emotone.bundle.installed import DEFAULT, Installed, find, installed, user_folder
-from emotone.bundle.model import Bundle, write
-from emotone.bundle.storage import DEFAULT_MAX_BYTES
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from emotone.bundle.card import FORMAT_VERSION, Card, FileRecord, ModelInput
+    from emotone.bundle.checks import Check, export, verify
+    from emotone.bundle.model import Bundle, write
+    from emotone.bundle.registry import DEFAULT, Installed, find, installed, user_folder
+    from emotone.bundle.storage import DEFAULT_MAX_BYTES
+
+# Loaded when first used: one prediction needs the half of it, and waits for all it imports.
+_WHERE = {
+    "card": ("FORMAT_VERSION", "Card", "FileRecord", "ModelInput"),
+    "checks": ("Check", "export", "verify"),
+    "registry": ("DEFAULT", "Installed", "find", "installed", "user_folder"),
+    "model": ("Bundle", "write"),
+    "storage": ("DEFAULT_MAX_BYTES",),
+}
 
 __all__ = [
     "DEFAULT",
@@ -31,3 +46,12 @@ __all__ = [
     "verify",
     "write",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _WHERE.items():
+        if name in names:
+            value = getattr(importlib.import_module(f"{__name__}.{module}"), name)
+            globals()[name] = value
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-import uuid
-import zlib
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
+from emotone.bundle import archive
 from emotone.errors import BundleError
 
 CARD, MODEL = "card.json", "model.onnx"
@@ -29,11 +27,6 @@ MAX_RATIO = 200
 """Unpacked over packed bytes of one file; weights never come near, a decompression bomb does."""
 
 _AGAIN = "Get the bundle again from where it came from, or train it again."
-_END_OF_ARCHIVE = b"PK\x05\x06"
-_ZIP64_LOCATOR = b"PK\x06\x07"
-# The end record of a zip without a comment, and the locator that may stand before it.
-_END_BYTES, _LOCATOR_BYTES = 22, 20
-_MAX_DIRECTORY_BYTES = 4096
 
 
 def read_files(path: Path, *, max_bytes: int) -> dict[str, bytes]:
@@ -58,10 +51,8 @@ def read_files(path: Path, *, max_bytes: int) -> dict[str, bytes]:
             return _read_zip(path, max_bytes)
         if path.exists():
             raise BundleError("not a bundle: neither a file nor a folder", source=path)
-    except (BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise BundleError(
-            f"the bundle is damaged or cut short ({error})", source=path, remedy=_AGAIN
-        ) from error
+    except archive.ArchiveError as error:
+        raise BundleError(str(error), source=path, remedy=_AGAIN) from error
     except PermissionError as error:
         raise BundleError(
             "no permission to read the bundle",
@@ -128,60 +119,26 @@ def _read_bounded(path: Path, name: str, limit: int) -> bytes:
 
 def _read_zip(path: Path, max_bytes: int) -> dict[str, bytes]:
     size = path.stat().st_size
-    if size > max_bytes + MAX_CARD_BYTES + _MAX_DIRECTORY_BYTES:
+    if size > max_bytes + MAX_CARD_BYTES + archive.MAX_DIRECTORY_BYTES:
         raise _too_large(path, "the bundle", max_bytes)
-    _check_directory(path, size)
-    with ZipFile(path) as archive:
-        members = archive.infolist()
-        _check_names(path, [member.filename for member in members])
-        return {
-            member.filename: _read_member(path, archive, member, _limit(member.filename, max_bytes))
-            for member in members
-        }
-
-
-def _check_directory(path: Path, size: int) -> None:
-    """Refuse an archive whose directory is huge before it is read into memory."""
     with path.open("rb") as file:
-        head = file.read(4)
-        file.seek(max(0, size - _END_BYTES - _LOCATOR_BYTES))
-        tail = file.read()
-    end = tail[-_END_BYTES:]
-    if head != b"PK\x03\x04" or len(end) < _END_BYTES or end[:4] != _END_OF_ARCHIVE:
-        raise BundleError(
-            "not a bundle, or cut short: a .emotone file is a plain zip archive",
-            source=path,
-            remedy=_AGAIN,
-        )
-    directory_bytes = int.from_bytes(end[12:16], "little")
-    if tail[:4] == _ZIP64_LOCATOR or directory_bytes > _MAX_DIRECTORY_BYTES:
-        raise BundleError(
-            "the bundle lists more files than a bundle has", source=path, remedy=_AGAIN
-        )
+        members = archive.directory(file, size)
+        _check_names(path, [member.name for member in members])
+        for member in members:
+            _check_member(path, member, _limit(member.name, max_bytes))
+        return {member.name: archive.read(file, member) for member in members}
 
 
-def _read_member(path: Path, archive: ZipFile, member: ZipInfo, limit: int) -> bytes:
-    name = member.filename
-    if member.compress_type not in (ZIP_STORED, ZIP_DEFLATED) or member.flag_bits & 0x1:
+def _check_member(path: Path, member: archive.Member, limit: int) -> None:
+    if member.size > limit:
+        raise _too_large(path, member.name, limit)
+    if member.size > MAX_RATIO * max(member.packed_size, 1):
         raise BundleError(
-            f"{name} is encrypted or packed in a way that bundles do not use",
-            source=path,
-            remedy="Pack it as a plain zip, stored or deflated.",
-        )
-    if member.file_size > limit:
-        raise _too_large(path, name, limit)
-    if member.file_size > MAX_RATIO * max(member.compress_size, 1):
-        raise BundleError(
-            f"{name} unpacks to more than {MAX_RATIO} times its size: a decompression bomb",
+            f"{member.name} unpacks to more than {MAX_RATIO} times its size: a decompression bomb",
             source=path,
             remedy=_AGAIN,
             code="oversized_bundle",
         )
-    with archive.open(member) as file:
-        data = file.read(limit + 1)
-    if len(data) != member.file_size:
-        raise BundleError(f"{name} is not as long as declared", source=path, remedy=_AGAIN)
-    return data
 
 
 def write_files(path: Path, files: dict[str, bytes]) -> None:
@@ -218,11 +175,13 @@ def write_files(path: Path, files: dict[str, bytes]) -> None:
 @contextlib.contextmanager
 def _beside(path: Path) -> Iterator[Path]:
     """A hidden name on the same file system, gone afterwards whatever happens."""
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{time.perf_counter_ns()}.tmp")
     try:
         yield temporary
     finally:
         if temporary.is_dir():
+            import shutil
+
             shutil.rmtree(temporary, ignore_errors=True)
         else:
             temporary.unlink(missing_ok=True)
@@ -231,16 +190,18 @@ def _beside(path: Path) -> Iterator[Path]:
 def _write_zip(path: Path, files: dict[str, bytes]) -> None:
     if path.is_dir():
         raise _in_the_way(path, "a folder")
+    from zipfile import ZIP_STORED, ZipFile, ZipInfo
+
     with _beside(path) as temporary:
         with temporary.open("xb") as file:
-            with ZipFile(file, "w", ZIP_STORED) as archive:
+            with ZipFile(file, "w", ZIP_STORED) as packed:
                 for name in NAMES:
                     # A fixed date and mode, so that equal content is equal bytes; stored, since
                     # weights hardly shrink and unpacking would cost every start of a program.
                     member = ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
                     member.create_system = 3
                     member.external_attr = 0o100644 << 16
-                    archive.writestr(member, files[name])
+                    packed.writestr(member, files[name])
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

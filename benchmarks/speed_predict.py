@@ -1,0 +1,185 @@
+"""How long one answer takes, as a whole process, beside the tutorials' way.
+
+    python benchmarks/speed_predict.py [CLIP] [--runs 15] [--model M] [--json OUT]
+
+The peer is what a RAVDESS tutorial does: a scikit-learn MLP in a pickle, and its 180 features (the
+means of 40 MFCC, chroma and 128 mel bands) computed by librosa. Its model is trained here on the
+features of synthetic clips, since what it answers does not matter for how long it takes. Both
+processes are started fresh, by turns, on the same clip: time from start to exit (wall and CPU), and
+the peak of memory. The first run of each is left out, so files are in the page cache for both.
+
+Needs the extra ``train`` and librosa.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+REPO = Path(__file__).resolve().parent.parent
+
+_FEATURES = """
+import librosa
+import numpy as np
+
+def features(samples, rate):
+    stft = np.abs(librosa.stft(samples))
+    mfcc = np.mean(librosa.feature.mfcc(y=samples, sr=rate, n_mfcc=40).T, axis=0)
+    chroma = np.mean(librosa.feature.chroma_stft(S=stft, sr=rate).T, axis=0)
+    mel = np.mean(librosa.feature.melspectrogram(y=samples, sr=rate).T, axis=0)
+    return np.hstack([mfcc, chroma, mel])
+"""
+
+_TRAIN = (
+    _FEATURES
+    + """
+import pickle, sys
+from sklearn.neural_network import MLPClassifier
+
+rng = np.random.default_rng(0)
+emotions = ["calm", "happy", "fearful", "disgust"]
+clips = [rng.normal(scale=0.1, size=22050).astype(np.float32) for _ in range(16)]
+model = MLPClassifier(alpha=0.01, batch_size=16, hidden_layer_sizes=(300,), max_iter=20)
+model.fit([features(clip, 22050) for clip in clips], emotions * 4)
+with open(sys.argv[1], "wb") as file:
+    pickle.dump(model, file)
+"""
+)
+
+_PEER = (
+    _FEATURES
+    + """
+import pickle, sys
+import soundfile
+
+with open(sys.argv[1], "rb") as file:
+    model = pickle.load(file)  # this very script wrote it
+samples, rate = soundfile.read(sys.argv[2], dtype="float32")
+print(model.predict([features(samples, rate)])[0])
+"""
+)
+
+# Linux counts the memory of the parent at the fork towards the child's peak, so every measured
+# process is started by a small one.
+_MEASURE = """
+import json, os, subprocess, sys, time
+start = time.perf_counter()
+process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
+_, status, usage = os.wait4(process.pid, 0)
+wall = time.perf_counter() - start
+unit = 2**20 if sys.platform == "darwin" else 2**10
+print(json.dumps([wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / unit]))
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Medians over the runs of one way."""
+
+    way: str
+    wall_s: float
+    fastest_s: float
+    cpu_s: float
+    peak_mib: float
+    runs: int
+
+
+def measure(command: list[str]) -> tuple[float, float, float]:
+    """Wall and CPU seconds and peak MiB of one fresh process."""
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", _MEASURE, *command], capture_output=True, text=True
+    )
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr}")
+    wall, cpu, peak = json.loads(done.stdout)
+    return wall, cpu, peak
+
+
+def run(commands: dict[str, list[str]], runs: int) -> list[Figures]:
+    """Run the commands by turns."""
+    seen: dict[str, list[tuple[float, float, float]]] = {way: [] for way in commands}
+    for turn in range(runs + 1):
+        for way, command in commands.items():
+            result = measure(command)
+            if turn:
+                seen[way].append(result)
+    return [
+        Figures(
+            way,
+            wall_s=statistics.median(wall for wall, _, _ in results),
+            fastest_s=min(wall for wall, _, _ in results),
+            cpu_s=statistics.median(cpu for _, cpu, _ in results),
+            peak_mib=max(peak for _, _, peak in results),
+            runs=runs,
+        )
+        for way, results in seen.items()
+    ]
+
+
+def machine() -> str:
+    """The processor and how many of its cores may be used."""
+    name = platform.processor() or platform.machine()
+    information = Path("/proc/cpuinfo")
+    if information.exists():
+        for line in information.read_text().splitlines():
+            if line.startswith("model name"):
+                name = line.split(":", 1)[1].strip()
+                break
+    return f"{name}, {len(os.sched_getaffinity(0))} cores"
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("clip", nargs="?", type=Path, help="default: the first of examples/")
+    parser.add_argument("--runs", type=int, default=15, help="measured runs of each way")
+    parser.add_argument("--model", help="another bundle than the default")
+    parser.add_argument("--json", type=Path, help="write the figures here too")
+    options = parser.parse_args()
+    clip = options.clip or min((REPO / "examples").glob("*.wav"))
+    model = ["--model", options.model] if options.model else []
+
+    with tempfile.TemporaryDirectory() as folder:
+        pickled, script = Path(folder, "model.pickle"), Path(folder, "peer.py")
+        script.write_text(_PEER)
+        subprocess.run([sys.executable, "-c", _TRAIN, str(pickled)], check=True)
+        load = f"import emotone; emotone.load({options.model!r}).predict({str(clip)!r})"
+        figures = run(
+            {
+                "emotone predict": [sys.executable, "-m", "emotone", "predict", str(clip), *model],
+                "emotone.load().predict": [sys.executable, "-c", load],
+                "pickle + librosa": [sys.executable, str(script), str(pickled), str(clip)],
+                "python -c pass": [sys.executable, "-c", "pass"],
+            },
+            options.runs,
+        )
+
+    peer = next(figure for figure in figures if figure.way == "pickle + librosa")
+    print(f"one clip ({clip.name}), whole process, {options.runs} runs by turns, {machine()}\n")
+    print(f"{'way':24} {'wall s':>8} {'fastest':>8} {'CPU s':>8} {'peak MiB':>9} {'speed-up':>9}")
+    records = []
+    for figure in figures:
+        ratio = peer.wall_s / figure.wall_s
+        print(
+            f"{figure.way:24} {figure.wall_s:8.3f} {figure.fastest_s:8.3f} {figure.cpu_s:8.3f} "
+            f"{figure.peak_mib:9.1f} {ratio:8.1f}x"
+        )
+        records.append(
+            {"benchmark": "speed-predict", **asdict(figure), "speed_up": ratio, "clip": clip.name}
+            | {"machine": machine()}
+        )
+    if options.json:
+        options.json.write_text(json.dumps(records, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
