@@ -14,7 +14,14 @@ Needs matplotlib, in the extra ``train``.
 from __future__ import annotations
 
 from emotone.plots.corpus import class_counts, embedding_map, feature_distributions
-from emotone.plots.results import comparison, confusion, loss, reliability
+from emotone.plots.results import (
+    comparison,
+    confusion,
+    history,
+    learning_curve,
+    loss,
+    reliability,
+)
 from emotone.plots.sound import chroma, mel_spectrogram, mfcc, spectrogram, waveform
 from emotone.plots.style import FORMATS, render, save
 
@@ -26,6 +33,8 @@ __all__ = [
     "confusion",
     "embedding_map",
     "feature_distributions",
+    "history",
+    "learning_curve",
     "loss",
     "mel_spectrogram",
     "mfcc",

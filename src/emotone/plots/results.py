@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from emotone.metrics import CalibrationBin
+    from emotone.training import History
 
 CURVES = (ACCENT, SECOND, "#009E73", "#7B3FA0", "#E69F00", "#5E7A1F")
 DASHES = ("-", "--", "-.", ":")
@@ -34,15 +35,15 @@ DASHES = ("-", "--", "-.", ":")
 
 @styled
 def loss(
-    history: Sequence[float] | Mapping[str, Sequence[float]], *, title: str | None = None
+    curves: Sequence[float] | Mapping[str, Sequence[float]], *, title: str | None = None
 ) -> Figure:
-    """Loss over the iterations of a training, one line per curve, its lowest point marked.
+    """Loss over the epochs of a training, one line per curve, its lowest point marked.
 
     Parameters
     ----------
-    history
-        The loss after each iteration, or several named curves (``{"training": [...],
-        "validation": [...]}``). NaN leaves a gap.
+    curves
+        The loss after each epoch, or several named ones (``{"training": [...], "test": [...]}``).
+        NaN leaves a gap.
     title
         Text above the plot.
 
@@ -51,65 +52,121 @@ def loss(
     UsageError
         If there is no value at all.
     """
-    given = history if isinstance(history, Mapping) else {"training": history}
-    curves = {name: np.asarray(values, dtype=float) for name, values in given.items()}
-    curves = {name: values for name, values in curves.items() if np.isfinite(values).any()}
-    if not curves:
-        raise UsageError(
-            "there is no loss to plot",
-            remedy="Only a family trained step by step (an MLP, say) keeps a loss curve.",
-        )
+    named = curves if isinstance(curves, Mapping) else {"training": curves}
     figure = new_figure(6.4, 3.8)
     axes = figure.add_subplot()
-    for i, (name, values) in enumerate(curves.items()):
-        steps = np.arange(1, len(values) + 1)
-        colour = CURVES[i % len(CURVES)]
+    lowest = np.inf
+    for values, colour in _lines(axes, None, named):
+        best = int(np.nanargmin(values))
+        lowest = min(lowest, float(values[best]))
         axes.plot(
-            steps,
-            values,
-            color=colour,
-            linestyle=DASHES[(i // len(CURVES)) % len(DASHES)],
-            # A short curve shows its points, or a single value would show nothing.
-            marker="o" if len(values) <= 25 else None,
-            markersize=4,
-            label=shorten(name, 30),
-        )
-        lowest = int(np.nanargmin(values))
-        axes.plot(
-            steps[lowest],
-            values[lowest],
+            best + 1,
+            values[best],
             "o",
             markersize=7,
             markerfacecolor=PAPER,
             markeredgecolor=colour,
             markeredgewidth=1.6,
         )
-    if len(curves) == 1:
-        values = next(iter(curves.values()))
-        lowest = int(np.nanargmin(values))
-        axes.annotate(
-            f"{values[lowest]:.3g}",
-            (lowest + 1, float(values[lowest])),
-            xytext=(0, 9),
-            textcoords="offset points",
-            ha="right" if lowest > len(values) / 2 else "left",
-            color=MUTED,
-            fontsize=9,
-        )
-    else:
-        axes.plot(
-            [], [], "o", markersize=7, markerfacecolor=PAPER, markeredgecolor=MUTED, label="lowest"
-        )
-        axes.legend(loc="upper right", ncols=1 + len(curves) // 8)
-    axes.grid(axis="y")
-    axes.set_xlabel("Iteration")
-    axes.set_ylabel("Loss")
-    lowest_value = min(float(np.nanmin(values)) for values in curves.values())
-    if lowest_value >= 0:
+    ring: dict[str, Any] = {"markerfacecolor": PAPER, "markeredgecolor": MUTED, "markersize": 7}
+    axes.plot([], [], "o", label="lowest", **ring)
+    axes.legend(loc="upper right", ncols=1 + len(named) // 8)
+    if lowest >= 0:
         axes.set_ylim(bottom=0)
+    axes.set_xlabel("Epoch")
+    axes.set_ylabel("Loss")
     _whole_ticks(axes)
     set_title(axes, title)
     return figure
+
+
+@styled
+def learning_curve(
+    sizes: Sequence[int],
+    curves: Mapping[str, Sequence[float]],
+    *,
+    label: str = "UA",
+    title: str | None = None,
+) -> Figure:
+    """What models reach that were trained on growing parts of the data.
+
+    Parameters
+    ----------
+    sizes
+        Training clips of each model.
+    curves
+        Named figures from 0 to 1, one per size: ``{"training": [...], "test": [...]}``.
+    label
+        What the figure is, for the axis.
+    title
+        Text above the plot.
+
+    Raises
+    ------
+    UsageError
+        If there is no value, or a curve is not as long as the sizes.
+    """
+    if any(len(values) != len(sizes) for values in curves.values()):
+        raise UsageError("a learning curve needs one figure per size")
+    from matplotlib.ticker import PercentFormatter
+
+    figure = new_figure(6.4, 3.8)
+    axes = figure.add_subplot()
+    _lines(axes, sizes, curves)
+    axes.set_ylim(0, 1.03)
+    axes.set_xlim(left=0)
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
+    axes.legend(loc="lower right")
+    axes.set_xlabel("Training clips")
+    axes.set_ylabel(label)
+    _whole_ticks(axes)
+    set_title(axes, title)
+    return figure
+
+
+def history(history: History, *, title: str | None = None) -> Figure:
+    """The curve a training kept: its loss where it has epochs, else a learning curve.
+
+    Parameters
+    ----------
+    history
+        As `emotone.training.TrainingRun.history` holds it.
+    title
+        Text above the plot.
+    """
+    if history.kind == "epochs":
+        return loss(history.curves, title=title)
+    label = history.measure.upper() if len(history.measure) <= 3 else history.measure
+    return learning_curve(history.x, history.curves, label=label, title=title)
+
+
+def _lines(
+    axes: Axes, x: Sequence[int] | None, curves: Mapping[str, Sequence[float]]
+) -> list[tuple[npt.NDArray[np.float64], str]]:
+    """Draw named curves (over 1, 2, ... where x is None); gives the values and colour of each."""
+    drawn: list[tuple[npt.NDArray[np.float64], str]] = []
+    for name, given in curves.items():
+        values = np.asarray(given, dtype=np.float64)
+        if not np.isfinite(values).any():
+            continue
+        colour = CURVES[len(drawn) % len(CURVES)]
+        axes.plot(
+            np.arange(1, len(values) + 1) if x is None else x,
+            values,
+            color=colour,
+            linestyle=DASHES[(len(drawn) // len(CURVES)) % len(DASHES)],
+            # A short curve shows its points, or a single value would show nothing.
+            marker="o" if len(values) <= 25 else None,
+            markersize=4,
+            label=shorten(name, 30),
+        )
+        drawn.append((values, colour))
+    if not drawn:
+        raise UsageError(
+            "there is no curve to plot", remedy="Only a training with a test or epochs keeps one."
+        )
+    axes.grid(axis="y")
+    return drawn
 
 
 def _whole_ticks(axes: Axes) -> None:

@@ -1,9 +1,4 @@
-"""One self-contained HTML page about a training run.
-
-The page needs nothing but itself: style, curves and, where asked for, clips are inside it; it has
-no script and makes no request. Everything that comes from data (file names, labels, settings) is
-escaped.
-"""
+"""The page: a template filled with data, and pictures that take their colours from it."""
 
 from __future__ import annotations
 
@@ -11,8 +6,7 @@ import base64
 import html
 import math
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +14,14 @@ from emotone import emotions, plots
 from emotone.errors import MissingExtraError
 from emotone.metrics import Estimate, Evaluation
 from emotone.plots.style import ACCENT, GRID, INK, LINE, MUTED, PAPER, SECOND
+from emotone.report.data import PlayableClip, ReportData
 
 if TYPE_CHECKING:
     import jinja2
     import markupsafe
     from matplotlib.figure import Figure
+
+    from emotone.training import History
 
 RESPONSIBLE_USE = (
     "These figures hold for recordings like those of the test set. Acted speech is not life, and a "
@@ -33,150 +30,6 @@ RESPONSIBLE_USE = (
     "the GDPR makes a voice personal data. Tell the people who are recorded, let no decision about "
     "a person rest on this model alone, and let it answer “uncertain” where it is not sure."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class CorpusRow:
-    """One corpus of the data.
-
-    Attributes
-    ----------
-    name
-        ``"ravdess"``, or the user's own.
-    utterances
-        How many of it were used.
-    speakers
-        How many speakers they come from; None where unknown.
-    language
-        ISO 639-1 code; None where unknown.
-    licence
-        Its terms; None where unknown.
-    """
-
-    name: str
-    utterances: int
-    speakers: int | None = None
-    language: str | None = None
-    licence: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class FoldRow:
-    """One fold: how many utterances it trained and tested on, and what it reached.
-
-    Attributes
-    ----------
-    name
-        As the split names it.
-    train, test
-        Utterances in each part.
-    ua, wa, f1
-        Figures on the test part, each from 0 to 1.
-    """
-
-    name: str
-    train: int
-    test: int
-    ua: float
-    wa: float
-    f1: float
-
-
-@dataclass(frozen=True, slots=True)
-class Mistake:
-    """A clip whose emotion was taken for another.
-
-    Attributes
-    ----------
-    file
-        Its path, as text.
-    true, predicted
-        The emotions.
-    confidence
-        Score of the predicted emotion, from 0 to 1.
-    true_score
-        Score of the true one, from 0 to 1.
-    """
-
-    file: str
-    true: str
-    predicted: str
-    confidence: float
-    true_score: float
-
-
-@dataclass(frozen=True, slots=True)
-class PlayableClip:
-    """Audio inside the page: a voice, so personal data, under the licence of its corpus.
-
-    Attributes
-    ----------
-    name
-        What to call it.
-    data
-        The bytes of an audio file that browsers play.
-    media_type
-        ``"audio/flac"``, ``"audio/wav"``, ...
-    """
-
-    name: str
-    data: bytes = field(repr=False)
-    media_type: str = "audio/flac"
-
-
-@dataclass(frozen=True, slots=True)
-class ReportData:
-    """What a report shows. A part that is empty or None is left out of the page.
-
-    Attributes
-    ----------
-    title
-        Name of the model.
-    summary
-        A line below it: family, features, corpora.
-    evaluation
-        Figures over the test parts; None where nothing was held out.
-    protocol
-        How training and test were parted, in a sentence.
-    warning
-        Why the figures flatter, such as speakers shared between train and test. Shown first.
-    notes
-        Anything else to know before reading the figures.
-    counts
-        Utterances per emotion.
-    corpora
-        Where they come from.
-    settings
-        Groups of named settings, ``{"Model": {"family": "svm", ...}, "Features": {...}}``.
-    history
-        Named loss curves, one value per iteration.
-    folds
-        Figures of each fold.
-    mistakes
-        The clips that the model got wrong, the surest first.
-    clips
-        Clips to play for a pair of (true, predicted) emotions. Off unless given.
-    commands
-        What to type next.
-    created
-        When, as text.
-    """
-
-    title: str
-    summary: str = ""
-    evaluation: Evaluation | None = None
-    protocol: str = ""
-    warning: str | None = None
-    notes: Sequence[str] = ()
-    counts: Mapping[str, int] = field(default_factory=dict)
-    corpora: Sequence[CorpusRow] = ()
-    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    history: Mapping[str, Sequence[float]] = field(default_factory=dict)
-    folds: Sequence[FoldRow] = ()
-    mistakes: Sequence[Mistake] = ()
-    clips: Mapping[tuple[str, str], Sequence[PlayableClip]] = field(default_factory=dict)
-    commands: Sequence[str] = ()
-    created: str | None = None
 
 
 def report_html(data: ReportData) -> str:
@@ -215,7 +68,7 @@ def report_html(data: ReportData) -> str:
             for true, predicted, clips, share in confused
         ],
         reliability=_reliability(evaluation),
-        loss=_loss(data.history),
+        curve=_curve(data.history),
         total=sum(data.counts.values()),
         order=emotions.in_order(list(data.counts)),
         licences=sorted({row.licence for row in data.corpora if row.licence}),
@@ -240,6 +93,7 @@ def _template() -> jinja2.Template:
         estimate=_estimate,
         interval=_interval,
         colour=emotions.colour,
+        sentence=_sentence,
         setting=_setting,
         data_uri=_data_uri,
     )
@@ -260,6 +114,12 @@ def _interval(estimate: Estimate) -> str:
         return ""
     low, high = estimate.ci95
     return f"{100 * low:.1f} to {100 * high:.1f}"
+
+
+def _sentence(text: str) -> str:
+    """A clause as a sentence: a capital first, a full stop last."""
+    text = text.strip()
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '!', '?')) else '.'}"
 
 
 def _setting(value: object) -> str:
@@ -351,19 +211,19 @@ def _reliability(evaluation: Evaluation | None) -> markupsafe.Markup | None:
     return _inline(figure, label, "reliability")
 
 
-def _loss(history: Mapping[str, Sequence[float]]) -> markupsafe.Markup | None:
-    curves = {
-        name: values for name, values in history.items() if any(math.isfinite(v) for v in values)
-    }
-    if not curves:
+def _curve(history: History | None) -> markupsafe.Markup | None:
+    if history is None or not history.x:
         return None
+    steps = "epochs" if history.kind == "epochs" else "clips"
     ends = "; ".join(
-        f"{name} from {values[0]:.3g} to {values[-1]:.3g} in {len(values)} iterations"
-        for name, values in curves.items()
+        f"{name} from {values[0]:.3g} to {values[-1]:.3g}"
+        for name, values in history.curves.items()
+        if values
     )
-    figure = plots.loss(curves)
+    figure = plots.history(history)
     figure.set_size_inches(5.4, 3.3)  # so that its labels can be read on a phone
-    return _inline(figure, f"Loss over the iterations: {ends}.", "loss")
+    label = f"{history.measure} from {history.x[0]} to {history.x[-1]} {steps}: {ends}."
+    return _inline(figure, label, "curve")
 
 
 _THEME = {
@@ -386,6 +246,8 @@ def _inline(figure: Figure, label: str, prefix: str) -> markupsafe.Markup:
 
     svg = plots.render(figure, "svg").decode("utf-8")
     svg = svg[svg.index("<svg") :]
+    # matplotlib repeats every text in a comment; its "--" is escaped, so the first "-->" ends it.
+    svg = re.sub(r"<!--.*?-->", "", svg, flags=re.S)
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.S)
     svg = re.sub(r"<style.*?</style>", "", svg, flags=re.S)
     for colour, variable in _THEME.items():
