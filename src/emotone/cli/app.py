@@ -131,13 +131,14 @@ def run(arguments: list[str] | None = None) -> int:
     arguments
         What stands after ``emotone``; None for those of the process.
     """
-    if not messages.debugging():
-        # Ours are for the user, one line each; the libraries' are for developers.
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("always", EmotoneWarning)
-        warnings.showwarning = _show_warning
-    try:
-        get_command(app).main(args=arguments, prog_name="emotone")
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else 1
+    with warnings.catch_warnings():
+        if not messages.debugging():
+            # Ours are for the user, one line each; the libraries' are for developers.
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("always", EmotoneWarning)
+            warnings.showwarning = _show_warning
+        try:
+            get_command(app).main(args=arguments, prog_name="emotone")
+        except SystemExit as end:
+            return end.code if isinstance(end.code, int) else 1
     return 0

@@ -91,9 +91,8 @@ def compare(
 
 def _print(found: Comparison) -> None:
     dataset = found.dataset
-    console = output.console()
     clips = output.counted(len(dataset.utterances), "clip")
-    console.print(f"[bold]{dataset.feature_set}[/] on {clips}, split {dataset.split.spec}")
+    output.show(f"[bold]{dataset.feature_set}[/] on {clips}, split {dataset.split.spec}")
     numbers = ["UA %", "95 %", "WA %", "F1 %", "Train s", "Predict ms"]
     table = output.table("Family", *numbers, numbers=numbers)
     for row in found.rows:
@@ -109,7 +108,7 @@ def _print(found: Comparison) -> None:
             f"{row.train_s:,.2f}",
             f"{row.predict_ms:.3f}",
         )
-    console.print(table)
+    output.show(table)
     if dataset.split.warning:
         messages.warning(dataset.split.warning)
 

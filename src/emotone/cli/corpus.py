@@ -80,7 +80,7 @@ def list_corpora(as_json: options.Json = False) -> None:
             "yes" if info.downloads else "by hand",
             info.licence,
         )
-    output.console().print(table)
+    output.show(table)
     messages.note("Titles, citations and addresses: emotone corpus list --json")
 
 
@@ -143,15 +143,15 @@ def _print_report(report: CheckReport) -> None:
     ]
     if report.durations is not None:
         facts.append(output.length(report.durations.total_s))
-    console.print(f"[bold]{_escaped(corpus.name)}[/]: {', '.join(facts)}")
+    output.show(f"[bold]{_escaped(corpus.name)}[/]: {', '.join(facts)}")
     _print_emotions(console, corpus.counts)
     if len(report.by_corpus) > 1:
         _print_crossed(console, "Corpus", report.by_corpus, corpus.emotions)
     else:
         speakers = {key.partition("/")[2]: row for key, row in report.by_speaker.items()}
         _print_crossed(console, "Speaker", speakers, corpus.emotions)
-    _print_facts(console, report)
-    _print_trouble(console, report)
+    _print_facts(report)
+    _print_trouble(report)
 
 
 def _escaped(text: str) -> str:
@@ -167,7 +167,7 @@ def _print_emotions(console: Console, counts: dict[str, int]) -> None:
     for emotion, count in counts.items():
         bar = output.bar(count / most, emotion, plain=plain)
         table.add_row(output.painted(emotion), f"{count:,}", bar)
-    console.print(table)
+    output.show(table)
 
 
 def _print_crossed(
@@ -186,10 +186,10 @@ def _print_crossed(
     for name, counts in rows.items():
         cells = [str(counts[emotion]) if emotion in counts else "·" for emotion in emotions]
         table.add_row(Text(name), *cells, str(sum(counts.values())))
-    console.print(table)
+    output.show(table)
 
 
-def _print_facts(console: Console, report: CheckReport) -> None:
+def _print_facts(report: CheckReport) -> None:
     from rich.table import Table
     from rich.text import Text
 
@@ -209,7 +209,7 @@ def _print_facts(console: Console, report: CheckReport) -> None:
         grid.add_row(
             "Terms", Text(f"{name}: {terms}" if len(report.corpus.licences) > 1 else terms)
         )
-    console.print(grid)
+    output.show(grid)
 
 
 def _listed(counts: Iterable[tuple[str, int]]) -> str:
@@ -219,34 +219,31 @@ def _listed(counts: Iterable[tuple[str, int]]) -> str:
     return ", ".join(f"{name} ({count:,})" for name, count in found) or "unknown"
 
 
-def _print_trouble(console: Console, report: CheckReport) -> None:
-    console.print()
+def _print_trouble(report: CheckReport) -> None:
+    output.show("")
     for hint in report.hints:
-        console.print(f"[yellow]![/] {_escaped(hint)}")
+        output.show(f"[yellow]![/] {_escaped(hint)}")
     _print_some(
-        console,
         output.counted(len(report.problems), "name gives", "names give") + " no label",
         [f"{problem.path}: {problem.reason}" for problem in report.problems],
     )
     _print_some(
-        console,
         output.counted(len(report.unreadable), "file") + " cannot be read",
         [str(failure.error) for failure in report.unreadable],
     )
     _print_some(
-        console,
         output.counted(len(report.duplicates), "group") + " of identical files",
         [", ".join(map(str, group)) for group in report.duplicates],
     )
     if report.ok:
-        console.print("[green]✓[/] Every name parses, every file can be read, none is there twice.")
+        output.show("[green]✓[/] Every name parses, every file can be read, none is there twice.")
 
 
-def _print_some(console: Console, heading: str, lines: list[Any]) -> None:
+def _print_some(heading: str, lines: list[Any]) -> None:
     if not lines:
         return
-    console.print(f"[red]✗[/] {heading}:")
+    output.show(f"[red]✗[/] {heading}:")
     for line in lines[:_SHOWN]:
-        console.print(f"  {_escaped(line)}")
+        output.show(f"  {_escaped(line)}")
     if len(lines) > _SHOWN:
-        console.print(f"  … and {len(lines) - _SHOWN:,} more; --json has them all")
+        output.show(f"  … and {len(lines) - _SHOWN:,} more; --json has them all")

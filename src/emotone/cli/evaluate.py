@@ -101,9 +101,8 @@ def evaluate(
 
 
 def _print(run: EvaluationRun) -> None:
-    console = output.console()
-    figures.print_headlines(console, run.model, run.evaluation)
-    figures.print_emotions(console, run.evaluation)
-    figures.print_confused(console, run.evaluation)
+    figures.print_headlines(run.model, run.evaluation)
+    figures.print_emotions(run.evaluation)
+    figures.print_confused(run.evaluation)
     for note in run.notes:
         messages.warning(note)

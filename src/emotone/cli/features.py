@@ -140,5 +140,5 @@ def _list_sets(*, as_json: bool) -> None:
     for each in sets:
         needs = f" (extra '{each.extra}')" if each.extra else ""
         table.add_row(each.name, f"{each.dimension:,}", f"{each.description}{needs}")
-    output.console().print(table)
+    output.show(table)
     messages.note("Write your own: mfcc20:mean,std+chroma12+rms. See emotone features --help.")

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 from emotone.cli import output
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from emotone.metrics import Estimate, Evaluation
 
 _HEADLINES = (
@@ -38,12 +36,12 @@ def interval(estimate: Estimate, *, in_percent: bool = True) -> str:
     return f"{low:.3f} to {high:.3f}"
 
 
-def print_headlines(console: Console, title: str, evaluation: Evaluation) -> None:
+def print_headlines(title: str, evaluation: Evaluation) -> None:
     """UA, WA, F1, log loss and ECE with their intervals."""
     tested = output.counted(evaluation.clips, "clip")
     if evaluation.speakers:
         tested += f", {output.counted(evaluation.speakers, 'speaker')}"
-    console.print(f"[bold]{title}[/] on {tested}")
+    output.show(f"[bold]{title}[/] on {tested}")
     table = output.table("Figure", "Value", "95 % interval", "", numbers=["Value", "95 % interval"])
     for name, attribute, in_percent, meaning in _HEADLINES:
         estimate: Estimate = getattr(evaluation, attribute)
@@ -53,10 +51,10 @@ def print_headlines(console: Console, title: str, evaluation: Evaluation) -> Non
             interval(estimate, in_percent=in_percent),
             f"[dim]{meaning}[/]",
         )
-    console.print(table)
+    output.show(table)
 
 
-def print_emotions(console: Console, evaluation: Evaluation) -> None:
+def print_emotions(evaluation: Evaluation) -> None:
     """Recall and precision of each emotion with their intervals."""
     table = output.table(
         "Emotion",
@@ -76,21 +74,20 @@ def print_emotions(console: Console, evaluation: Evaluation) -> None:
             value(found.precision),
             f"[dim]{interval(found.precision)}[/]",
         )
-    console.print(table)
+    output.show(table)
 
 
-def print_confused(console: Console, evaluation: Evaluation, count: int = 3) -> None:
+def print_confused(evaluation: Evaluation, count: int = 3) -> None:
     """The commonest mistakes, on one line each."""
     from rich.text import Text
 
     for true, predicted, clips, share in evaluation.most_confused(count):
-        console.print(
+        output.show(
             Text.assemble(
-                "Taken for ",
-                output.painted(predicted),
-                ": ",
                 f"{100 * share:.0f} % of ",
                 output.painted(true),
+                " taken for ",
+                output.painted(predicted),
                 f" ({output.counted(clips, 'clip')})",
             )
         )

@@ -10,7 +10,7 @@ import typer
 from emotone.cli import messages, options, output
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from emotone.bundle import Card
 
@@ -52,14 +52,16 @@ def list_models(as_json: options.Json = False) -> None:
     if as_json:
         output.write_json(rows)
         return
+    from rich.text import Text
+
     table = output.table("Name", "Model", "Features", "Emotions")
     for row in rows:
         if row["error"] is not None:
-            table.add_row(row["name"], "[red]refused[/]", "", "")
+            table.add_row(Text(row["name"]), "[red]refused[/]", "", "")
             continue
         emotions = output.names_in_colour(row["emotions"])
-        table.add_row(row["name"], row["model"], row["feature_set"] or "waveform", emotions)
-    output.console().print(table)
+        table.add_row(Text(row["name"]), row["model"], row["feature_set"] or "waveform", emotions)
+    output.show(table)
     for row in rows:
         if row["error"] is not None:
             messages.error(row["error"])
@@ -83,13 +85,12 @@ def show(model: Model = "default", as_json: options.Json = False) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    console = output.console()
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="bold", no_wrap=True)
     grid.add_column()
     for name, value in _facts(card):
         grid.add_row(name, value if isinstance(value, Text) else Text(str(value)))
-    console.print(grid)
+    output.show(grid)
 
 
 @app.command()
@@ -120,7 +121,7 @@ def verify(model: Model = "default", as_json: options.Json = False) -> None:
         for check in checks:
             mark = Text("✓", style="green") if check.passed else Text("✗", style="bold red")
             grid.add_row(mark, Text(check.name, style="bold"), Text(check.detail))
-        output.console().print(grid)
+        output.show(grid)
     if not passed:
         raise typer.Exit(1)
 
@@ -154,38 +155,54 @@ def _facts(card: Card) -> Iterator[tuple[str, Any]]:
         yield "Features", f"{card.feature_set} ({card.input.dimension:,} numbers)"
     else:
         yield "Takes", f"waveform at {card.input.rate:,} Hz"
-    steps = {name: value for name, value in card.preparation.items() if value is not None}
-    if steps:
-        yield "Preparation", _inline(steps)
-    if card.calibration:
-        yield "Calibration", _inline(card.calibration)
-    for name, value in card.training.items():
-        yield name.replace("_", " ").capitalize(), _inline(value)
+    yield from _said({"preparation": card.preparation, "calibration": card.calibration})
+    counts = card.training.get("emotions")
+    yield from _said({name: value for name, value in card.training.items() if name != "emotions"})
+    yield from _said({"clips of each": counts})
     for name, value in card.metrics.items():
-        yield f"Metrics, {name}", _inline(value)
-    for name, value in card.notes.items():
-        yield name.replace("_", " ").capitalize(), _inline(value)
-    if card.created:
-        yield "Created", card.created
-    if card.emotone_version:
-        yield "With emotone", card.emotone_version
+        yield _heading(name), _figures(value)
+    yield from _said(card.notes)
+    yield from _said({"created": card.created, "emotone": card.emotone_version})
     for file, record in card.files.items():
         yield file, f"{record.bytes:,} bytes, sha256 {record.sha256[:16]}…"
 
 
-_LONG = 300
+def _said(fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The free fields of a card that hold something."""
+    for name, value in fields.items():
+        text = _inline(value)
+        if text:
+            yield _heading(name), text
+
+
+def _heading(name: str) -> str:
+    return name[:1].upper() + name[1:].replace("_", " ")
 
 
 def _inline(value: Any) -> str:
-    """A value of a card on one line; what is long is counted, for --json has it."""
+    """A value of a card in one line, or a line for each of several objects."""
     if isinstance(value, dict):
-        text = ", ".join(f"{name} {_inline(inner)}" for name, inner in value.items())
-    elif isinstance(value, list):
-        text = ", ".join(_inline(inner) for inner in value)
-    elif value is None:
-        text = "–"
-    else:
-        text = f"{value:.4g}" if isinstance(value, float) else str(value)
-    if len(text) > _LONG:
-        text = f"{text[:_LONG]}… (all of it with --json)"
-    return text
+        parts = ((name.replace("_", " "), _inline(inner)) for name, inner in value.items())
+        return ", ".join(f"{name} {text}" for name, text in parts if text)
+    if isinstance(value, list):
+        between = "\n" if any(isinstance(inner, dict) for inner in value) else ", "
+        return between.join(_inline(inner) for inner in value)
+    if value is None:
+        return ""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _figures(value: Any) -> str:
+    """UA, WA and F1 in percent where they are among the figures, and what they are about."""
+    if not isinstance(value, dict) or not isinstance(value.get("ua"), (int, float)):
+        return _inline(value)
+    lines = []
+    for name, interval in (("ua", "ci95"), ("wa", "wa_ci95"), ("f1", "f1_ci95")):
+        if isinstance(value.get(name), (int, float)):
+            between = value.get(interval)
+            text = f"{name.upper()} {output.percent(value[name])} %"
+            if isinstance(between, list) and len(between) == 2:
+                text += f" ({' to '.join(output.percent(end) for end in between)})"
+            lines.append(text)
+    lines += [str(value[key]) for key in ("split", "about", "warning") if value.get(key)]
+    return "\n".join(lines)

@@ -11,7 +11,7 @@ from emotone import emotions
 from emotone.errors import UsageError
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
     from rich.table import Table
     from rich.text import Text
 
@@ -28,7 +28,19 @@ def console() -> Console:
 
     # Rich measures a terminal by itself; elsewhere it would cut lines at 80.
     width = None if sys.stdout.isatty() else _UNBOUNDED
-    return Console(highlight=False, width=width)
+    return Console(highlight=False, emoji=False, width=width)
+
+
+def show(thing: RenderableType) -> None:
+    """Print a table on stdout; in a file or a pipe without the blanks that fill its lines."""
+    screen = console()
+    if screen.is_terminal:
+        screen.print(thing)
+        return
+    with screen.capture() as printed:
+        screen.print(thing)
+    for line in printed.get().splitlines():
+        print(line.rstrip())
 
 
 def table(*columns: str, title: str | None = None, numbers: Iterable[str] = ()) -> Table:

@@ -144,6 +144,8 @@ def _write_csv(answers: _Answers, emotions: tuple[str, ...]) -> None:
 
 
 def _print_table(answers: list[Prediction | Failure], top: int) -> None:
+    from rich.text import Text
+
     console = output.console()
     plain = console.options.ascii_only
     table = output.table("File", "Emotion", "Score")
@@ -153,8 +155,9 @@ def _print_table(answers: list[Prediction | Failure], top: int) -> None:
             cells = _failed_cells(answer)
         else:
             cells = _cells(answer, top, plain=plain)
-        table.add_row(output.short_path(answer.file or "", console.width - _OTHER_COLUMNS), *cells)
-    console.print(table)
+        name = output.short_path(answer.file or "", console.width - _OTHER_COLUMNS)
+        table.add_row(Text(name), *cells)
+    output.show(table)
 
 
 def _cells(answer: Prediction, top: int, *, plain: bool) -> tuple[Text, Text]:

@@ -69,8 +69,8 @@ def stages() -> Iterator[Callable[[Step], None]]:
 
         def tell(step: Step) -> None:
             task = tasks[step.stage]
-            if not progress.tasks[task].started:
-                progress.start_task(task)
+            if step.done == 0 or not progress.tasks[task].started:
+                progress.reset(task)  # begun, or begun anew for the next family
             progress.update(
                 task,
                 description=step.message[:1].upper() + step.message[1:],

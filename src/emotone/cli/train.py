@@ -112,10 +112,9 @@ def train(
 
 
 def _print(run: TrainingRun) -> None:
-    console = output.console()
     if run.evaluation is None:
-        console.print(f"[bold]{run.card.model}[/]: nothing was held out, so there are no figures.")
+        output.show(f"[bold]{run.card.model}[/]: nothing was held out, so there are no figures.")
         return
-    figures.print_headlines(console, run.card.model, run.evaluation)
-    figures.print_emotions(console, run.evaluation)
-    figures.print_confused(console, run.evaluation)
+    figures.print_headlines(run.card.model, run.evaluation)
+    figures.print_emotions(run.evaluation)
+    figures.print_confused(run.evaluation)
