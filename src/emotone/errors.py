@@ -54,7 +54,8 @@ class AudioError(EmotoneError):
     Codes: ``missing_file``, ``is_directory``, ``permission_denied``, ``empty_file``,
     ``unreadable_audio`` (not audio, or damaged beyond reading), ``no_channels``, ``no_samples``,
     ``non_finite`` (NaN or infinite samples), ``silent``, ``too_short``, ``too_large`` (past a bound
-    on duration or bytes), ``bad_samples`` (an array of the wrong shape, type or rate).
+    on duration or bytes), ``bad_rate`` (outside 8 to 192 kHz), ``bad_samples`` (an array of the
+    wrong shape or type).
     """
 
     code = "unreadable_audio"

@@ -105,6 +105,18 @@ def test_a_failing_disk(tmp_path):
     assert "Input/output error" in str(refused(Failing(b"1234"), "unreadable_audio"))
 
 
+def test_a_disk_that_fails_on_the_way(capfd):
+    class Failing(io.BytesIO):
+        def read(self, size=-1):
+            if self.tell() > 200_000:
+                raise OSError(5, "Input/output error")
+            return super().read(size)
+
+    source = Failing(encode(noise(10.0)))
+    assert "Input/output error" in str(refused(source, "unreadable_audio"))
+    assert capfd.readouterr().err == ""
+
+
 def test_a_text_mode_file(tmp_path):
     path = tmp_path / "clip.wav"
     path.write_bytes(b"RIFF1234WAVE")
@@ -242,6 +254,32 @@ def test_an_mp4_cut_off_before_its_index():
     whole = encode_av(tone(2.0, 48_000), 48_000, "mp4", "aac")
     error = refused(whole[: len(whole) // 2], "unreadable_audio")
     assert "breaks off before the index" in str(error)
+
+
+def test_damaged_mp3s_are_told_by_emotone_alone(capfd):
+    """libsndfile's decoder would print a page about each."""
+    whole = TRUNCATED["mp3"]
+    no_index = encode_av(tone(3.0), 16_000, "mp3", "libmp3lame", options={"write_xing": "0"})
+    middle = len(whole) // 2
+    junk = random.Random(0).randbytes(500)
+    for damaged, words in (
+        (whole[: middle + 7], "ends after"),
+        (no_index[: len(no_index) // 2 + 7], "breaks off early"),
+        (whole[:middle] + junk + whole[middle + 500 :], r"damaged after 1\.\d\d s"),
+    ):
+        with pytest.warns(AudioWarning, match=words):
+            assert audio.read(damaged).duration_s > 1
+    tagged = whole + b"TAG" + bytes(125)
+    assert audio.read(tagged).duration_s == 3.0
+    assert capfd.readouterr().err == ""
+
+
+def test_a_file_that_is_damaged_in_the_middle():
+    damaged = bytearray(TRUNCATED["flac"])
+    middle = len(damaged) // 2
+    damaged[middle : middle + 500] = random.Random(0).randbytes(500)
+    with pytest.warns(AudioWarning, match="ends after 2"):
+        assert 2 < audio.read(bytes(damaged)).duration_s < 3
 
 
 def test_a_header_that_promises_too_much():

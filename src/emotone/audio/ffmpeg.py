@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,6 +22,8 @@ CONTAINERS = (
 )
 """The demuxers allowed: no playlist (it could name other files or addresses), no image, no raw
 format that takes any bytes for sound."""
+
+_CLOCK = re.compile(r"(\d{1,6}):(\d\d):(\d\d(?:\.\d{1,12})?)")
 
 _LENGTH_KNOWN = {"mov,mp4,m4a,3gp,3g2,mj2", "flac", "wav", "aiff", "caf", "asf", "ape", "tta", "wv"}
 """Containers whose stated length is counted, not estimated from a bit rate."""
@@ -93,9 +96,10 @@ class FfmpegDecoder(decoding.FileDecoder):
             if stream.duration is not None and stream.time_base is not None:
                 return float(stream.duration * stream.time_base)
         elif "matroska" in self.container:
-            clock = stream.metadata.get("DURATION", "").split(":")
-            if len(clock) == 3:
-                return float(clock[0]) * 3600 + float(clock[1]) * 60 + float(clock[2])
+            clock = _CLOCK.fullmatch(stream.metadata.get("DURATION", ""))
+            if clock is not None:
+                hours, minutes, seconds = map(float, clock.groups())
+                return hours * 3600 + minutes * 60 + seconds
             if container.duration and not container.streams.video:
                 return container.duration / av.time_base
         return None
@@ -137,7 +141,7 @@ class FfmpegDecoder(decoding.FileDecoder):
             self.note = f"{self._damaged} {parts} damaged and left out"
 
     def _all_frames(self) -> Iterator[FloatArray]:
-        converter: av.AudioResampler | None = None
+        converter: _Converter | None = None
         frame, self._first = self._first, None
         while frame is not None:
             if self._is_uniform(frame):
@@ -145,13 +149,10 @@ class FfmpegDecoder(decoding.FileDecoder):
             else:
                 # Rate or channels change on the way, as in a broadcast: bring them to the first's.
                 if converter is None:
-                    converter = av.AudioResampler(self._format, self._layout, self.rate)
-                try:
-                    converted = converter.resample(frame)
-                except ValueError:
-                    converter = av.AudioResampler(self._format, self._layout, self.rate)
-                    converted = converter.resample(frame)
-                for piece in converted:
+                    converter = _Converter(self._format, self._layout, self.rate)
+                pieces = converter.convert(frame)
+                self._damaged += pieces is None
+                for piece in pieces or []:
                     yield self._to_array(piece)
             frame = next(self._frames, None)
 
@@ -171,6 +172,27 @@ class FfmpegDecoder(decoding.FileDecoder):
         """Let go of FFmpeg's handle."""
         self._frames.close()  # type: ignore[attr-defined]
         self._container.close()
+
+
+class _Converter:
+    """Brings frames of any rate and layout to one."""
+
+    def __init__(self, sample_format: str, layout: str, rate: int) -> None:
+        self._target = (sample_format, layout, rate)
+        self._resampler = av.AudioResampler(*self._target)
+
+    def convert(self, frame: av.AudioFrame) -> list[av.AudioFrame] | None:
+        """The frame converted, None where its description makes no sense."""
+        try:
+            return self._resampler.resample(frame)
+        except (ValueError, av.error.FFmpegError):
+            # Its source differs from that of the frame before: begin anew.
+            self._resampler = av.AudioResampler(*self._target)
+        try:
+            return self._resampler.resample(frame)
+        except (ValueError, av.error.FFmpegError):
+            self._resampler = av.AudioResampler(*self._target)
+            return None
 
 
 def _not_audio(name: str) -> AudioError:

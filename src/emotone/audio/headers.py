@@ -230,6 +230,8 @@ def _ogg(handle: IO[bytes], size: int) -> Header:
     return Header(note="it breaks off before its last page; what is there was read")
 
 
+_MPEG_PIECE = 65_536
+
 _KBITS = (
     (0, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),  # version 1, layer I
     (0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),  # version 1, layer II
@@ -240,10 +242,10 @@ _KBITS = (
 
 
 def _mpeg(handle: IO[bytes], size: int, head: bytes) -> Header:
-    """MPEG audio: soundfile gets it where the first frames follow each other as they should.
+    """MPEG audio: soundfile gets it where its frames follow each other as they should.
 
     libsndfile's MP3 decoder prints to standard error about every file that is not in order, so
-    one that is damaged at its start, or shorter than its own index says, goes to FFmpeg.
+    one that is damaged, or breaks off, goes to FFmpeg.
     """
     start = 0
     if head[:3] == b"ID3":
@@ -255,18 +257,39 @@ def _mpeg(handle: IO[bytes], size: int, head: bytes) -> Header:
         if handle.read(4) == b"fLaC":
             return FOR_FFMPEG
     handle.seek(start)
-    data = handle.read(8192)
+    data = handle.read(256)
     first = _mpeg_frame(data)
     if first is None:
         return FOR_FFMPEG  # ADTS (AAC), or damaged
-    length, seconds = first
+    promised_s = None
     index = max(data.find(b"Xing", 0, 64), data.find(b"Info", 0, 64))
     if index > 0:
-        flags, frames, stream_bytes = struct.unpack(">III", data[index + 4 : index + 16])
-        if flags & 3 == 3 and size - start < 0.99 * stream_bytes:
-            return Header(ffmpeg=True, promised_s=frames * seconds)
-    if start + length < size and _mpeg_frame(data[length : length + 4]) is None:
-        return FOR_FFMPEG
+        flags, frames = struct.unpack(">II", data[index + 4 : index + 12])
+        promised_s = frames * first[1] if flags & 1 else None
+    return _mpeg_frames(handle, size, start, promised_s)
+
+
+def _mpeg_frames(handle: IO[bytes], size: int, start: int, promised_s: float | None) -> Header:
+    """Walk from frame to frame to the end, a microsecond each."""
+    seconds, position = 0.0, start
+    data, offset = b"", 0
+    while position + 4 <= size:
+        at = position - offset
+        if not 0 <= at <= len(data) - 4:
+            handle.seek(position)
+            data, offset, at = handle.read(_MPEG_PIECE), position, 0
+        frame = _mpeg_frame(data[at : at + 4])
+        if frame is None:
+            handle.seek(position)
+            if handle.read(8).startswith((b"TAG", b"APETAGEX", b"LYRICS", b"ID3", bytes(4))):
+                return TRUSTED
+            note = f"it is damaged after {seconds:.2f} s; what could be read was"
+            return Header(ffmpeg=True, promised_s=promised_s, note=note)
+        position += frame[0]
+        seconds += frame[1]
+    if position > size:
+        # Cut off inside a frame: by how much, only an index tells.
+        return Header(True, promised_s) if promised_s else BROKEN_OFF
     return TRUSTED
 
 

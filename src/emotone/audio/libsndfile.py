@@ -16,13 +16,37 @@ from emotone.errors import AudioError
 Error = soundfile.LibsndfileError
 
 
-class _Nameless:
-    """A file without its name, from whose ending soundfile would guess at a raw encoding."""
+class _Input:
+    """A file as libsndfile sees it: without a name, and without exceptions.
+
+    From a name's ending soundfile would guess at a raw encoding. An exception inside a callback
+    of C code is printed and lost, so it is kept here for `check`.
+    """
 
     def __init__(self, handle: IO[bytes]) -> None:
-        self.read = handle.read
-        self.seek = handle.seek
+        self._handle = handle
+        self._error: OSError | None = None
         self.tell = handle.tell
+
+    def read(self, size: int) -> bytes:
+        """Read, or answer with the end of the file where that fails."""
+        try:
+            return self._handle.read(size)
+        except OSError as error:
+            self._error = error
+            return b""
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Seek, or stay where a damaged header sends to a place before the start."""
+        try:
+            return self._handle.seek(offset, whence)
+        except (ValueError, OSError):
+            return self._handle.tell()
+
+    def check(self) -> None:
+        """Raise what a read has failed with."""
+        if self._error is not None:
+            raise self._error
 
 
 class _ForwardFile(soundfile.SoundFile):  # type: ignore[misc]
@@ -51,7 +75,8 @@ class LibsndfileDecoder(decoding.FileDecoder):
 
     def __init__(self, encoded: Encoded, header: Header) -> None:
         self._encoded, self._header = encoded, header
-        self._file = _ForwardFile(_Nameless(encoded.handle))
+        self._input = _Input(encoded.handle)
+        self._file = _ForwardFile(self._input)
         try:
             self.container = self._file.format
             self.codec = self._file.subtype
@@ -72,6 +97,7 @@ class LibsndfileDecoder(decoding.FileDecoder):
         # frames is the header's word, so never ask for (and allocate) more than one step of it.
         frames = min(self._step, self._file.frames - self._done)
         chunk: FloatArray = self._file.read(frames, dtype="float32", always_2d=True)
+        self._input.check()
         self._done += len(chunk)
         return chunk
 
