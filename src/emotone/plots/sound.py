@@ -162,14 +162,15 @@ def mel_spectrogram(wave: Waveform, *, bands: int = 128, title: str | None = Non
 def mfcc(wave: Waveform, *, count: int = 20, title: str | None = None) -> Figure:
     """Mel-frequency cepstral coefficients over time.
 
-    Coefficient 0 follows the level and is far larger than the others, so it has a panel of its own.
+    Coefficients count from 1, as the names of the features do. The first follows the level and is
+    far larger than the others, so it has a panel of its own.
 
     Parameters
     ----------
     wave
         Mono audio.
     count
-        How many coefficients, the zeroth included; 13, 20 and 40 are usual. At least 2.
+        How many coefficients; 13, 20 and 40 are usual. At least 2.
     title
         Text above the plot.
 
@@ -186,11 +187,11 @@ def mfcc(wave: Waveform, *, count: int = 20, title: str | None = None) -> Figure
     upper, lower = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [1, 3.2]})
     upper.plot(np.arange(len(values)) * hop_s, values[:, 0], color=ACCENT)
     upper.grid(axis="y")
-    upper.set_ylabel("Coefficient 0")
+    upper.set_ylabel("Coefficient 1")
     limit = max(float(np.percentile(np.abs(values[:, 1:]), 99)), 1e-6)
-    image = _heat(lower, values[:, 1:], hop_s, 0.5, 1.0, "RdBu_r", -limit, limit)
+    image = _heat(lower, values[:, 1:], hop_s, 1.5, 1.0, "RdBu_r", -limit, limit)
     lower.set_ylabel("Coefficient")
-    lower.set_ylim(0.5, count - 0.5)
+    lower.set_ylim(1.5, count + 0.5)
     from matplotlib.ticker import MaxNLocator
 
     lower.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=7))
