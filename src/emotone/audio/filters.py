@@ -9,8 +9,8 @@ from emotone.audio.waveform import FloatArray
 _ATTENUATION_DB = 60.0
 """How far the band-pass takes down what lies outside."""
 
-_SEGMENT = 1 << 17
-"""Samples filtered at a time: memory stays bounded on a long recording."""
+_SEGMENT = 1 << 14
+"""Samples filtered at a time: transforms of this size stay in the processor's cache."""
 
 
 def convolve(samples: FloatArray, kernel: FloatArray, delay: int = 0) -> FloatArray:
@@ -37,7 +37,7 @@ def convolve(samples: FloatArray, kernel: FloatArray, delay: int = 0) -> FloatAr
     >>> convolve(click, echo).round(3).tolist()
     [0.5, 0.25, 0.0]
     """
-    step = min(_SEGMENT, len(samples))
+    step = min(max(_SEGMENT, len(kernel)), len(samples))
     size = _fast_length(step + len(kernel) - 1)
     response = np.fft.rfft(kernel, size)
     result = np.zeros(len(samples) + len(kernel) - 1, np.float32)
