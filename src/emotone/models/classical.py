@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,9 @@ from emotone.models.preprocessing import Preprocessing, Selection, check_selecti
 
 FloatMatrix = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+
+SMALL_MATRIX = 1_000_000
+"""Matrices of fewer numbers than this are worked on by one thread."""
 
 AGREEMENT_FLOOR = 1e-7
 """Added to an ensemble's mean score before its logarithm, the same here and in the ONNX graph."""
@@ -204,8 +208,9 @@ class Classifier:
             if known.any():
                 hits = seen[known][:, None] == self.classes_[None, :]
                 watched = (_features(watch[0])[known], hits.argmax(axis=1))
-        temperatures = self._calibrate(features, codes, groups)
-        self._members = self._fit_members(features, codes, watched)
+        with _threads(features):
+            temperatures = self._calibrate(features, codes, groups)
+            self._members = self._fit_members(features, codes, watched)
         for member, temperature in zip(self._members, temperatures, strict=True):
             member.temperature = temperature
         if len(self._members) == 1:
@@ -222,7 +227,9 @@ class Classifier:
             raise TrainingError(
                 f"the classifier takes {self._dimension} features, not {features.shape[1]}"
             )
-        logits = self._joined([m.logits(features) for m in self._members], self._temperatures())
+        with _threads(features):
+            own = [member.logits(features) for member in self._members]
+        logits = self._joined(own, [member.temperature for member in self._members])
         return softmax(logits, self.temperature_)
 
     def predict(self, X: npt.ArrayLike) -> npt.NDArray[np.str_]:
@@ -267,7 +274,9 @@ class Classifier:
         Uncalibrated (T = 1). Returns scores (n, k), class indices (n,) and class names (k,).
         """
         classes, codes = _encode(np.asarray(y, dtype=np.str_))
-        per_member = self._held_out_logits(_features(X), codes, len(classes), groups, folds)
+        features = _features(X)
+        with _threads(features):
+            per_member = self._held_out_logits(features, codes, len(classes), groups, folds)
         if per_member is None:
             raise TrainingError(
                 "there are too few clips of an emotion to cross-validate",
@@ -275,9 +284,6 @@ class Classifier:
             )
         joined = self._joined(per_member, [1.0] * len(per_member))
         return softmax(joined), codes, classes
-
-    def _temperatures(self) -> list[float]:
-        return [member.temperature for member in self._members]
 
     @staticmethod
     def _joined(logits: Sequence[FloatMatrix], temperatures: Sequence[float]) -> FloatMatrix:
@@ -394,6 +400,15 @@ def inner_folds(
         if count < 2:
             return []
         return list(StratifiedKFold(count, shuffle=True, random_state=seed).split(y, y))
+
+
+@contextmanager
+def _threads(X: FloatMatrix) -> Iterator[None]:
+    """One thread for small matrices: there, threads wait for each other longer than they work."""
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    with threadpool_limits(1 if X.size < SMALL_MATRIX else None):
+        yield
 
 
 def _encode(labels: npt.NDArray[np.str_]) -> tuple[npt.NDArray[np.str_], IntArray]:

@@ -157,7 +157,7 @@ _ALL = (
         "svm-linear",
         "a linear support vector machine; strong on thousands of features",
         heads.LinearSVMHead,
-        {"C": 1e-3},
+        {"C": "scale"},
         _linear_space,
     ),
     Family("tree", "one decision tree", heads.TreeHead, {}, _tree_space, scale=False),
@@ -196,7 +196,7 @@ _ALL = (
         "logistic",
         "multinomial logistic regression",
         heads.LogisticHead,
-        {"C": 0.01},
+        {"C": "scale"},
         _linear_space,
     ),
     Family(
