@@ -108,7 +108,6 @@ def root(
 ) -> None:
     """Hear the emotion in a voice: which one, when it changes, and how sure the model is.
 
-    \b
     Start with one of these:
       emotone predict clip.wav
       emotone corpus check path/to/ravdess

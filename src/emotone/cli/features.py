@@ -21,7 +21,7 @@ _SHOWN = 20
 def features(
     files: Annotated[
         list[str] | None,
-        typer.Argument(metavar="FILE", help="Clips, and folders of clips.", show_default=False),
+        typer.Argument(metavar="FILE...", help="Clips, and folders of clips.", show_default=False),
     ] = None,
     feature_set: Annotated[
         str,

@@ -21,7 +21,7 @@ _DATA = "Choice of utterances"
 Data: TypeAlias = Annotated[
     list[str],
     typer.Argument(
-        metavar="DATA",
+        metavar="DATA...",
         help="Corpus folders (NAME=FOLDER chooses the reader), or CSV, JSONL, Parquet manifests.",
     ),
 ]

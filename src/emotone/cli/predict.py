@@ -27,7 +27,7 @@ _OTHER_COLUMNS = 40
 def predict(
     files: Annotated[
         list[str],
-        typer.Argument(metavar="FILE", help="Clips, folders of clips, or - for standard input."),
+        typer.Argument(metavar="FILE...", help="Clips, folders of clips, or - for standard input."),
     ],
     model: Annotated[
         str | None,
@@ -59,8 +59,8 @@ def predict(
 ) -> None:
     """Name the emotion of each clip.
 
-    A clip is a few seconds of one voice. A file that cannot be read is reported in its row, the
-    others are answered, and the exit status is 1.
+    A clip is a few seconds of one voice. A file that cannot be read is
+    reported in its row, the others are answered, and the exit status is 1.
 
     Examples:
       emotone predict clip.wav
