@@ -56,7 +56,7 @@ def originals(corpora: Path) -> list[Path]:
 
 
 def work(side: str) -> None:
-    """Answer each ``set<TAB>path`` on standard input with the seconds it took: by clock, of processor."""
+    """Answer each ``set<TAB>path`` on standard input with its seconds: by the clock, of the processor."""
     if side == "emotone":
         from emotone import features
 
@@ -166,7 +166,8 @@ def main() -> None:
     for row in records:
         print(
             f"{row['features']:14}{row['clip']:28}"
-            f"{row['librosa_ms']:>9} ms{row['emotone_ms']:>9} ms{row['ratio']:>8}x{row['cpu_ratio']:>8}x"
+            f"{row['librosa_ms']:>9} ms{row['emotone_ms']:>9} ms{row['ratio']:>8}x"
+            f"{row['cpu_ratio']:>8}x"
         )
     if options.json:
         options.json.write_text(json.dumps(records, indent=1) + "\n")

@@ -34,12 +34,14 @@ def _top_octave(tuning: float) -> Float64Array:
 
 
 @lru_cache(maxsize=128)
-def _filters(rate: float, tuning: float) -> FloatArray:
-    """The top octave's filters, ``(n, 72)``: real and imaginary part of each of 36 side by side.
+def _filters(rate: float, tuning: float) -> tuple[FloatArray, FloatArray]:
+    """The top octave's 36 filters for frames of 2n samples: real and imaginary halves ``(n, 36)``.
 
     Wavelets of unit sum, stripped in the frequency domain of the weakest bins that make up 1 % of
     each (as librosa does to have sparse matrices: they ring a little in time), and over the square
-    root of their length.
+    root of their length. They are turned in phase, which no magnitude feels, so that each mirrors
+    into its conjugate: sample j with sample 1 - j of the frame, counted round its end. So halves
+    suffice, from sample 1 to the middle; see `_fold`.
     """
     pitches = _top_octave(tuning)
     lengths = _Q * rate / pitches
@@ -51,16 +53,35 @@ def _filters(rate: float, tuning: float) -> FloatArray:
         wavelet = np.exp(2j * np.pi * pitch / rate * time)
         wavelet *= 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(size) / size)
         left = (n - size) // 2
-        row[left : left + size] = wavelet / np.abs(wavelet).sum()
+        # The wave starts at zero phase half a sample off the middle of its window.
+        wavelet *= np.exp(1j * np.pi * pitch / rate) / np.abs(wavelet).sum()
+        row[left : left + size] = wavelet
     basis *= (lengths / n)[:, None]
     spectrum = np.fft.fft(basis)[:, : n // 2 + 1]
     weight = np.abs(spectrum)
     ranked = np.sort(weight, axis=1)
     below = np.cumsum(ranked / weight.sum(axis=1, keepdims=True), axis=1) < _SPARSITY
     spectrum[weight < np.take_along_axis(ranked, below.argmin(axis=1)[:, None], 1)] = 0
-    filters = np.fft.fft(spectrum, n) / np.sqrt(lengths)[:, None]
-    both = np.stack([filters.real, filters.imag], axis=-1)
-    return np.ascontiguousarray(both.transpose(1, 0, 2).reshape(n, -1), np.float32)
+    half = np.fft.fft(spectrum, n)[:, 1 : n // 2 + 1] / np.sqrt(lengths)[:, None]
+    return (
+        np.ascontiguousarray(half.real.T, np.float32),
+        np.ascontiguousarray(half.imag.T, np.float32),
+    )
+
+
+def _fold(samples: FloatArray, n: int, hop: int) -> tuple[FloatArray, FloatArray]:
+    """Sums and differences of the samples that mirror each other in frames of n: ``(t, n // 2)``.
+
+    Sample j of a frame, from 1 to n / 2, is paired with sample 1 - j, counted round the frame's end.
+    """
+    frames = framed(samples, n, hop)
+    backward = framed(samples[::-1], n, 1)[len(samples) :: -hop]
+    pairs = np.empty((2, len(frames), n // 2), np.float32)
+    np.add(frames[:, 2 : n // 2 + 1], backward[:, : n // 2 - 1], out=pairs[0, :, 1:])
+    np.subtract(frames[:, 2 : n // 2 + 1], backward[:, : n // 2 - 1], out=pairs[1, :, 1:])
+    np.add(frames[:, 1], frames[:, 0], out=pairs[0, :, 0])
+    np.subtract(frames[:, 1], frames[:, 0], out=pairs[1, :, 0])
+    return pairs[0], pairs[1]
 
 
 @lru_cache(maxsize=1)
@@ -76,8 +97,10 @@ def _halved(samples: FloatArray, factor: int) -> FloatArray:
 
     slow: FloatArray = soxr.resample(samples, factor, 1, "soxr_hq")
     count = -(-len(samples) // factor)
-    slow = np.concatenate([slow[:count], np.zeros(max(0, count - len(slow)), np.float32)])
-    return np.asarray(slow / np.sqrt(1.0 / factor), np.float32)
+    if len(slow) != count:  # soxr rounds where librosa rounds up
+        slow = np.pad(slow[:count], (0, max(0, count - len(slow))))
+    slow /= np.sqrt(1.0 / factor)
+    return slow
 
 
 def _head_start(rate: float, cutoff_hz: float) -> int:
@@ -119,14 +142,16 @@ def constant_q_chroma(samples: FloatArray, rate: int, tuning: float) -> FloatArr
     if start:
         samples = _halved(samples, 2**start)
         hop, speed = hop >> start, speed / 2**start
-    filters = _filters(speed, tuning)
+    real, imaginary = _filters(speed, tuning)
     responses: list[FloatArray] = []
     for octave in range(_OCTAVES):
         if octave:
             samples = _halved(samples, 2)
             hop //= 2
-        frames = np.ascontiguousarray(framed(samples, len(filters), hop))
-        responses.append(np.abs((frames @ filters).view(np.complex64)))
+        sums, differences = _fold(samples, 2 * len(real), hop)
+        response = np.empty((len(sums), BINS_PER_OCTAVE), np.complex64)
+        response.real, response.imag = sums @ real, differences @ imaginary
+        responses.append(np.abs(response))
     count = min(len(response) for response in responses)
     total = np.sum([response[:count] for response in responses], axis=0)
     return np.asarray(total @ _bins_to_pitch_classes(), np.float32)

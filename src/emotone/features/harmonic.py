@@ -18,39 +18,6 @@ _TINY = np.finfo(np.float32).tiny
 _BLOCK = 64
 
 
-def harmonic_mask(magnitude: FloatArray) -> FloatArray:
-    """The share of each bin that is harmonic, from 0 to 1.
-
-    Parameters
-    ----------
-    magnitude
-        Magnitude spectrum, float32, shape ``(t, bins)``.
-
-    Returns
-    -------
-    float32 of the same shape: a Wiener mask between the medians of 31 frames and of 31 bins.
-    """
-    harmonic = median_over_rows(magnitude)
-    percussive = np.ascontiguousarray(median_over_rows(np.ascontiguousarray(magnitude.T)).T)
-    mask = np.empty_like(magnitude)
-    for start in range(0, len(magnitude), _BLOCK):
-        block = slice(start, start + _BLOCK)
-        largest = np.maximum(harmonic[block], percussive[block])
-        silent = largest.min() < _TINY
-        if silent:
-            empty = largest < _TINY
-            largest[empty] = 1.0
-        wanted = harmonic[block] / largest
-        np.square(wanted, out=wanted)
-        total = percussive[block] / largest
-        np.square(total, out=total)
-        total += wanted
-        if silent:
-            wanted[empty], total[empty] = 0.5, 1.0
-        np.divide(wanted, total, out=mask[block])
-    return mask
-
-
 def harmonic_part(spectrum: ComplexArray, magnitude: FloatArray, count: int) -> FloatArray:
     """The samples of the harmonic part.
 
@@ -65,14 +32,16 @@ def harmonic_part(spectrum: ComplexArray, magnitude: FloatArray, count: int) -> 
     -------
     float32, shape ``(count,)``.
     """
-    mask = harmonic_mask(magnitude)
+    harmonic = median_over_rows(magnitude)
+    percussive = np.ascontiguousarray(median_over_rows(np.ascontiguousarray(magnitude.T)).T)
     segments = np.zeros((len(spectrum) + N_FFT // HOP - 1, HOP), np.float32)
     window = hann(N_FFT)
     # A frame's four quarters fall on four segments. Within a block each quarter of all frames is
     # added at once, last quarter first: so every segment adds up its frames in order of time.
     for start in range(0, len(spectrum), _BLOCK):
         block = slice(start, start + _BLOCK)
-        frames = np.fft.irfft(_masked(spectrum[block], magnitude[block], mask[block]))
+        mask = _mask(harmonic[block], percussive[block])
+        frames = np.fft.irfft(_masked(spectrum[block], magnitude[block], mask))
         for quarter in range(N_FFT // HOP - 1, -1, -1):
             part = slice(quarter * HOP, (quarter + 1) * HOP)
             segments[start + quarter : start + quarter + len(frames)] += (
@@ -80,6 +49,22 @@ def harmonic_part(spectrum: ComplexArray, magnitude: FloatArray, count: int) -> 
             )
     _divide_by_overlap(segments)
     return segments.reshape(-1)[N_FFT // 2 : N_FFT // 2 + count]
+
+
+def _mask(harmonic: FloatArray, percussive: FloatArray) -> FloatArray:
+    """The share of each bin that is harmonic (a Wiener mask): one half where both are silent."""
+    largest = np.maximum(harmonic, percussive)
+    silent = largest < _TINY if largest.min() < _TINY else None
+    if silent is not None:
+        largest[silent] = 1.0
+    wanted = harmonic / largest
+    np.square(wanted, out=wanted)
+    total = np.divide(percussive, largest, out=largest)
+    np.square(total, out=total)
+    total += wanted
+    if silent is not None:
+        wanted[silent], total[silent] = 0.5, 1.0
+    return np.divide(wanted, total, out=wanted)
 
 
 def _masked(spectrum: ComplexArray, magnitude: FloatArray, mask: FloatArray) -> ComplexArray:

@@ -3,9 +3,9 @@
 Sixteen neighbouring windows of 31 share 16 elements. Those are sorted once; then the windows part
 ways in halves, each half taking in the elements it shares, and at each parting only those survive
 that can still be a median: 8 of 24, 4 of 28, 2 of 30, 1 of 31. Every step is an element-wise
-minimum or maximum of long rows, about 30 of them per median instead of a sort of 31. The idea is
-that of Adams, "Fast median filters using separable sorting networks" (ACM Transactions on Graphics
-2021).
+minimum or maximum of large contiguous arrays, about 30 of them per median instead of a sort of 31.
+The idea is that of Adams, "Fast median filters using separable sorting networks" (ACM Transactions
+on Graphics 2021).
 """
 
 from __future__ import annotations
@@ -18,15 +18,17 @@ WIDTH = 31
 
 _GROUP = 16
 _HALF = WIDTH // 2
-# Columns worked on together: rows long enough to hide the calls, and bounded memory.
+# Columns worked on together: enough to hide the calls, and bounded memory.
 _COLUMNS = 1536
 
-Lists = list[FloatArray]
-# Sorted runs of neighbouring rows by length: run k of length n starts at row n * k + n - 1.
-Runs = dict[int, Lists]
+Planes = list[FloatArray]
+"""A sorted list, element by element; each element an array ``(groups, columns)``."""
+
+Runs = dict[tuple[int, int], Planes]
+"""Sorted runs of neighbouring rows by their length and their first row in a group."""
 
 
-def _sort_bitonic(values: Lists, *, reuse: bool = True) -> Lists:
+def _sort_bitonic(values: Planes, *, reuse: bool = True) -> Planes:
     """Sort sequences that rise and then fall (Batcher 1968), in their own memory with ``reuse``."""
     half = len(values) // 2
     if not half:
@@ -37,18 +39,18 @@ def _sort_bitonic(values: Lists, *, reuse: bool = True) -> Lists:
     return _sort_bitonic(low) + _sort_bitonic(high)
 
 
-def _merge(first: Lists, second: Lists) -> Lists:
+def _merge(first: Planes, second: Planes) -> Planes:
     return _sort_bitonic(first + second[::-1], reuse=False)
 
 
-def _narrow(known: Lists, new: Lists) -> Lists:
+def _narrow(known: Planes, new: Planes) -> Planes:
     """The middle third of 2n sorted values and n sorted new ones, sorted."""
     n = len(new)
     # The n largest of all are in the upper half or new: leave them out, then the n smallest.
     lower = [np.minimum(a, b) for a, b in zip(known[n:], new[::-1], strict=True)]
     lower = _sort_bitonic(lower)
-    middle = [np.maximum(a, b) for a, b in zip(known[:n], lower[::-1], strict=True)]
-    return _sort_bitonic(middle)
+    pairs = zip(known[:n], lower[::-1], strict=True)
+    return _sort_bitonic([np.maximum(a, b, out=b) for a, b in pairs])
 
 
 def median_over_rows(values: FloatArray) -> FloatArray:
@@ -68,40 +70,51 @@ def median_over_rows(values: FloatArray) -> FloatArray:
     """
     rows, columns = values.shape
     groups = -(-rows // _GROUP)
-    # Rows past the last are read by windows that are thrown away.
-    spare = groups * _GROUP - rows + 3
-    padded = np.pad(values, ((_HALF, _HALF + spare), (0, 0)), mode="symmetric")
-    out = np.empty((groups * _GROUP, columns), np.float32)
+    # The last group's windows read into two more; what lies past the mirrored rows is thrown away.
+    after = (groups + 2) * _GROUP - rows - _HALF
+    padded = np.pad(values, ((_HALF, after), (0, 0)), mode="symmetric")
+    out = np.empty((groups, _GROUP, columns), np.float32)
     for start in range(0, columns, _COLUMNS):
         block = slice(start, start + _COLUMNS)
-        _medians(padded[:, block], out[:, block], groups)
-    return out[:rows]
+        grouped = padded[:, block].reshape(groups + 2, _GROUP, -1).swapaxes(0, 1)
+        medians = _medians(np.ascontiguousarray(grouped), groups)
+        for window, median in medians.items():
+            out[:, window, block] = median
+    return out.reshape(-1, columns)[:rows]
 
 
-def _medians(x: FloatArray, out: FloatArray, groups: int) -> None:
-    """Medians of ``x[i : i + 31]`` into ``out[i]`` for the 16 windows of each group."""
-    runs: Runs = {1: [x]}
+def _medians(rows: FloatArray, groups: int) -> dict[int, FloatArray]:
+    """The median of each of the 16 windows of all groups; ``rows[i]`` is row i of all groups."""
+    runs: Runs = {(1, row): [plane] for row, plane in enumerate(rows)}
     for length in (1, 2, 4):
-        second = [plane[2::2] for plane in runs[length]]
-        first = [plane[1::2][: len(second[0])] for plane in runs[length]]
-        runs[2 * length] = _merge(first, second)
+        for row in range(2 * length - 1, _GROUP, 2 * length):
+            first, second = runs[length, row], _run(runs, row + length, length)
+            count = min(len(first[0]), len(second[0]))
+            runs[2 * length, row] = _merge(
+                [plane[:count] for plane in first], [plane[:count] for plane in second]
+            )
     shared = _merge(_run(runs, _HALF, 8, groups), _run(runs, _HALF + 8, 8, groups))
-    _part(shared, 0, _GROUP, runs, out, groups)
+    medians: dict[int, FloatArray] = {}
+    _part(shared, 0, _GROUP, runs, groups, medians)
+    return medians
 
 
-def _run(runs: Runs, row: int, length: int, groups: int) -> Lists:
-    """The sorted run of a length that starts at a row of each group."""
-    first, step = (row + 1) // length - 1, _GROUP // length
-    return [plane[first::step][:groups] for plane in runs[length]]
+def _run(runs: Runs, row: int, length: int, groups: int | None = None) -> Planes:
+    """The sorted run that starts at a row of each group, or of one after it from row 16."""
+    skip = row // _GROUP
+    stop = None if groups is None else skip + groups
+    return [plane[skip:stop] for plane in runs[length, row % _GROUP]]
 
 
-def _part(known: Lists, low: int, high: int, runs: Runs, out: FloatArray, groups: int) -> None:
+def _part(
+    known: Planes, low: int, high: int, runs: Runs, groups: int, medians: dict[int, FloatArray]
+) -> None:
     """Give windows ``low`` to ``high``, which share ``known``, what their halves share."""
     middle = (low + high) // 2
     length = middle - low
     for first, last, row in ((low, middle, middle - 1), (middle, high, low + WIDTH)):
         kept = _narrow(known, _run(runs, row, length, groups))
         if length == 1:
-            out[first::_GROUP] = kept[0]
+            medians[first] = kept[0]
         else:
-            _part(kept, first, last, runs, out, groups)
+            _part(kept, first, last, runs, groups, medians)

@@ -98,9 +98,8 @@ def contrast(magnitude: FloatArray, rate: int) -> FloatArray:
     valleys = np.empty((len(magnitude), _CONTRAST_BANDS + 1))
     peaks = np.empty_like(valleys)
     for band, (low_hz, high_hz) in enumerate(itertools.pairwise(edges)):
-        inside = np.flatnonzero((frequencies >= low_hz) & (frequencies <= high_hz))
-        low, high = int(inside[0]), int(inside[-1]) + 1
-        low -= band > 0
+        low = int(np.searchsorted(frequencies, low_hz, "left")) - (band > 0)
+        high = int(np.searchsorted(frequencies, high_hz, "right"))
         if band == _CONTRAST_BANDS:
             high = magnitude.shape[1]
         count = max(1, int(np.rint(_CONTRAST_QUANTILE * (high - low))))
