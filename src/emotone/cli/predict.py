@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from emotone.recognizer import Recognizer
+
+# Before NumPy is imported: the matrices of a clip are small, and starting a BLAS thread per core
+# takes longer than all the arithmetic. Many clips are spread over the cores one by one.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 app = typer.Typer(add_completion=False)
 

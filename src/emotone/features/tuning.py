@@ -72,7 +72,7 @@ def estimate_tuning(magnitude: FloatArray, rate: float, bins_per_octave: int = 1
         Pitch bins in an octave: 12 for semitones.
     """
     frequency, height = spectral_peaks(magnitude, rate)
-    frequency = frequency[height >= np.median(height)] if len(height) else frequency
+    frequency = frequency[height >= _median(height)] if len(height) else frequency
     frequency = frequency[frequency > 0]
     if not len(frequency):
         return 0.0
@@ -84,3 +84,9 @@ def estimate_tuning(magnitude: FloatArray, rate: float, bins_per_octave: int = 1
     cell -= exact < _EDGES[cell]
     cell += (exact >= _EDGES[cell + 1]) & (cell < _CELLS - 1)
     return float(_EDGES[np.argmax(np.bincount(cell))])
+
+
+def _median(values: FloatArray) -> np.float32:
+    """np.median, which would import all of numpy.ma: a tenth of the time of one prediction."""
+    middle = [(len(values) - 1) // 2, len(values) // 2]
+    return np.partition(values, middle)[middle].mean()
