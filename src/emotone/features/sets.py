@@ -169,6 +169,20 @@ NAMED: dict[str, NamedSet] = {
             "voice, spectrum and their movement: what emotone's own models hear",
             "emotone.features.rich:rich",
         ),
+        NamedSet(
+            "egemaps",
+            88,
+            "openSMILE's eGeMAPSv02 functionals; licensed for research only",
+            "emotone.features.opensmile:egemaps",
+            extra="opensmile",
+        ),
+        NamedSet(
+            "compare",
+            6373,
+            "openSMILE's ComParE 2016 functionals; licensed for research only",
+            "emotone.features.opensmile:compare",
+            extra="opensmile",
+        ),
     )
 }
 """The named sets."""

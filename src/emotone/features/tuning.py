@@ -89,4 +89,5 @@ def estimate_tuning(magnitude: FloatArray, rate: float, bins_per_octave: int = 1
 def _median(values: FloatArray) -> np.float32:
     """np.median, which would import all of numpy.ma: a tenth of the time of one prediction."""
     middle = [(len(values) - 1) // 2, len(values) // 2]
-    return np.partition(values, middle)[middle].mean()
+    median: np.float32 = np.partition(values, middle)[middle].mean()
+    return median
