@@ -20,7 +20,6 @@ from pathlib import Path
 
 import _recipe
 import _records
-
 from emotone import corpora
 from emotone.dataset import prepare
 from emotone.evaluation import write_predictions

@@ -17,10 +17,10 @@ import argparse
 import time
 from pathlib import Path
 
-import _recipe
-import _records
 import numpy as np
 
+import _recipe
+import _records
 from emotone import corpora
 from emotone.dataset import prepare
 from emotone.features.cache import FeatureCache

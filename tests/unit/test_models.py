@@ -10,6 +10,7 @@ import pytest
 from emotone.errors import TrainingError, UsageError
 from emotone.models import FAMILIES, Classifier, build
 from emotone.models.calibration import fit_temperature, softmax
+from emotone.models.search import search
 
 SMALL = {
     "forest": {"n_estimators": 20},
@@ -22,7 +23,7 @@ SMALL = {
         "mlp.hidden_layer_sizes": [16],
         "mlp.max_iter": 30,
         "mlp.learning_rate_init": 0.01,
-        "extra-trees.n_estimators": 20,
+        "mlp.alpha": 0.1,
     },
 }
 
@@ -303,3 +304,21 @@ def test_members_of_an_ensemble_can_be_chosen() -> None:
     ]
     mean = np.mean([member.scores(X) for member in alone], axis=0)
     assert (both.scores(X).argmax(axis=1) == mean.argmax(axis=1)).all()
+
+
+def test_a_search_over_an_ensemble_keeps_to_the_members_asked_for() -> None:
+    X, y, speakers = clips(("happy", "sad"))
+    members = {"members": ["svm-linear", "tree"]}
+    found = search(X, y, speakers, "ensemble", trials=2, params=members, folds=2)
+    assert all(not name.startswith(("svm-rbf", "mlp")) for name in found.params)
+
+
+def test_a_feature_far_out_of_range_is_cut_off_alike_in_both_forms() -> None:
+    X, y, speakers = clips(("happy", "sad", "angry"))
+    classifier = build("svm-linear").fit(X, y, groups=speakers)
+    strange = X[:3].copy()
+    strange[:, 4] = X[:, 4].mean() + 1e3 * X[:, 4].std()
+    less_strange = X[:3].copy()
+    less_strange[:, 4] = X[:, 4].mean() + 50 * X[:, 4].std()
+    assert np.allclose(classifier.scores(strange), classifier.scores(less_strange))
+    assert np.abs(run(classifier.to_onnx(), strange) - classifier.scores(strange)).max() < 1e-4

@@ -16,6 +16,12 @@ IntArray = npt.NDArray[np.int64]
 
 Selection = int | float | str | None
 
+CLIP = 6.0
+"""Standard deviations beyond which a scaled feature is cut off.
+
+One feature of a strange clip would else outweigh thousands of ordinary ones.
+"""
+
 
 def check_selection(select: Selection) -> None:
     """Refuse what `Preprocessing` would not understand.
@@ -42,7 +48,8 @@ class Preprocessing:
     Parameters
     ----------
     scale
-        Subtract the mean and divide by the standard deviation (1 where a feature is constant).
+        Subtract the mean, divide by the standard deviation (1 where a feature is constant), and
+        cut off at 6 standard deviations.
     select
         None keeps all; a whole number keeps that many by the F test between emotions; a share
         from 0 to 1 keeps that part of them by the same test; ``"model"`` keeps those that extra
@@ -68,15 +75,14 @@ class Preprocessing:
             self.mean, self.deviation = np.array(scaler.mean_), np.array(scaler.scale_)
         else:
             self.mean, self.deviation = np.zeros(X.shape[1]), np.ones(X.shape[1])
-        prepared = ((X - self.mean) / self.deviation).astype(np.float32)
+        prepared = self._scaled(X, slice(None))
         self.columns = self._choose(prepared, y)
         kept: FloatMatrix = prepared[:, self.columns].astype(np.float64)
         return kept
 
     def transform(self, X: FloatMatrix) -> FloatMatrix:
         """Prepared features, shape (n, columns kept)."""
-        scaled = (X[:, self.columns] - self.mean[self.columns]) / self.deviation[self.columns]
-        prepared: FloatMatrix = scaled.astype(np.float32).astype(np.float64)
+        prepared: FloatMatrix = self._scaled(X, self.columns).astype(np.float64)
         return prepared
 
     def export(self, graph: Graph, x: str) -> str:
@@ -87,9 +93,16 @@ class Preprocessing:
             return x
         # In double precision: a feature of 1e5 that varies by 1 would lose its last digits.
         centred = graph.add("Sub", graph.to_double(x), graph.constant(self.mean[self.columns]))
-        return graph.to_float(
+        scaled = graph.to_float(
             graph.add("Div", centred, graph.constant(self.deviation[self.columns]))
         )
+        return graph.add("Clip", scaled, graph.floats(-CLIP), graph.floats(CLIP))
+
+    def _scaled(self, X: FloatMatrix, columns: IntArray | slice) -> npt.NDArray[np.float32]:
+        scaled = (X[:, columns] - self.mean[columns]) / self.deviation[columns]
+        if self.scale:
+            np.clip(scaled, -CLIP, CLIP, out=scaled)
+        return np.asarray(scaled, np.float32)
 
     def _choose(self, X: npt.NDArray[np.float32], y: IntArray) -> IntArray:
         d = X.shape[1]

@@ -136,7 +136,10 @@ def search(
         return ua
 
     def objective(trial: optuna.Trial) -> float:
-        return attempt({**space(trial), **fixed})
+        drawn = space(trial)
+        if "members" in fixed:  # the space speaks of the default members
+            drawn = {k: v for k, v in drawn.items() if k.split(".")[0] in fixed["members"]}
+        return attempt({**drawn, **fixed})
 
     attempt(fixed)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
