@@ -56,7 +56,7 @@ def originals(corpora: Path) -> list[Path]:
 
 
 def work(side: str) -> None:
-    """Answer each ``set<TAB>path`` on standard input with its seconds: by the clock, of the processor."""
+    """Answer each ``set<TAB>path`` on standard input with seconds by the clock and of processor."""
     if side == "emotone":
         from emotone import features
 

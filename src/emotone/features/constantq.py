@@ -72,7 +72,7 @@ def _filters(rate: float, tuning: float) -> tuple[FloatArray, FloatArray]:
 def _fold(samples: FloatArray, n: int, hop: int) -> tuple[FloatArray, FloatArray]:
     """Sums and differences of the samples that mirror each other in frames of n: ``(t, n // 2)``.
 
-    Sample j of a frame, from 1 to n / 2, is paired with sample 1 - j, counted round the frame's end.
+    Sample j of a frame, from 1 to n / 2, is paired with sample 1 - j, counted round its end.
     """
     frames = framed(samples, n, hop)
     backward = framed(samples[::-1], n, 1)[len(samples) :: -hop]
