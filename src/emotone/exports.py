@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
@@ -100,9 +101,12 @@ def _npz(path: Path, matrix: FloatArray, names: Sequence[str], columns: Columns)
         name: np.array([text or "" for text in column], dtype=np.str_)
         for name, column in columns.items()
     }
-    with path.open("wb") as stream:
-        arrays = {"features": matrix, "names": np.array(names, dtype=np.str_), **texts}
-        np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
+    arrays = {"features": matrix, "names": np.array(names, dtype=np.str_), **texts}
+    # Not by numpy.savez, which cannot have an array called "file".
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as stream:
+                np.lib.format.write_array(stream, array, allow_pickle=False)
 
 
 _WRITERS: dict[str, Callable[[Path, FloatArray, Sequence[str], Columns], None]] = {

@@ -22,7 +22,7 @@ def train(
         Path, typer.Option("--output", "-o", metavar="BUNDLE", help="NAME.emotone, or a folder.")
     ],
     family: Annotated[
-        str, typer.Option("--family", "-f", metavar="F", help="Kind of model, see below.")
+        str, typer.Option("--family", "-f", metavar="F", help="Kind of model, see above.")
     ] = "ensemble",
     feature_set: Annotated[
         str, typer.Option("--features", "-s", metavar="SET", help="What it hears by.")

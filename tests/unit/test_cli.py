@@ -1,0 +1,511 @@
+"""The command line: what goes to stdout and stderr, exit statuses, and help that can be trusted."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from typer.main import get_command
+
+import bundles
+from emotone.cli import app as root
+from emotone.cli.app import COMMANDS, run
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+CLIP = EXAMPLES / "raised-voice.flac"
+
+
+@dataclass
+class Done:
+    """A command line that has run in this process."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def emotone(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Any:
+    monkeypatch.setenv("EMOTONE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("EMOTONE_MODELS", str(tmp_path / "models"))
+    monkeypatch.delenv("EMOTONE_DEBUG", raising=False)
+
+    def call(*arguments: object) -> Done:
+        capfd.readouterr()
+        status = run([str(argument) for argument in arguments])
+        out, err = capfd.readouterr()
+        return Done(status, out, err)
+
+    return call
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> Path:
+    return bundles.write(tmp_path / "models" / "toy.emotone")
+
+
+@pytest.fixture
+def mixed(tmp_path: Path) -> Path:
+    """A folder of two clips, an empty file, and one that is not audio."""
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    for clip in EXAMPLES.glob("*.flac"):
+        shutil.copy(clip, folder)
+    (folder / "empty.wav").touch()
+    (folder / "text.wav").write_text("this is no audio")
+    return folder
+
+
+def commands() -> Iterator[tuple[list[str], Any]]:
+    """Every command and subcommand with the words that call it."""
+    group = get_command(root.app)
+    for name in COMMANDS:
+        command = root.LazyGroup.get_command(group, None, name)
+        inner = getattr(command, "commands", {})
+        for sub, each in inner.items():
+            yield [name, sub], each
+        if not inner:
+            yield [name], command
+
+
+ALL = {" ".join(words): command for words, command in commands()}
+
+
+# -- help
+
+
+def test_help_lists_every_command(emotone: Any) -> None:
+    done = emotone("--help")
+    assert done.status == 0
+    for name in COMMANDS:
+        assert re.search(rf"^│ {name} ", done.out, re.MULTILINE)
+
+
+@pytest.mark.parametrize("words", ALL)
+def test_every_help_has_an_example_and_fits_80_columns(
+    emotone: Any, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERMINAL_WIDTH", "80")
+    done = emotone(*words.split(), "--help")
+    assert done.status == 0
+    assert f"emotone {words}" in done.out.split("Examples:")[1]
+    assert max(map(len, done.out.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("words", ALL)
+def test_the_examples_in_a_help_use_options_that_exist(words: str) -> None:
+    options = {opt for p in ALL[words].params for opt in [*p.opts, *p.secondary_opts]}
+    text = ALL[words].help.split("Examples:")[1].replace("\\\n", " ")
+    used = [
+        word
+        for line in text.splitlines()
+        if f"emotone {words}" in line
+        for word in line.split(f"emotone {words}")[1].split()
+    ]
+    assert used or words in ("models list", "corpus list")
+    assert {word for word in used if re.match(r"--?[a-z]", word)} <= options
+
+
+def test_version(emotone: Any) -> None:
+    from emotone import __version__
+
+    assert emotone("--version") == Done(0, f"emotone {__version__}\n", "")
+
+
+# -- predict
+
+
+def test_predict_prints_a_row_per_clip(emotone: Any, toy: Path) -> None:
+    done = emotone("predict", CLIP, EXAMPLES / "low-voice.flac", "--model", toy)
+    assert (done.status, done.err) == (0, "")
+    rows = [line for line in done.out.splitlines() if ".flac" in line]
+    assert len(rows) == 2
+    assert all(re.search(r"(neutral|happy|sad|angry) +0\.\d\d █", row) for row in rows)
+
+
+def test_predict_json_is_one_array_and_nothing_else(emotone: Any, toy: Path) -> None:
+    done = emotone("predict", CLIP, "--json", "-m", toy)
+    assert (done.status, done.err) == (0, "")
+    (answer,) = done.json
+    assert answer["file"] == str(CLIP)
+    assert answer["model"] == "test@1.0"
+    assert (
+        answer["scores"][answer["emotion"]]
+        == answer["confidence"]
+        == max(answer["scores"].values())
+    )
+    assert sum(answer["scores"].values()) == pytest.approx(1, abs=1e-3)
+    assert answer["duration_s"] == pytest.approx(soundfile.info(CLIP).duration, abs=1e-3)
+
+
+def test_predict_csv_has_a_column_per_score(emotone: Any, toy: Path, mixed: Path) -> None:
+    done = emotone("predict", mixed, "--csv", "-m", toy)
+    rows = list(csv.DictReader(io.StringIO(done.out)))
+    assert done.status == 1
+    assert list(rows[0]) == [
+        "file", "emotion", "confidence", *bundles.EMOTIONS, "duration_s", "model", "error",
+    ]  # fmt: skip
+    answered = [row for row in rows if not row["error"]]
+    assert len(rows) == 4
+    assert len(answered) == 2
+    for row in answered:
+        assert float(row["confidence"]) == max(float(row[name]) for name in bundles.EMOTIONS)
+
+
+def test_a_bad_file_is_reported_in_its_row_and_the_others_are_answered(
+    emotone: Any, toy: Path, mixed: Path
+) -> None:
+    table = emotone("predict", mixed, "-m", toy)
+    assert table.status == 1
+    assert re.search(r"empty\.wav +failed +the file is empty", table.out)
+    assert re.search(r"low-voice\.flac +(neutral|happy|sad|angry)", table.out)
+    assert table.err == "error: 2 of 4 clips could not be answered.\n"
+
+    found = emotone("predict", mixed, "-m", toy, "--json")
+    assert found.status == 1
+    codes = {Path(each["file"]).name: each.get("error", {}).get("code") for each in found.json}
+    assert codes == {
+        "empty.wav": "empty_file",
+        "low-voice.flac": None,
+        "raised-voice.flac": None,
+        "text.wav": "unreadable_audio",
+    }
+
+
+def test_one_bad_file_is_one_line(emotone: Any, toy: Path, tmp_path: Path) -> None:
+    missing = tmp_path / "missing.wav"
+    done = emotone("predict", missing, "-m", toy)
+    assert (done.status, done.out) == (1, "")
+    assert done.err == f"error: {missing}: there is no such file. Check the path.\n"
+
+
+def test_top_and_threshold(emotone: Any, toy: Path) -> None:
+    top = emotone("predict", CLIP, "-m", toy, "--top", 3)
+    assert len(re.findall(r" 0\.\d\d ", top.out)) == 3
+    unsure = emotone("predict", CLIP, "-m", toy, "--threshold", 1)
+    assert "uncertain" in unsure.out
+    assert emotone("predict", CLIP, "-m", toy, "--threshold", 1, "--json").json[0]["emotion"] == (
+        "uncertain"
+    )
+
+
+def test_a_channel_is_heard_alone(emotone: Any, toy: Path, tmp_path: Path) -> None:
+    left, rate = soundfile.read(CLIP)
+    right, _ = soundfile.read(EXAMPLES / "low-voice.flac")
+    stereo = tmp_path / "stereo.wav"
+    soundfile.write(stereo, np.stack([left, right[: len(left)]], axis=1), rate)
+    mono = tmp_path / "mono.wav"
+    soundfile.write(mono, left, rate)
+    scores = [
+        emotone("predict", path, *options, "-m", toy, "--json").json[0]["scores"]
+        for path, options in ((stereo, ("--channel", 0)), (mono, ()), (stereo, ("--channel", 1)))
+    ]
+    assert scores[0] == scores[1] != scores[2]
+    assert emotone("predict", stereo, "--channel", 2, "-m", toy).status in (1, 2)
+
+
+def test_a_name_with_markup_is_shown_as_it_is(emotone: Any, toy: Path, tmp_path: Path) -> None:
+    odd = tmp_path / "[red]a :smile:.flac"
+    shutil.copy(CLIP, odd)
+    assert "[red]a :smile:.flac" in emotone("predict", odd, "-m", toy).out
+
+
+def test_a_model_is_found_by_its_name(emotone: Any, toy: Path) -> None:
+    assert emotone("predict", CLIP, "-m", "toy", "--json").json[0]["model"] == "test@1.0"
+    unknown = emotone("predict", CLIP, "-m", "nobody")
+    assert unknown.status == 1
+    assert "nobody" in unknown.err
+    assert "toy" in unknown.err
+
+
+# -- errors
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("predict", "a.wav", "--json", "--csv"),
+        ("predict", "a.wav", "--nonsense"),
+        ("predict", "a.wav", "--top", "0"),
+        ("predict", "a.wav", "--threshold", "2"),
+        ("predict",),
+        ("features",),
+        ("features", "a.wav", "--set", "mfccc40"),
+        ("features", "a.wav", "-o", "table.xlsx"),
+        ("features", "a.wav", "--json"),
+        ("features", str(CLIP), "--band", "low-high"),
+        ("features", str(CLIP), "--rate", "3"),
+        ("models", "burn"),
+        ("benchmark", "no-such"),
+        ("nothing",),
+    ],
+)
+def test_wrong_usage_is_status_2_without_a_traceback(
+    emotone: Any, arguments: tuple[str, ...]
+) -> None:
+    done = emotone(*arguments)
+    assert done.status == 2
+    assert "Traceback" not in done.err
+    assert done.err.strip() or done.out.strip()
+
+
+def test_an_error_is_one_line_and_a_traceback_on_demand(
+    emotone: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from emotone.errors import FeatureError
+
+    done = emotone("features", CLIP, "--set", "mfccc40")
+    assert (done.status, done.out) == (2, "")
+    assert done.err.startswith("error: ")
+    assert done.err.count("\n") == 1
+    monkeypatch.setenv("EMOTONE_DEBUG", "1")
+    with pytest.raises(FeatureError):
+        emotone("features", CLIP, "--set", "mfccc40")
+
+
+def test_colour_is_for_terminals_alone(emotone: Any, toy: Path, mixed: Path) -> None:
+    done = emotone("predict", mixed, "-m", toy)
+    assert "\x1b" not in done.out + done.err
+
+
+def test_ctrl_c_is_one_line_and_status_130(
+    emotone: Any, toy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("emotone.recognizer.load", interrupted)
+    assert emotone("predict", CLIP, "-m", toy) == Done(130, "", "error: interrupted\n")
+
+
+def test_a_place_that_cannot_be_written_is_one_line(emotone: Any, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = emotone("features", CLIP, "-s", "mfcc-13", "-o", tmp_path / "file" / "out.csv")
+    assert done.status == 1
+    assert done.err.startswith(f"error: {tmp_path / 'file'}")
+
+
+def test_a_warning_is_one_line_on_stderr(emotone: Any, toy: Path, tmp_path: Path) -> None:
+    cut = tmp_path / "cut.flac"
+    cut.write_bytes(CLIP.read_bytes()[:40_000])
+    done = emotone("predict", cut, "-m", toy, "--json")
+    assert done.status == 0
+    assert done.json[0]["file"] == str(cut)
+    assert re.fullmatch(r"warning: .*cut\.flac: .*\n", done.err)
+
+
+def test_a_reader_that_leaves_early_is_no_error(toy: Path, mixed: Path) -> None:
+    for number in range(300):
+        os.link(CLIP, mixed / f"{number}.flac")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "emotone", "predict", mixed, "-m", toy, "--csv"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert process.stdout.readline().startswith("file,emotion")
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait() == 141
+
+
+# -- features
+
+
+def test_features_of_a_clip_as_csv_on_stdout(emotone: Any) -> None:
+    from emotone import features
+
+    done = emotone("features", CLIP, "--set", "mfcc-13", "--no-cache")
+    assert (done.status, done.err) == (0, "")
+    (row,) = csv.DictReader(io.StringIO(done.out))
+    assert row.pop("file") == str(CLIP)
+    assert list(row) == list(features.get("mfcc-13").names)
+    np.testing.assert_allclose([float(v) for v in row.values()], features.extract(CLIP, "mfcc-13"))
+
+
+@pytest.mark.parametrize("ending", ["csv", "npz", "parquet"])
+def test_features_of_a_folder_as_a_file(
+    emotone: Any, mixed: Path, tmp_path: Path, ending: str
+) -> None:
+    out = tmp_path / "new" / f"table.{ending}"
+    done = emotone("features", mixed, "-s", "mfcc13:mean,std", "-o", out)
+    assert (done.status, done.out) == (1, "")
+    assert f"Wrote 2 clips × 26 features to {out}" in done.err
+    assert "2 of 4 clips gave no features" in done.err
+    if ending == "csv":
+        with out.open(encoding="utf-8") as lines:
+            files = [row["file"] for row in csv.DictReader(lines)]
+    elif ending == "npz":
+        with np.load(out, allow_pickle=False) as table:
+            files = table["file"].tolist()
+            assert table["features"].shape == (2, 26)
+            assert table["features"].dtype == np.float32
+            assert len(table["names"]) == 26
+    else:
+        import pandas
+
+        frame = pandas.read_parquet(out)
+        files = frame["file"].tolist()
+        assert frame.shape == (2, 27)
+    assert files == [str(mixed / "low-voice.flac"), str(mixed / "raised-voice.flac")]
+    assert not list(out.parent.glob(".*"))
+
+
+def test_features_come_from_the_cache_the_second_time(emotone: Any, tmp_path: Path) -> None:
+    clip = tmp_path / "clip.flac"
+    shutil.copy(CLIP, clip)
+    command = ("features", clip, "-s", "mfcc-13", "-o", tmp_path / "out.csv")
+    assert "from the cache" not in emotone(*command).err
+    assert "1 of them from the cache" in emotone(*command).err
+    assert "from the cache" not in emotone(*command, "--normalize", "peak").err
+
+
+def test_features_with_labels(emotone: Any, tmp_path: Path) -> None:
+    for emotion in ("angry", "sad"):
+        (tmp_path / "own" / emotion).mkdir(parents=True)
+        shutil.copy(CLIP, tmp_path / "own" / emotion / f"{emotion}.flac")
+    done = emotone("features", tmp_path / "own", "--labels", "-s", "mfcc-13")
+    rows = list(csv.DictReader(io.StringIO(done.out)))
+    assert [row["emotion"] for row in rows] == ["angry", "sad"]
+
+
+def test_the_named_sets_are_listed(emotone: Any) -> None:
+    from emotone.features import available
+
+    assert "tutorial-180" in emotone("features", "--list").out
+    listed = emotone("features", "--list", "--json").json
+    assert [each["name"] for each in listed] == [each.name for each in available()]
+
+
+# -- corpus
+
+
+def test_corpora_are_listed(emotone: Any) -> None:
+    assert "ravdess" in emotone("corpus", "list").out
+    names = {each["name"] for each in emotone("corpus", "list", "--json").json}
+    assert {"ravdess", "tess", "emodb", "nemo"} <= names
+
+
+def test_a_corpus_with_trouble_is_shown_and_status_1(emotone: Any, tmp_path: Path) -> None:
+    for emotion in ("angry", "sad"):
+        (tmp_path / "own" / emotion).mkdir(parents=True)
+        shutil.copy(CLIP, tmp_path / "own" / emotion)
+    sound = emotone("corpus", "check", tmp_path / "own")
+    assert sound.status == 1
+    assert "1 group of identical files" in sound.out
+    (tmp_path / "own" / "sad" / "broken.wav").write_text("no audio")
+    broken = emotone("corpus", "check", tmp_path / "own", "--json")
+    assert broken.status == 1
+    assert broken.json["emotions"] == {"sad": 2, "angry": 1}
+    assert len(broken.json["unreadable"]) == 1
+
+
+def test_a_corpus_is_not_downloaded_before_its_terms_are_agreed_to(
+    emotone: Any, tmp_path: Path
+) -> None:
+    done = emotone("corpus", "download", "ravdess", "-o", tmp_path / "ravdess")
+    assert done.status == 1
+    assert "--accept-licence" in done.err
+    assert not (tmp_path / "ravdess").exists()
+
+
+# -- models
+
+
+def test_models_are_listed_with_the_refused_ones(emotone: Any, toy: Path) -> None:
+    (toy.parent / "bad.emotone").write_text("not a zip")
+    listed = {each["name"]: each for each in emotone("models", "list", "--json").json}
+    assert listed["toy"]["model"] == "test@1.0"
+    assert listed["bad"]["model"] is None
+    assert "bad.emotone" in listed["bad"]["error"]
+    assert "refused" in emotone("models", "list").out
+
+
+def test_a_card_is_shown(emotone: Any, toy: Path) -> None:
+    done = emotone("models", "show", toy)
+    assert done.status == 0
+    assert re.search(r"^Emotions +neutral, happy, sad, angry$", done.out, re.MULTILINE)
+    assert emotone("models", "show", toy, "--json").json["name"] == "test"
+
+
+def test_a_tampered_model_does_not_verify(emotone: Any, toy: Path, tmp_path: Path) -> None:
+    assert emotone("models", "verify", toy).status == 0
+    assert emotone("models", "verify", toy, "--json").json["passed"] is True
+    bad = tmp_path / "bad.emotone"
+    with zipfile.ZipFile(toy) as source, zipfile.ZipFile(bad, "w") as target:
+        for name in source.namelist():
+            data = source.read(name)
+            target.writestr(name, data + b"\0" if name == "model.onnx" else data)
+    done = emotone("models", "verify", bad)
+    assert done.status == 1
+    assert re.search(r"✗ +checksum", done.out)
+
+
+def test_a_model_is_exported_and_read_again(emotone: Any, toy: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    assert emotone("models", "export", toy, folder).out == f"{folder}\n"
+    assert sorted(path.name for path in folder.iterdir()) == ["card.json", "model.onnx"]
+    answers = [emotone("predict", CLIP, "-m", m, "--json").json for m in (toy, folder)]
+    assert answers[0] == answers[1]
+
+
+# -- benchmark
+
+
+def test_benchmarks_are_found_in_a_checkout_alone(
+    emotone: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "checkout" / "src" / "emotone").mkdir(parents=True)
+    (tmp_path / "checkout" / "benchmarks").mkdir()
+    for name in ("speed_one", "speed_two", "other"):
+        text = f"import sys; print({name!r}, *sys.argv[1:]); sys.exit({name == 'speed_two':d})"
+        (tmp_path / "checkout" / "benchmarks" / f"{name}.py").write_text(text)
+    monkeypatch.chdir(tmp_path / "checkout")
+    assert emotone("benchmark", "list").out.split() == ["other", "speed_one", "speed_two"]
+    both = emotone("benchmark", "speed", "--clips", "3")
+    assert both.status == 1  # the second failed, and both ran
+    assert both.out == "speed_one --clips 3\nspeed_two --clips 3\n"
+    assert emotone("benchmark", "other").status == 0
+
+
+# -- plot
+
+
+@pytest.mark.parametrize("kind", ["waveform", "spectrogram", "mel", "mfcc", "chroma"])
+def test_a_clip_is_drawn(emotone: Any, tmp_path: Path, kind: str) -> None:
+    out = tmp_path / f"{kind}.png"
+    done = emotone("plot", kind, CLIP, "-o", out)
+    assert done == Done(0, "", f"Wrote {out}\n")
+    assert out.read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_is_no_result_is_not_drawn(emotone: Any, tmp_path: Path) -> None:
+    other = tmp_path / "other.json"
+    for text in ("[]", "{}", "not json", '{"history": {"kind": "epochs"}}'):
+        other.write_text(text)
+        for kind in ("loss", "confusion", "reliability"):
+            done = emotone("plot", kind, other, "-o", tmp_path / "out.png")
+            assert done.status == 2, (kind, text)
+            assert done.err.startswith("error: ")
