@@ -103,8 +103,8 @@ def test_a_bad_file_among_real_ones(trained: Path, clips: list[Path], tmp_path: 
     assert "letter.wav" in str(answers[5].to_dict()["error"]["message"])
 
 
-# Linux counts the memory of the parent at the fork towards the child's peak, so the measured process
-# is started by a small one.
+# Linux counts the memory of the parent at the fork towards the child's peak, so the measured
+# process is started by a small one.
 _MEASURE = """
 import os, subprocess, sys
 process = subprocess.Popen(sys.argv[1:])
