@@ -9,6 +9,7 @@ import numpy as np
 from emotone.audio.waveform import FloatArray, Waveform
 from emotone.features import constantq, harmonic, spectral, tuning
 from emotone.features.stft import HOP, N_FFT, ComplexArray, stft, stft_magnitude
+from emotone.features.voice import Voice
 
 
 class Analysis:
@@ -81,3 +82,8 @@ class Analysis:
             stft_magnitude(samples, N_FFT, HOP), self.rate, constantq.BINS_PER_OCTAVE
         )
         return constantq.constant_q_chroma(samples, self.rate, shift)
+
+    @cached_property
+    def voice(self) -> Voice:
+        """Pitch and voice quality."""
+        return Voice(self.samples, self.rate, self.hop_s)

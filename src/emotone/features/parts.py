@@ -131,6 +131,46 @@ PARTS: dict[str, Part] = {
             "geometric over arithmetic mean of the power spectrum",
             lambda clip, _: _column(spectral.flatness(clip.power)),
         ),
+        Part(
+            "f0",
+            "fundamental frequency, Hz, drawn across unvoiced frames",
+            lambda clip, _: _column(clip.voice.f0),
+        ),
+        Part(
+            "voicing",
+            "share of the energy that is periodic, from 0 to 1",
+            lambda clip, _: _column(clip.voice.voicing),
+        ),
+        Part(
+            "hnr",
+            "harmonics-to-noise ratio, dB",
+            lambda clip, _: _column(clip.voice.hnr),
+        ),
+        Part(
+            "jitter",
+            "irregularity of the periods of the voice, a ratio; one value per clip",
+            lambda clip, _: _column(clip.voice.constant(clip.voice.perturbation.jitter)),
+        ),
+        Part(
+            "shimmer",
+            "irregularity of the cycles' amplitudes, a ratio; one value per clip",
+            lambda clip, _: _column(clip.voice.constant(clip.voice.perturbation.shimmer)),
+        ),
+        Part(
+            "syllables",
+            "syllables per second, a proxy of the speaking rate; one value per clip",
+            lambda clip, _: _column(clip.voice.constant(clip.voice.rhythm.syllables_per_s)),
+        ),
+        Part(
+            "voiced",
+            "share of the clip that is voiced, from 0 to 1; one value per clip",
+            lambda clip, _: _column(clip.voice.constant(clip.voice.rhythm.voiced_share)),
+        ),
+        Part(
+            "pause",
+            "mean pause between voiced stretches, seconds; one value per clip",
+            lambda clip, _: _column(clip.voice.constant(clip.voice.rhythm.pause_mean_s)),
+        ),
     )
 }
 """Every part of the grammar, by name."""

@@ -187,11 +187,14 @@ NAMED: dict[str, NamedSet] = {
 }
 """The named sets."""
 
-_TERM = re.compile(r"(?P<name>[a-z][a-z0-9_]*?)(?P<size>\d*)(?::(?P<statistics>[a-z0-9,]+))?")
+_STATISTICS = r"(?::(?P<statistics>[a-z0-9,]+))?"
+_TERM = re.compile(rf"(?P<name>[a-z][a-z0-9_]*?)(?P<size>\d*){_STATISTICS}")
+_NAME = re.compile(rf"(?P<name>[a-z][a-z0-9_]*)(?P<size>){_STATISTICS}")
+"""A term whose name is a part's as it stands, though it may end in a digit: ``f0``."""
 
 
 def _parse_term(text: str) -> Term:
-    match = _TERM.fullmatch(text)
+    match = (_NAME if text.partition(":")[0] in PARTS else _TERM).fullmatch(text)
     part = PARTS.get(match["name"]) if match else None
     if match is None or part is None:
         known = difflib.get_close_matches(text, [*NAMED, *PARTS], n=1)
