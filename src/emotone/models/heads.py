@@ -163,20 +163,23 @@ class MLPHead(Head):
         from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
         self.loss_curve, self.watch_curve = [], []
+        # Prepared features are float32 already, and scikit-learn learns in the type it is given:
+        # half the time and memory.
+        single = X.astype(np.float32)
         # The batches are so small that more threads cost more than they bring.
         with _plain_errors(), threadpool_limits(1, "blas"):
             estimator = self.estimator = self.make()
             if isinstance(estimator.batch_size, int):
                 estimator.batch_size = min(estimator.batch_size, len(X))
             if estimator.solver != "adam" or estimator.early_stopping:
-                estimator.fit(X, y)
+                estimator.fit(single, y)
                 self.loss_curve = list(getattr(estimator, "loss_curve_", []))
                 return
             # Epoch by epoch, as fit() does it, to see the watched loss too. The rule to stop is
             # fit()'s: the training loss no longer falls by tol.
             classes, best, idle = np.unique(y), np.inf, 0
             for _ in range(estimator.max_iter):
-                estimator.partial_fit(X, y, classes=classes)
+                estimator.partial_fit(single, y, classes=classes)
                 loss = float(estimator.loss_)
                 self.loss_curve.append(loss)
                 if watch is not None:
