@@ -480,10 +480,15 @@ def test_benchmarks_are_found_in_a_checkout_alone(
     (tmp_path / "checkout" / "src" / "emotone").mkdir(parents=True)
     (tmp_path / "checkout" / "benchmarks").mkdir()
     for name in ("speed_one", "speed_two", "other"):
-        text = f"import sys; print({name!r}, *sys.argv[1:]); sys.exit({name == 'speed_two':d})"
+        status = int(name == "speed_two")
+        code = f"import sys\nprint({name!r}, *sys.argv[1:])\n"
+        code += f'if __name__ == "__main__":\n    sys.exit({status})'
+        text = f'"""Measures {name}.\n\nLong."""\n{code}\n'
         (tmp_path / "checkout" / "benchmarks" / f"{name}.py").write_text(text)
     monkeypatch.chdir(tmp_path / "checkout")
-    assert emotone("benchmark", "list").out.split() == ["other", "speed_one", "speed_two"]
+    (tmp_path / "checkout" / "benchmarks" / "shared.py").write_text("raise SystemExit(3)")
+    listed = [line.split(maxsplit=1) for line in emotone("benchmark", "list").out.splitlines()]
+    assert listed == [[n, f"Measures {n}."] for n in ("other", "speed_one", "speed_two")]
     both = emotone("benchmark", "speed", "--clips", "3")
     assert both.status == 1  # the second failed, and both ran
     assert both.out == "speed_one --clips 3\nspeed_two --clips 3\n"

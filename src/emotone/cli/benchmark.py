@@ -34,16 +34,15 @@ def benchmark(
       emotone benchmark speed
     """
     folder = _folder()
-    scripts = sorted(folder.glob("*.py"))
+    scripts = {path.stem: path for path in sorted(folder.glob("*.py")) if _is_program(path)}
     if name == "list":
-        for script in scripts:
-            print(script.stem)
+        for stem, path in scripts.items():
+            print(f"{stem:20}{_first_line(path)}")
         return
-    chosen = [s for s in scripts if s.stem == name or s.stem.startswith(f"{name}_")]
+    chosen = [path for stem, path in scripts.items() if f"{stem}_".startswith(f"{name}_")]
     if not chosen:
         raise UsageError(
-            f"there is no benchmark {name!r}",
-            remedy=f"There are {', '.join(script.stem for script in scripts)}.",
+            f"there is no benchmark {name!r}", remedy=f"There are {', '.join(scripts)}."
         )
     failed = False
     for script in chosen:
@@ -51,6 +50,19 @@ def benchmark(
         failed |= subprocess.run([sys.executable, script, *context.args]).returncode != 0
     if failed:
         raise typer.Exit(1)
+
+
+def _is_program(script: Path) -> bool:
+    """Whether a script does something by itself, rather than for others."""
+    return 'if __name__ == "__main__":' in script.read_text(encoding="utf-8")
+
+
+def _first_line(script: Path) -> str:
+    """The first line of a script's docstring."""
+    import ast
+
+    text = ast.get_docstring(ast.parse(script.read_text(encoding="utf-8"))) or ""
+    return text.partition("\n")[0]
 
 
 def _folder() -> Path:

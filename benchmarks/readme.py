@@ -1,0 +1,210 @@
+"""Brings the README up to date: the figures from benchmarks/results/, and the terminal capture.
+
+    python benchmarks/readme.py [--check]
+
+What stands between ``<!-- NAME:begin -->`` and ``<!-- NAME:end -->`` is written anew; nothing else
+is touched. With ``--check`` nothing is written, and the exit status is 1 where something is stale.
+The capture needs emotone on the PATH of this Python; where it is not, the old one stays.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import _records
+import emobox
+import tutorials
+
+README = _records.BENCHMARKS.parent / "README.md"
+CAPTURED = ("predict", "examples/low-voice.flac", "examples/raised-voice.flac", "--top", "2")
+
+Record = dict[str, Any]
+
+
+def read_results(folder: Path = _records.RESULTS) -> list[Record]:
+    """Every record of every result."""
+    return [
+        record
+        for path in sorted(folder.glob("*.json"))
+        for record in json.loads(path.read_text(encoding="utf-8"))
+    ]
+
+
+def table(header: list[str], rows: Iterable[list[str]]) -> str:
+    """A Markdown table; every column but the first is aligned to the right."""
+    lines = [header, ["---", *["--:"] * (len(header) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def percent(value: float) -> str:
+    """``73.1``."""
+    return f"{100 * value:.1f}"
+
+
+def footer(records: list[Record], command: str) -> str:
+    """Where the figures come from."""
+    machines = ", ".join(sorted({record["machine"] for record in records}))
+    return f"Measured by `{command}` on {machines}."
+
+
+def tutorials_section(records: list[Record]) -> str:
+    """The tutorials' two tasks: accuracy over seeds."""
+    rows = []
+    for task, model in dict.fromkeys((r["task"], r["model"]) for r in records):
+        found = [r["wa"] for r in records if (r["task"], r["model"]) == (task, model)]
+        published = tutorials.PUBLISHED.get((task, model))
+        rows.append(
+            [
+                f"{task}, {model}",
+                "" if published is None else f"{published:.2f}",
+                percent(statistics.mean(found)),
+                f"{percent(min(found))} to {percent(max(found))}",
+                str(len(found)),
+            ]
+        )
+    head = ["RAVDESS, accuracy in %", "published", "mean", "lowest to highest", "seeds"]
+    return (
+        "**The tutorials' tasks.** Random splits as the tutorials draw them (25 % with seed 9; "
+        "20 % with seed 7). Train and test share the speakers, so this says nothing about a new "
+        "voice.\n\n"
+        f"{table(head, rows)}\n\n{footer(records, 'emotone benchmark tutorials')}"
+    )
+
+
+def emobox_section(records: list[Record]) -> str:
+    """EmoBox: UA per corpus, beside published rows."""
+    means = [record for record in records if record["fold"] == "mean"]
+    compared = ("openSMILE 6461 + linear SVM", "WavLM large (316 M)")
+    rows = []
+    for record in means:
+        place = emobox.CORPORA.index(record["corpus"])
+        low, high = record["ci95"]
+        rows.append(
+            [
+                record["corpus"],
+                record["protocol"],
+                f"**{percent(record['ua'])}**",
+                f"{percent(low)} to {percent(high)}",
+                *(f"{emobox.PUBLISHED[name][place]:.1f}" for name in compared),
+            ]
+        )
+    head = ["UA in %", "protocol", "emotone, classical", "95 % interval", *compared]
+    return (
+        "**EmoBox**, official folds; the mean of the folds, each model trained on its own training "
+        "part alone. The last column is a foundation model of 316 million parameters, as published "
+        f"(arXiv:2406.07162).\n\n{table(head, rows)}\n\n{footer(means, 'emotone benchmark emobox')}"
+    )
+
+
+def speed_section(records: list[Record]) -> str:
+    """Features beside librosa, and one clip as a whole process."""
+    parts = ["**Speed**, each beside the tutorials' way in one run, so compare the ratios."]
+    sums = [r for r in records if r["benchmark"] == "speed" and r["clip"] == "all"]
+    if sums:
+        head = ["features of the same clips, 48 kHz, one core", "librosa", "emotone", "faster"]
+        rows = [
+            [
+                record["features"],
+                f"{record['librosa_ms']:.0f} ms",
+                f"{record['emotone_ms']:.0f} ms",
+                f"**{record['ratio']:.1f} ×**",
+            ]
+            for record in sums
+        ]
+        parts.append(table(head, rows))
+    processes = [r for r in records if r["benchmark"] == "speed-predict"]
+    if processes:
+        head = ["one clip, whole process, cold", "wall", "CPU", "peak memory", "faster"]
+        rows = [
+            [
+                record["way"],
+                f"{record['wall_s']:.2f} s",
+                f"{record['cpu_s']:.2f} s",
+                f"{record['peak_mib']:.0f} MiB",
+                f"**{record['speed_up_wall']:.1f} ×**",
+            ]
+            for record in processes
+            if "pass" not in record["way"]
+        ]
+        parts.append(table(head, rows))
+    parts.append(footer(sums + processes, "emotone benchmark speed"))
+    return "\n\n".join(parts)
+
+
+SECTIONS = {
+    "tutorials": ({"tutorials"}, tutorials_section),
+    "emobox": ({"emobox"}, emobox_section),
+    "speed": ({"speed", "speed-predict"}, speed_section),
+}
+
+
+def figures() -> str:
+    """The section of figures: what there are results of."""
+    records = read_results()
+    parts = []
+    for names, write in SECTIONS.values():
+        found = [record for record in records if record["benchmark"] in names]
+        if found:
+            parts.append(write(found))
+    return "\n\n".join(parts)
+
+
+def capture() -> str | None:
+    """What `emotone predict` prints for the examples, or None where it cannot run."""
+    done = subprocess.run(
+        [sys.executable, "-m", "emotone", *CAPTURED],
+        cwd=README.parent,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
+    if done.returncode:
+        return None
+    return f"```console\n$ emotone {' '.join(CAPTURED)}\n{done.stdout.rstrip()}\n```"
+
+
+def replaced(text: str, name: str, content: str) -> str:
+    """The text with other content between the markers of that name."""
+    pattern = rf"(<!-- {name}:begin -->\n).*?(<!-- {name}:end -->)"
+    found, count = re.subn(
+        pattern,
+        lambda match: f"{match[1]}{content}\n{match[2]}" if content else match[1] + match[2],
+        text,
+        flags=re.DOTALL,
+    )
+    if count != 1:
+        raise SystemExit(f"README.md must have the markers {name}:begin and {name}:end once")
+    return found
+
+
+def main() -> None:
+    """Write the README, or check it."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--check", action="store_true", help="only say whether it is up to date")
+    options = parser.parse_args()
+    before = README.read_text(encoding="utf-8")
+    after = replaced(before, "figures", figures())
+    shown = capture()
+    if shown is not None:
+        after = replaced(after, "capture", shown)
+    if options.check:
+        if after != before:
+            raise SystemExit("README.md is out of date: run python benchmarks/readme.py")
+        return
+    README.write_text(after, encoding="utf-8")
+    print(f"written: {README}")
+
+
+if __name__ == "__main__":
+    main()
