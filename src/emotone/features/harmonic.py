@@ -70,7 +70,7 @@ def _mask(harmonic: FloatArray, percussive: FloatArray) -> FloatArray:
 def _masked(spectrum: ComplexArray, magnitude: FloatArray, mask: FloatArray) -> ComplexArray:
     """Masked magnitude times phase, in librosa's order of operations."""
     wanted = magnitude * mask
-    divisor = magnitude + (magnitude == 0)
+    divisor = magnitude if magnitude.min() > 0 else magnitude + (magnitude == 0)
     out = np.empty_like(spectrum)
     np.multiply(spectrum.real / divisor, wanted, out=out.real)
     np.multiply(spectrum.imag / divisor, wanted, out=out.imag)

@@ -28,19 +28,27 @@ Runs = dict[tuple[int, int], Planes]
 """Sorted runs of neighbouring rows by their length and their first row in a group."""
 
 
-def _sort_bitonic(values: Planes, *, reuse: bool = True) -> Planes:
-    """Sort sequences that rise and then fall (Batcher 1968), in their own memory with ``reuse``."""
+def _sort_bitonic(values: Planes) -> Planes:
+    """Sort what rises and then falls, in its own memory (Batcher 1968)."""
     half = len(values) // 2
     if not half:
         return values
     pairs = list(zip(values[:half], values[half:], strict=True))
     low = [np.minimum(a, b) for a, b in pairs]
-    high = [np.maximum(a, b, out=b if reuse else None) for a, b in pairs]
+    high = [np.maximum(a, b, out=b) for a, b in pairs]
     return _sort_bitonic(low) + _sort_bitonic(high)
 
 
 def _merge(first: Planes, second: Planes) -> Planes:
-    return _sort_bitonic(first + second[::-1], reuse=False)
+    """Merge two sorted lists of the same length, odd and even places apart (Batcher 1968)."""
+    if len(first) == 1:
+        return [np.minimum(first[0], second[0]), np.maximum(first[0], second[0])]
+    even = _merge(first[::2], second[::2])
+    odd = _merge(first[1::2], second[1::2])
+    merged = [even[0]]
+    for a, b in zip(odd[:-1], even[1:], strict=True):
+        merged += [np.minimum(a, b), np.maximum(a, b, out=b)]
+    return [*merged, odd[-1]]
 
 
 def _narrow(known: Planes, new: Planes) -> Planes:
@@ -72,13 +80,13 @@ def median_over_rows(values: FloatArray) -> FloatArray:
     groups = -(-rows // _GROUP)
     # The last group's windows read into two more; what lies past the mirrored rows is thrown away.
     after = (groups + 2) * _GROUP - rows - _HALF
-    padded = np.pad(values, ((_HALF, after), (0, 0)), mode="symmetric")
+    mirrored = np.pad(np.arange(rows), (_HALF, after), mode="symmetric")
+    # Row i of every group lies together, so that the arrays worked on are contiguous.
+    order = mirrored.reshape(-1, _GROUP).T
     out = np.empty((groups, _GROUP, columns), np.float32)
     for start in range(0, columns, _COLUMNS):
         block = slice(start, start + _COLUMNS)
-        grouped = padded[:, block].reshape(groups + 2, _GROUP, -1).swapaxes(0, 1)
-        medians = _medians(np.ascontiguousarray(grouped), groups)
-        for window, median in medians.items():
+        for window, median in _medians(values[:, block][order], groups).items():
             out[:, window, block] = median
     return out.reshape(-1, columns)[:rows]
 
