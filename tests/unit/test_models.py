@@ -10,6 +10,7 @@ import pytest
 from emotone.errors import TrainingError, UsageError
 from emotone.models import FAMILIES, Classifier, build
 from emotone.models.calibration import fit_temperature, softmax
+from emotone.models.heads import SVMHead
 from emotone.models.search import search
 
 SMALL = {
@@ -79,13 +80,25 @@ def test_it_learns(family: str) -> None:
     assert (classifier.predict(held_out) == truth).mean() > 0.6  # chance is 0.25
 
 
-def test_the_svm_follows_its_votes() -> None:
-    X, y, _ = clips(("happy", "sad", "angry"), n=300)
-    held_out, _, _ = clips(("happy", "sad", "angry"), n=300, seed=1)
-    classifier = build("svm-rbf", calibration_folds=0).fit(X, y)
+@pytest.mark.parametrize("emotions", [("sad", "angry"), ("happy", "sad", "angry")])
+@pytest.mark.parametrize("family", ["svm-rbf", "svm-linear"])
+def test_the_svm_is_scikit_learns(family: str, emotions: tuple[str, ...]) -> None:
+    from sklearn.svm import SVC
+
+    X, y, _ = clips(emotions, n=300)
+    held_out, _, _ = clips(emotions, n=300, seed=1)
+    classifier = build(family, params={"C": 1.0}, calibration_folds=0).fit(X, y)
     (member,) = classifier._members
-    votes = member.head.estimator.predict(member.preprocessing.transform(held_out))
-    agreement = classifier.predict(held_out) == classifier.classes_[votes]
+    prepared, new = (member.preprocessing.transform(m) for m in (X, held_out))
+    kernel = {"svm-rbf": "rbf", "svm-linear": "linear"}[family]
+    theirs = SVC(C=1.0, kernel=kernel, gamma="scale", decision_function_shape="ovo")
+    theirs.fit(prepared, [classifier.classes_.tolist().index(label) for label in y.tolist()])
+    margins = np.asarray(theirs.decision_function(new))
+    if len(emotions) == 2:
+        margins = -margins[:, None]
+    assert isinstance(member.head, SVMHead)
+    np.testing.assert_allclose(member.head._margins(new), margins, atol=0.02)
+    agreement = classifier.predict(held_out) == classifier.classes_[theirs.predict(new)]
     assert agreement.mean() > 0.95
 
 

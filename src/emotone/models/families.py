@@ -150,7 +150,7 @@ _ALL = (
     Family(
         "svm-rbf",
         "a support vector machine with a Gaussian kernel",
-        heads.SVMHead,
+        heads.GaussianSVMHead,
         {"C": 10.0},
         _svm_rbf_space,
     ),
@@ -283,7 +283,7 @@ def allowed(family: Family, members: Sequence[str] = ()) -> list[str]:
     names = [name for name in inspect.signature(estimator).parameters if name not in _OURS]
     if family.head is heads.LinearSVMHead:
         names.remove("gamma")
-    if family.head is heads.SVMHead:
+    if family.head is heads.GaussianSVMHead:
         names.append("gamma_scale")
     return ["scale", *names]
 

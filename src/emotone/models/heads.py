@@ -40,6 +40,9 @@ The margin of a clip grows with the number of (standardised) features and the be
 on EmoDB by speaker it was 0.03 for 180 features and 0.001 for 6461.
 """
 
+MOST_KERNEL_ROWS = 25_000
+"""Clips whose kernel matrix still fits into memory: 5 GB of float64."""
+
 VOTE_FLOOR = 0.01
 """Added to class fractions before their logarithm, so that no class is impossible."""
 
@@ -219,30 +222,35 @@ class SVMHead(Head):
     The logit of a class is the sum, over its pairs, of log sigmoid(3 d), where d is the margin by
     which the pair's machine prefers it. Counting votes, as `SVC.predict` does, throws the margins
     away; this keeps them, names the same emotion where the votes are clear, and calibrates well.
+
+    All pairs share one kernel matrix, computed by a matrix product: libsvm would compute each entry
+    by itself and for every pair again, which on thousands of features is what a fit consists of.
     """
 
     weighs_classes = True
-    kernel = "rbf"
 
     def make(self) -> Any:
         from sklearn.svm import SVC
 
-        fixed = {"kernel": self.kernel, "decision_function_shape": "ovo", "cache_size": 500}
+        fixed = {"kernel": "precomputed", "decision_function_shape": "ovo", "cache_size": 500}
         return SVC(**self._weighted(**fixed))
 
     def fit(self, X: FloatMatrix, y: IntArray, watch: Watch | None = None) -> None:
-        # What SVC calls gamma="scale", made a number so that `export` knows it.
-        if self.kernel == "rbf" and self.params.get("gamma", "scale") == "scale":
-            spread = float(X.var())
-            natural = 1.0 / (X.shape[1] * spread) if spread > 0 else 1.0
-            self.params["gamma"] = natural * self.params.pop("gamma_scale", 1.0)
-        self._scale_strength(X)
-        super().fit(X, y)
+        if len(X) > MOST_KERNEL_ROWS:
+            raise TrainingError(
+                f"a support vector machine cannot learn from {len(X):,} clips at once",
+                remedy=f"Give it at most {MOST_KERNEL_ROWS:,}, or take mlp or logistic.",
+            )
+        self._settle(X)
+        with _plain_errors():
+            machine = self.estimator = self.make()
+            machine.fit(self._kernel(X, X), y)
+        sign = -1.0 if len(machine.classes_) == 2 else 1.0  # scikit-learn turns two classes round
+        self._keep(X[machine.support_], sign * _pair_coefficients(machine))
+        self._bias = sign * np.asarray(machine.intercept_)
 
     def logits(self, X: FloatMatrix) -> FloatMatrix:
-        margins = np.asarray(self.estimator.decision_function(X))
-        if margins.ndim == 1:
-            margins = -margins[:, None]  # for two classes it is the second that is positive
+        margins = self._margins(X)
         first, second = _pairs(len(self.estimator.classes_))
         wins = -np.logaddexp(0.0, -PAIR_STEEPNESS * margins)
         losses = -np.logaddexp(0.0, PAIR_STEEPNESS * margins)
@@ -250,23 +258,8 @@ class SVMHead(Head):
         return joined
 
     def export(self, graph: Graph, x: str) -> str:
-        machine = self.estimator
-        bias = np.asarray(machine.intercept_)
-        if machine.kernel == "linear":
-            weights = np.asarray(machine.coef_).T
-            if len(machine.classes_) == 2:
-                weights, bias = -weights, -bias
-            margins = graph.affine(x, weights, bias)
-        else:
-            coefficients = _pair_coefficients(machine)
-            if len(machine.classes_) == 2:
-                coefficients, bias = -coefficients, -bias
-            distances = graph.squared_distances(x, machine.support_vectors_.astype(np.float32))
-            exponent = graph.add("Mul", distances, graph.constant(np.float64(-machine.gamma)))
-            kernel = graph.to_float(graph.add("Exp", exponent))
-            margins = graph.affine(kernel, coefficients, bias)
-        first, second = _pairs(len(machine.classes_))
-        steep = graph.add("Mul", margins, graph.floats(PAIR_STEEPNESS))
+        first, second = _pairs(len(self.estimator.classes_))
+        steep = graph.add("Mul", self._export_margins(graph, x), graph.floats(PAIR_STEEPNESS))
         wins = graph.add("Neg", graph.add("Softplus", graph.add("Neg", steep)))
         losses = graph.add("Neg", graph.add("Softplus", steep))
         return graph.add(
@@ -275,11 +268,80 @@ class SVMHead(Head):
             graph.add("MatMul", losses, graph.floats(second)),
         )
 
+    @abstractmethod
+    def _settle(self, X: FloatMatrix) -> None:
+        """Make the parameters numbers that depend on the data."""
+
+    @abstractmethod
+    def _kernel(self, X: FloatMatrix, points: FloatMatrix) -> FloatMatrix:
+        """Kernel values, shape (clips, points)."""
+
+    @abstractmethod
+    def _keep(self, vectors: FloatMatrix, coefficients: FloatMatrix) -> None:
+        """Remember the support vectors (s, d) and what each adds to each pair (s, pairs)."""
+
+    @abstractmethod
+    def _margins(self, X: FloatMatrix) -> FloatMatrix:
+        """By how much each pair prefers its first class, shape (n, pairs)."""
+
+    @abstractmethod
+    def _export_margins(self, graph: Graph, x: str) -> str:
+        """The same as a graph."""
+
+
+class GaussianSVMHead(SVMHead):
+    """A support vector machine with the kernel exp(-gamma |x - v|^2)."""
+
+    def _settle(self, X: FloatMatrix) -> None:
+        # What SVC calls gamma="scale", made a number so that `export` knows it.
+        if self.params.get("gamma", "scale") == "scale":
+            spread = float(X.var())
+            natural = 1.0 / (X.shape[1] * spread) if spread > 0 else 1.0
+            self.params["gamma"] = natural * self.params.pop("gamma_scale", 1.0)
+
+    def _kernel(self, X: FloatMatrix, points: FloatMatrix) -> FloatMatrix:
+        lengths = np.einsum("nd,nd->n", X, X)[:, None] + np.einsum("nd,nd->n", points, points)
+        distances = X @ points.T
+        distances *= -2
+        distances += lengths
+        np.maximum(distances, 0.0, out=distances)
+        distances *= -float(self.params["gamma"])
+        kernel: FloatMatrix = np.exp(distances, out=distances)
+        return kernel
+
+    def _keep(self, vectors: FloatMatrix, coefficients: FloatMatrix) -> None:
+        self._vectors, self._coefficients = vectors, coefficients
+
+    def _margins(self, X: FloatMatrix) -> FloatMatrix:
+        margins: FloatMatrix = self._kernel(X, self._vectors) @ self._coefficients + self._bias
+        return margins
+
+    def _export_margins(self, graph: Graph, x: str) -> str:
+        distances = graph.squared_distances(x, self._vectors.astype(np.float32))
+        gamma = graph.constant(np.float64(-float(self.params["gamma"])))
+        kernel = graph.to_float(graph.add("Exp", graph.add("Mul", distances, gamma)))
+        return graph.affine(kernel, self._coefficients, self._bias)
+
 
 class LinearSVMHead(SVMHead):
     """A support vector machine without a kernel: its pairs shrink to one matrix."""
 
-    kernel = "linear"
+    def _settle(self, X: FloatMatrix) -> None:
+        self._scale_strength(X)
+
+    def _kernel(self, X: FloatMatrix, points: FloatMatrix) -> FloatMatrix:
+        kernel: FloatMatrix = X @ points.T
+        return kernel
+
+    def _keep(self, vectors: FloatMatrix, coefficients: FloatMatrix) -> None:
+        self._weights: FloatMatrix = vectors.T @ coefficients
+
+    def _margins(self, X: FloatMatrix) -> FloatMatrix:
+        margins: FloatMatrix = X @ self._weights + self._bias
+        return margins
+
+    def _export_margins(self, graph: Graph, x: str) -> str:
+        return graph.affine(x, self._weights, self._bias)
 
 
 def _pairs(k: int) -> tuple[FloatMatrix, FloatMatrix]:
