@@ -175,12 +175,8 @@ def capture() -> str | None:
 def replaced(text: str, name: str, content: str) -> str:
     """The text with other content between the markers of that name."""
     pattern = rf"(<!-- {name}:begin -->\n).*?(<!-- {name}:end -->)"
-    found, count = re.subn(
-        pattern,
-        lambda match: f"{match[1]}{content}\n{match[2]}" if content else match[1] + match[2],
-        text,
-        flags=re.DOTALL,
-    )
+    middle = f"{content}\n" if content else ""
+    found, count = re.subn(pattern, lambda match: match[1] + middle + match[2], text, flags=re.S)
     if count != 1:
         raise SystemExit(f"README.md must have the markers {name}:begin and {name}:end once")
     return found
