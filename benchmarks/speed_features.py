@@ -3,10 +3,10 @@
     python benchmarks/speed_features.py [--corpora DIR] [--repeats 15] [--json FILE]
 
 Two processes, one with emotone and one with librosa, each held to one thread and (on Linux) both to
-the same core, take turns going through the same clips at 48 kHz: the originals of RAVDESS where the corpora
-are there, and synthesised ones. Both read the file and compute the features, warm. Per clip the
-fastest of the repeats counts (the rest is other people's load); the last line compares the sums.
-Beside the time on the clock stands the ratio of processor time, which load disturbs less.
+the same core, take turns going through the same clips at 48 kHz: the originals of RAVDESS where the
+corpora are there, and synthesised ones. Both read the file and compute the features, warm. Per clip
+the fastest of the repeats counts (the rest is other people's load); the last line compares the
+sums. Beside the time on the clock stands the ratio of processor time, which load disturbs less.
 """
 
 from __future__ import annotations
