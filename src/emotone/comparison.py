@@ -81,7 +81,7 @@ def compare(
     corpus: Corpus,
     families: Sequence[str],
     *,
-    features: str = "tutorial-180",
+    features: str = "rich",
     split: str = "speakers:5",
     preparation: Preparation | None = None,
     params: Mapping[str, Mapping[str, Any]] | None = None,

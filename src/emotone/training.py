@@ -145,8 +145,8 @@ class TrainingRun:
 def train(
     corpus: Corpus,
     *,
-    family: str = "ensemble",
-    features: str = "tutorial-180",
+    family: str = "svm-linear",
+    features: str = "rich",
     split: str = "speakers:5",
     preparation: Preparation | None = None,
     params: Mapping[str, Any] | None = None,

@@ -24,7 +24,7 @@ def compare(
     ] = _FAMILIES,
     feature_set: Annotated[
         str, typer.Option("--features", "-s", metavar="SET", help="What they hear by.")
-    ] = "tutorial-180",
+    ] = "rich",
     split: options.Split = "speakers:5",
     seed: options.Seed = 0,
     class_weight: options.ClassWeight = None,

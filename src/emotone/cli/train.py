@@ -23,10 +23,10 @@ def train(
     ],
     family: Annotated[
         str, typer.Option("--family", "-f", metavar="F", help="Kind of model, see above.")
-    ] = "ensemble",
+    ] = "svm-linear",
     feature_set: Annotated[
         str, typer.Option("--features", "-s", metavar="SET", help="What it hears by.")
-    ] = "tutorial-180",
+    ] = "rich",
     split: options.Split = "speakers:5",
     seed: options.Seed = 0,
     class_weight: options.ClassWeight = None,
