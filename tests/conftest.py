@@ -21,7 +21,9 @@ def corpora() -> Path:
     """The folder of real corpora; the test skips, saying so, where it is absent."""
     folder = corpora_folder()
     if folder is None:
-        pytest.skip("no corpora here: set EMOTONE_CORPORA to the folder that holds ravdess/, emodb/, …")
+        pytest.skip(
+            "no corpora here: set EMOTONE_CORPORA to the folder that holds ravdess/, emodb/, …"
+        )
     return folder
 
 
