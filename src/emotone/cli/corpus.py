@@ -119,6 +119,9 @@ def download(
         messages.note(terms(name))
         if asking:
             accept_licence = typer.confirm("Do you agree to these terms?", err=True)
+            if not accept_licence:
+                messages.note("Nothing was downloaded.")
+                raise typer.Exit(1)
     with progress.bar("Downloading", "bytes") as report:
         got = fetch(
             name,
@@ -175,18 +178,37 @@ def _print_crossed(
 ) -> None:
     from rich.text import Text
 
-    # Full names where they fit, else their first letters: eight columns must fit into 80.
-    width = console.width - max([len(what), *map(len, rows)]) - 10
-    short = sum(len(emotion) + 2 for emotion in emotions) > width
-    table = output.table(what, numbers=[])
+    letters = _letters(console.width, max([len(what), *map(len, rows)]), rows, emotions)
+    table = output.table(what)
+    table.columns[0].no_wrap = True
     for emotion in emotions:
-        heading = output.painted(emotion, emotion[:5] if short else emotion)
+        heading = output.painted(emotion, emotion[:letters])
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("All", justify="right", no_wrap=True)
     for name, counts in rows.items():
         cells = [str(counts[emotion]) if emotion in counts else "·" for emotion in emotions]
         table.add_row(Text(name), *cells, str(sum(counts.values())))
     output.show(table)
+
+
+_GAP = 3
+"""Blanks between two columns of a table."""
+
+
+def _letters(
+    width: int, first: int, rows: dict[str, dict[str, int]], emotions: list[str]
+) -> int | None:
+    """To how many letters the emotions are cut for the table to fit; None where all of them do."""
+    digits = [
+        max(len(str(counts.get(emotion, 0))) for counts in rows.values()) for emotion in emotions
+    ]
+    last = max(len(str(sum(counts.values()))) for counts in rows.values())
+    left = width - first - max(last, len("All")) - 2 * _GAP
+    for letters in (None, 6, 5, 4):
+        names = (len(emotion[:letters]) for emotion in emotions)
+        if sum(map(max, zip(names, digits, strict=True))) + _GAP * len(emotions) <= left:
+            return letters
+    return 3
 
 
 def _print_facts(report: CheckReport) -> None:
