@@ -422,6 +422,16 @@ def test_a_corpus_with_trouble_is_shown_and_status_1(emotone: Any, tmp_path: Pat
     assert len(broken.json["unreadable"]) == 1
 
 
+@pytest.mark.parametrize(("width", "letters"), [(200, None), (80, 4), (72, 3)])
+def test_emotions_are_cut_where_their_columns_do_not_fit(width: int, letters: int | None) -> None:
+    from emotone.cli.corpus import _letters
+    from emotone.emotions import CANONICAL
+
+    emotions = [*CANONICAL, "boredom"]
+    rows = {"ravdess": dict.fromkeys(emotions, 192), "all": dict.fromkeys(emotions, 999)}
+    assert _letters(width, len("ravdess"), rows, emotions) == letters
+
+
 def test_a_corpus_is_not_downloaded_before_its_terms_are_agreed_to(
     emotone: Any, tmp_path: Path
 ) -> None:

@@ -227,10 +227,9 @@ def _print_facts(report: CheckReport) -> None:
     grid.add_row("Format", _listed(report.containers.items()))
     grid.add_row("Gender", _listed(report.genders.items()))
     grid.add_row("Language", ", ".join(report.corpus.languages) or "unknown")
-    for name, terms in report.corpus.licences.items():
-        grid.add_row(
-            "Terms", Text(f"{name}: {terms}" if len(report.corpus.licences) > 1 else terms)
-        )
+    licences = report.corpus.licences
+    named = [f"{name}: {terms}" for name, terms in licences.items()]
+    grid.add_row("Terms", Text("\n".join(named if len(named) > 1 else licences.values())))
     output.show(grid)
 
 

@@ -110,13 +110,16 @@ def _progress(*, in_bytes: bool) -> Progress:
         if in_bytes
         else [MofNCompleteColumn(), TextColumn("{task.fields[unit]}"), Rate()]
     )
+    console = Console(stderr=True)
+    # Room for the "^C" that a terminal writes; else it would push the bar out of reach.
+    console.width -= len("^C") + 1
     # stdout is left alone where it is a pipe, which wants its results as they come.
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=None),
         *counting,
         TimeRemainingColumn(compact=True),
-        console=Console(stderr=True),
+        console=console,
         transient=True,
         redirect_stdout=sys.stdout.isatty(),
     )
