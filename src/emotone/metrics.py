@@ -273,8 +273,9 @@ def fold_mean(
     """The figures of a cross-validation: each figure is the mean of its values over the folds.
 
     The bootstrap draws speakers (or clips) over all folds at once and takes the mean over folds
-    again, so a fold that tests one speaker still gets an honest interval. Counts (the confusion
-    matrix, the calibration bins, support) are summed over the folds.
+    again, each fold as often as its speakers were drawn, so that folds of one speaker each have the
+    interval of a mean over speakers. Counts (the confusion matrix, the calibration bins, support)
+    are summed over the folds.
 
     Parameters
     ----------
@@ -296,8 +297,7 @@ def fold_mean(
         for y, s, unit in zip(truth, scores, units, strict=True)
     ]
 
-    once = np.ones((1, len(distinct)))
-    point = _figures([once @ table for table in tables], k)
+    point = _figures(tables, np.ones((1, len(distinct))), k)
     low, high = _intervals(tables, k, len(distinct), bootstrap, seed)
 
     def estimate(column: int) -> Estimate:
@@ -367,14 +367,14 @@ def _units(
         names is not None and len(names) == n and all(name is not None for name in names)
         for names, n in zip(speakers, lengths, strict=True)
     )
-    if known and len({name for names in speakers for name in names or ()}) > 1:
+    if known and len({name for names in speakers if names is not None for name in names}) > 1:
         return [np.asarray(names, dtype=np.str_) for names in speakers], True
     ends = np.cumsum([0, *lengths])
     return [np.arange(a, b) for a, b in itertools.pairwise(ends)], False
 
 
 def _speaker_count(speakers: Sequence[Sequence[str | None] | None]) -> int | None:
-    names = {name for part in speakers for name in (part or (None,))}
+    names = {name for part in speakers for name in ((None,) if part is None else part)}
     return None if None in names else len(names)
 
 
@@ -400,9 +400,17 @@ def _statistics(truth: IntArray, scores: FloatMatrix, unit: IntArray, units: int
     return table
 
 
-def _figures(sums: Sequence[FloatMatrix], k: int) -> FloatMatrix:
-    """Figures from resampled sums, averaged over folds; shape ``(resamples, 5 + 3 k)``."""
-    return _nanmean(np.stack([_fold_figures(fold, k) for fold in sums]), axis=0)
+def _figures(tables: Sequence[FloatMatrix], draws: FloatMatrix, k: int) -> FloatMatrix:
+    """Figures under how often each unit is drawn, ``(resamples, units)``, averaged over folds.
+
+    Shape ``(resamples, 5 + 3 k)``. A fold counts by how much of it was drawn.
+    """
+    figures = np.stack([_fold_figures(draws @ table, k) for table in tables])
+    held = np.stack([table[:, : k * k].any(axis=1) for table in tables]).astype(np.float64)
+    weights = (held @ draws.T / held.sum(axis=1, keepdims=True))[:, :, None]
+    there = ~np.isnan(figures)
+    total = np.where(there, figures * weights, 0.0).sum(axis=0)
+    return _ratio(total, np.where(there, weights, 0.0).sum(axis=0))
 
 
 def _fold_figures(sums: FloatMatrix, k: int) -> FloatMatrix:
@@ -444,7 +452,7 @@ def _intervals(
                 for _ in range(size)
             ]
         ).astype(np.float64)
-        draws.append(_figures([weights @ table for table in tables], k))
+        draws.append(_figures(tables, weights, k))
     low, high = _nanpercentile(np.concatenate(draws))
     return low, high
 

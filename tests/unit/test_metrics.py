@@ -110,6 +110,22 @@ def test_folds_are_averaged_and_one_speaker_per_fold_still_has_an_interval() -> 
     assert (low, high) == (0.5, 0.75)
 
 
+def test_folds_of_one_speaker_have_the_interval_of_a_mean_over_speakers() -> None:
+    # Every speaker has clips of both emotions alike, so the mean over folds is that of all clips.
+    rng = np.random.default_rng(3)
+    folds = []
+    for speaker in range(12):
+        truth = np.tile([0, 1], 20)
+        right = rng.random(40) < rng.uniform(0.3, 0.9)
+        scores = np.eye(2)[np.where(right, truth, 1 - truth)] * 0.6 + 0.2
+        folds.append((truth, scores, [f"s{speaker}"] * 40))
+    each = fold_mean(folds, ["sad", "happy"], bootstrap=500, seed=1)
+    y, s, names = (np.concatenate([fold[i] for fold in folds]) for i in range(3))
+    at_once = metrics(y, s, ["sad", "happy"], names, bootstrap=500, seed=1)
+    assert each.wa.value == pytest.approx(at_once.wa.value)
+    assert each.wa.ci95 == pytest.approx(at_once.wa.ci95)
+
+
 def test_the_record_is_flat_and_the_dict_reads_back(
     answers: tuple[np.ndarray, np.ndarray],
 ) -> None:
