@@ -286,7 +286,8 @@ def _chosen(
         if fold is not None:
             raise UsageError("a fold is named without a split")
         return list(corpus.utterances), []
-    folds = splits.make(corpus.utterances, split, seed=seed).folds
+    made = splits.make(corpus.utterances, split, seed=seed)
+    folds = made.folds
     if fold is not None:
         names = [part.name for part in folds]
         folds = tuple(part for part in folds if part.name == fold)
@@ -299,7 +300,10 @@ def _chosen(
     if not wanted:
         raise UsageError(f"the split '{split}' leaves nothing to test")
     what = f"the test part of fold {fold}" if fold else "the test parts"
-    return [corpus.utterances[i] for i in wanted], [f"tested on {what} of {split}"]
+    notes = [f"tested on {what} of {split}", *made.notes]
+    if made.warning is not None:
+        notes.append(made.warning)
+    return [corpus.utterances[i] for i in wanted], notes
 
 
 def _answers(

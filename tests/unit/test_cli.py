@@ -91,6 +91,21 @@ def commands() -> Iterator[tuple[list[str], Any]]:
 ALL = {" ".join(words): command for words, command in commands()}
 
 
+@pytest.fixture
+def tones(tmp_path: Path) -> Path:
+    """A folder per emotion, two speakers with six tones of each, and a file that is not audio."""
+    rng = np.random.default_rng(0)
+    time = np.arange(4800) / 16000
+    for number in range(24):
+        emotion, speaker = ("sad", "happy")[number % 2], ("ann", "bob")[number // 2 % 2]
+        pitch = (200, 1000)[number % 2] * rng.uniform(0.9, 1.1)
+        file = tmp_path / "tones" / speaker / emotion / f"{number}.wav"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(file, 0.3 * np.sin(2 * np.pi * pitch * time), 16000)
+    (tmp_path / "tones" / "ann" / "sad" / "text.wav").write_text("this is no audio")
+    return tmp_path / "tones"
+
+
 # -- help
 
 
@@ -439,6 +454,30 @@ def test_a_corpus_is_not_downloaded_before_its_terms_are_agreed_to(
     assert done.status == 1
     assert "--accept-licence" in done.err
     assert not (tmp_path / "ravdess").exists()
+
+
+# -- training and testing
+
+
+FAST = ("-s", "rms+centroid", "-j", 1)
+
+
+@pytest.mark.parametrize("form", ["--csv", None])
+def test_speakers_in_train_and_test_are_said_beside_every_figure(
+    emotone: Any, tones: Path, form: str | None
+) -> None:
+    data = f"folder={tones}"
+    forms = [form] if form else []
+    found = emotone("compare", data, "-f", "tree", *FAST, "--split", "random:test=0.5", *forms)
+    assert found.status == 0
+    assert "train and test share 2 speakers" in found.err
+    assert "text.wav" in found.err  # what was left out is named
+    model = tones.parent / "model.emotone"
+    assert emotone("train", data, "-f", "tree", *FAST, "--no-report", "--split", "none",
+                   "-o", model).status == 0  # fmt: skip
+    tested = emotone("evaluate", model, data, "-j", 1, "--split", "random:test=0.5", *forms)
+    assert "train and test share 2 speakers" in tested.err
+    assert "was trained on tones" in tested.err
 
 
 # -- models

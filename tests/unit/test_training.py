@@ -338,6 +338,15 @@ def test_one_fold_can_be_chosen(corpus: Corpus, recognizer: emotone.Recognizer) 
         evaluate(recognizer, corpus, fold="2", jobs=1)
 
 
+def test_a_split_that_shares_speakers_is_said_of_an_evaluation(
+    corpus: Corpus, recognizer: emotone.Recognizer
+) -> None:
+    shared = evaluate(recognizer, corpus, split="random:test=0.5", jobs=1)
+    assert any("train and test share 6 speakers" in note for note in shared.notes)
+    apart = evaluate(recognizer, corpus, split="speakers:3", jobs=1)
+    assert not any("share" in note for note in apart.notes)
+
+
 def test_answers_are_written_as_tables(
     corpus: Corpus, recognizer: emotone.Recognizer, tmp_path: Path
 ) -> None:

@@ -82,6 +82,10 @@ def compare(
         _write_csv(found)
     else:
         _print(found)
+    if found.dataset.split.warning and not as_json:  # which holds it
+        messages.warning(found.dataset.split.warning)
+    for failure in found.dataset.failures:
+        messages.warning(f"left out: {failure.error}")
     failed = [row for row in found.rows if row.error is not None]
     for row in failed:
         messages.error(f"{row.family}: {row.error}")
@@ -109,8 +113,6 @@ def _print(found: Comparison) -> None:
             f"{row.predict_ms:.3f}",
         )
     output.show(table)
-    if dataset.split.warning:
-        messages.warning(dataset.split.warning)
 
 
 def _write_csv(found: Comparison) -> None:

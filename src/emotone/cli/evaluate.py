@@ -94,6 +94,9 @@ def evaluate(
         figures.write_csv(run.evaluation)
     else:
         _print(run)
+    if not as_json:  # which holds them
+        for note in run.notes:
+            messages.warning(note)
     for failure in run.failures:
         messages.error(str(failure.error))
     if run.failures:
@@ -104,5 +107,3 @@ def _print(run: EvaluationRun) -> None:
     figures.print_headlines(run.model, run.evaluation)
     figures.print_emotions(run.evaluation)
     figures.print_confused(run.evaluation)
-    for note in run.notes:
-        messages.warning(note)
