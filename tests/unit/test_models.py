@@ -127,9 +127,10 @@ def test_the_epoch_loop_is_scikit_learns_fit() -> None:
 
     X, y, _ = clips(("happy", "sad", "angry"), d=4)
     X = (X - X.mean(axis=0)) / X.std(axis=0)
-    ours = build("mlp-300", params={"max_iter": 200, "tol": 1e-2}, seed=9, calibration_folds=0)
-    ours.fit(X, y)
-    theirs = MLPClassifier((300,), alpha=0.01, batch_size=160, max_iter=200, tol=1e-2,
+    # Several batches an epoch, so that the order in which each epoch draws them matters.
+    params = {"max_iter": 200, "tol": 1e-2, "batch_size": 32}
+    ours = build("mlp-300", params=params, seed=9, calibration_folds=0).fit(X, y)
+    theirs = MLPClassifier((300,), alpha=0.01, batch_size=32, max_iter=200, tol=1e-2,
                            random_state=9)  # fmt: skip
     codes = np.array([ours.classes_.tolist().index(label) for label in y.tolist()])
     theirs.fit(X.astype(np.float32), codes)
@@ -283,6 +284,13 @@ def test_weighted_neighbours_survive_a_training_clip_asked_again() -> None:
         ({"family": "knn", "calibration_folds": 1}, "2 folds or more"),
         ({"family": "ensemble", "params": {"members": ["ensemble"]}}, "single families"),
         ({"family": "ensemble", "params": {"forest.n_estimators": 3}}, "no parameter"),
+        ({"family": "ensemble", "params": {"members": []}}, "one member or more"),
+        ({"family": "ensemble", "params": {"members": [["knn"]]}}, "single families"),
+        ({"family": "ensemble", "params": {"mlp.max_iter": 0}}, "'mlp.max_iter' is 0"),
+        ({"family": "mlp", "params": {"max_iter": 2.5}}, "'max_iter' is 2.5"),
+        ({"family": "tree", "params": {"scale": "maybe"}}, "'scale' is 'maybe'"),
+        ({"family": "knn", "params": {"weights": "even"}}, "'weights' is 'even'"),
+        ({"family": "svm-rbf", "params": {"gamma": "auto"}}, "'gamma' is 'auto'"),
     ],
 )
 def test_options_that_make_no_sense(options: dict[str, object], cause: str) -> None:

@@ -255,6 +255,22 @@ _OURS = frozenset(
 """Parameters of scikit-learn's that emotone sets itself or cannot export."""
 
 
+_CHECKED: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "scale": (lambda value: isinstance(value, bool), "Give true or false."),
+    "weights": (lambda value: value in ("uniform", "distance"), "Give uniform or distance."),
+    "gamma": (
+        lambda value: value == "scale" or (_is_number(value) and value > 0),
+        "Give scale or a number above 0; gamma_scale multiplies the former.",
+    ),
+    "max_iter": (lambda value: isinstance(value, int) and value >= 1, "Give a number from 1."),
+}
+"""Parameters that scikit-learn does not see, or sees too late, to refuse."""
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
 def get(name: str) -> Family:
     """The family of a name.
 
@@ -297,8 +313,12 @@ def resolve(family: Family, params: Mapping[str, Any]) -> dict[str, Any]:
         If a parameter does not belong to the family.
     """
     members = params.get("members", family.members)
-    if not isinstance(members, (list, tuple)) or any(get(m).head is None for m in members):
+    if not isinstance(members, (list, tuple)) or any(
+        not isinstance(member, str) or get(member).head is None for member in members
+    ):
         raise UsageError("the members of an ensemble are a list of single families")
+    if family.head is None and not members:
+        raise UsageError("an ensemble has one member or more")
     known = allowed(family, members)
     for name in params:
         if name not in known:
@@ -306,6 +326,9 @@ def resolve(family: Family, params: Mapping[str, Any]) -> dict[str, Any]:
                 f"the family '{family.name}' has no parameter '{name}'",
                 remedy=f"It has {', '.join(sorted(known))}.",
             )
+        check = _CHECKED.get(name.rpartition(".")[2])
+        if check is not None and not check[0](params[name]):
+            raise UsageError(f"the parameter '{name}' is {params[name]!r}", remedy=check[1])
     absent = {f"{name}." for name in family.members if name not in members}
     defaults = {
         name: value for name, value in family.defaults.items() if not name.startswith(tuple(absent))
