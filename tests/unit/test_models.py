@@ -127,10 +127,9 @@ def test_the_epoch_loop_is_scikit_learns_fit() -> None:
 
     X, y, _ = clips(("happy", "sad", "angry"), d=4)
     X = (X - X.mean(axis=0)) / X.std(axis=0)
-    # Several batches an epoch, so that the order in which each epoch draws them matters.
-    params = {"max_iter": 200, "tol": 1e-2, "batch_size": 32}
-    ours = build("mlp-300", params=params, seed=9, calibration_folds=0).fit(X, y)
-    theirs = MLPClassifier((300,), alpha=0.01, batch_size=32, max_iter=200, tol=1e-2,
+    ours = build("mlp-300", params={"max_iter": 200, "tol": 1e-2}, seed=9, calibration_folds=0)
+    ours.fit(X, y)
+    theirs = MLPClassifier((300,), alpha=0.01, batch_size=160, max_iter=200, tol=1e-2,
                            random_state=9)  # fmt: skip
     codes = np.array([ours.classes_.tolist().index(label) for label in y.tolist()])
     theirs.fit(X.astype(np.float32), codes)
@@ -139,6 +138,23 @@ def test_the_epoch_loop_is_scikit_learns_fit() -> None:
     np.testing.assert_allclose(
         ours.scores(X), theirs.predict_proba(X.astype(np.float32)), atol=1e-5
     )
+
+
+def test_every_epoch_draws_the_clips_in_another_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    from sklearn.neural_network import _multilayer_perceptron as sklearns
+
+    orders = []
+    shuffle = sklearns.shuffle
+
+    def listening(index: np.ndarray, random_state: object) -> np.ndarray:
+        orders.append(tuple(shuffle(index, random_state=random_state).tolist()))
+        return np.array(orders[-1])
+
+    monkeypatch.setattr(sklearns, "shuffle", listening)
+    X, y, _ = clips(("happy", "sad"))
+    params = {"max_iter": 5, "batch_size": 32, "hidden_layer_sizes": [4]}
+    build("mlp", params=params, calibration_folds=0).fit(X, y)
+    assert len(orders) == len(set(orders)) == 5
 
 
 def test_watched_clips_change_nothing() -> None:

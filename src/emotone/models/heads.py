@@ -180,6 +180,9 @@ class MLPHead(Head):
                 return
             # Epoch by epoch, as fit() does it, to see the watched loss too. The rule to stop is
             # fit()'s: the training loss no longer falls by tol.
+            # One generator for all epochs: partial_fit would start a seed anew in each, and show
+            # the clips in the same order every time.
+            estimator.random_state = np.random.RandomState(self.seed)
             classes, best, idle = np.unique(y), np.inf, 0
             for _ in range(estimator.max_iter):
                 estimator.partial_fit(single, y, classes=classes)
