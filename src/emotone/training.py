@@ -14,9 +14,11 @@ import numpy.typing as npt
 from emotone import bundle
 from emotone.audio import Preparation
 from emotone.bundle import Card, ModelInput
+from emotone.bundle.card import is_name
 from emotone.corpora import Corpus
 from emotone.dataset import Dataset, prepare
 from emotone.emotions import in_order
+from emotone.errors import UsageError
 from emotone.evaluation import TestedClip, confused_pairs
 from emotone.features import get as get_feature_set
 from emotone.features.cache import FeatureCache
@@ -212,6 +214,12 @@ def train(
     recipe = Recipe(family, params or {}, seed, class_weight, sampling, select, trials)
     recipe.check()
     get_feature_set(features)
+    for what, text in (("name", name), ("version", version)):
+        if not is_name(text):
+            raise UsageError(
+                f"{text!r} cannot be the {what} of a model",
+                remedy="Use up to 80 letters, digits, dots, dashes and underscores.",
+            )
     tell = progress or (lambda event: None)
     dataset = prepare(
         corpus,

@@ -480,6 +480,27 @@ def test_speakers_in_train_and_test_are_said_beside_every_figure(
     assert "was trained on tones" in tested.err
 
 
+def test_a_place_that_cannot_hold_a_bundle_is_refused_before_the_training(
+    emotone: Any, tones: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emotone.training.train", lambda *_, **__: pytest.fail("it trained"))
+    (tones.parent / "notes.txt").touch()
+    taken = tones.parent / "taken.emotone"
+    taken.mkdir()
+    for place in (tones, tones.parent / "notes.txt", taken, tones.parent / "notes.txt" / "m"):
+        done = emotone("train", f"folder={tones}", "-o", place)
+        assert done.status == 1
+        assert str(place) in done.err
+
+
+def test_a_bundle_may_be_called_anything(emotone: Any, tones: Path) -> None:
+    out = tones.parent / "мой model.emotone"
+    done = emotone("train", f"folder={tones}", "-f", "tree", *FAST, "--no-report",
+                   "--split", "none", "-o", out)  # fmt: skip
+    assert done.status == 0, done.err
+    assert emotone("models", "show", out, "--json").json["name"] == "model"
+
+
 # -- models
 
 

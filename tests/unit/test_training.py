@@ -240,6 +240,8 @@ def test_bad_options_are_refused_before_any_work(corpus: Corpus) -> None:
         ({"family": "knn", "params": {"k": 3}}, UsageError),
         ({"family": "knn", "features": "mfcc-of-the-gaps"}, emotone.EmotoneError),
         ({"family": "knn", "split": "by-moonlight"}, SplitError),
+        ({"family": "knn", "name": "my model"}, UsageError),
+        ({"family": "knn", "version": "1/2"}, UsageError),
     ):
         with pytest.raises(error):
             train(corpus, **{"features": FEATURES, **options}, progress=no_work)  # type: ignore[arg-type]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from emotone.bundle.checks import Check, export, verify
     from emotone.bundle.model import Bundle, write
     from emotone.bundle.registry import DEFAULT, Installed, find, installed, user_folder
-    from emotone.bundle.storage import DEFAULT_MAX_BYTES
+    from emotone.bundle.storage import DEFAULT_MAX_BYTES, check_target
 
 # Loaded when first used: one prediction needs the half of it, and waits for all it imports.
 _WHERE = {
@@ -26,7 +26,7 @@ _WHERE = {
     "checks": ("Check", "export", "verify"),
     "registry": ("DEFAULT", "Installed", "find", "installed", "user_folder"),
     "model": ("Bundle", "write"),
-    "storage": ("DEFAULT_MAX_BYTES",),
+    "storage": ("DEFAULT_MAX_BYTES", "check_target"),
 }
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "FileRecord",
     "Installed",
     "ModelInput",
+    "check_target",
     "export",
     "find",
     "installed",

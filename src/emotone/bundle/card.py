@@ -226,6 +226,11 @@ def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
+def is_name(text: str) -> bool:
+    """Whether a text can be the name or the version on a card."""
+    return _NAME.fullmatch(text) is not None
+
+
 class _Reader:
     """Takes the fields out of a JSON object one by one, each by its type."""
 
@@ -246,7 +251,7 @@ class _Reader:
 
     def name(self, key: str) -> str:
         value = self.take(key)
-        if not isinstance(value, str) or not _NAME.fullmatch(value):
+        if not isinstance(value, str) or not is_name(value):
             raise self.refuse(f"{key} must be a short name of letters, digits, '.', '_' and '-'")
         return value
 

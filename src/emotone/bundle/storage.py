@@ -141,6 +141,36 @@ def _check_member(path: Path, member: archive.Member, limit: int) -> None:
         )
 
 
+def check_target(path: Path) -> None:
+    """Refuse a place where `write_files` would find something in the way, before the work is done.
+
+    Raises
+    ------
+    BundleError
+        If something that is no bundle is there, or its folder may not be written to.
+    """
+    path = _absolute(path)
+    if path.suffix == SUFFIX:
+        if path.is_dir():
+            raise _in_the_way(path, "a folder")
+    elif path.exists():
+        if not path.is_dir():
+            raise _in_the_way(path, "a file")
+        if {entry.name for entry in path.iterdir()} - set(NAMES):
+            raise _in_the_way(path, "a folder with other files")
+    there = next(folder for folder in path.parents if folder.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise BundleError(
+            "the bundle cannot be written there",
+            source=path,
+            remedy="Check the folder and its permissions.",
+        )
+
+
+def _absolute(path: Path) -> Path:
+    return Path(os.path.abspath(path))  # noqa: PTH100 -- "." has no name; keeps symbolic links
+
+
 def write_files(path: Path, files: dict[str, bytes]) -> None:
     """Write a bundle in one step: whoever looks sees the old one, or the new one whole.
 
@@ -157,8 +187,9 @@ def write_files(path: Path, files: dict[str, bytes]) -> None:
     BundleError
         If something that is no bundle is in the way, or the place cannot be written.
     """
-    path = Path(os.path.abspath(path))  # noqa: PTH100 -- "." has no name; keeps symbolic links
+    path = _absolute(path)
     try:
+        check_target(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == SUFFIX:
             _write_zip(path, files)
@@ -188,8 +219,6 @@ def _beside(path: Path) -> Iterator[Path]:
 
 
 def _write_zip(path: Path, files: dict[str, bytes]) -> None:
-    if path.is_dir():
-        raise _in_the_way(path, "a folder")
     from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
     with _beside(path) as temporary:
@@ -208,11 +237,6 @@ def _write_zip(path: Path, files: dict[str, bytes]) -> None:
 
 
 def _write_folder(path: Path, files: dict[str, bytes]) -> None:
-    if path.exists():
-        if not path.is_dir():
-            raise _in_the_way(path, "a file")
-        if {entry.name for entry in path.iterdir()} - set(NAMES):
-            raise _in_the_way(path, "a folder with other files")
     with _beside(path) as fresh, _beside(path) as old:
         fresh.mkdir()
         for name in NAMES:

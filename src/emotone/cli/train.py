@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -72,9 +73,11 @@ def train(
           --trim-db 30 --normalize peak -o european.emotone
     """
     from emotone import training
+    from emotone.bundle import check_target
     from emotone.cli import progress
     from emotone.report.files import write_beside
 
+    check_target(out)
     corpus = options.corpus(data, emotions, merge)
     preparation = options.preparation(rate, denoise, band, trim_db, normalize, length)
     with options.feature_cache(cache) as kept, progress.stages() as tell:
@@ -90,7 +93,7 @@ def train(
             sampling="balanced" if balance else None,
             select=options.selection(select),
             trials=search,
-            name=name or out.name.removesuffix(".emotone"),
+            name=name or _name(out),
             cache=kept,
             jobs=jobs,
             progress=tell,
@@ -109,6 +112,12 @@ def train(
     for path in written:
         messages.note(f"Wrote {path}")
     messages.note(f"Next: emotone predict CLIP --model {out}")
+
+
+def _name(out: Path) -> str:
+    """A name for the card, made of that of the bundle."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", out.name.removesuffix(".emotone"))
+    return plain.strip("-._")[:80] or "model"
 
 
 def _print(run: TrainingRun) -> None:
