@@ -30,12 +30,12 @@ Record = dict[str, Any]
 
 
 def read_results(folder: Path = _records.RESULTS) -> list[Record]:
-    """Every record of every result."""
-    return [
-        record
-        for path in sorted(folder.glob("*.json"))
-        for record in json.loads(path.read_text(encoding="utf-8"))
-    ]
+    """Every record of every result; some hold a list of them, some a single one."""
+    found: list[Record] = []
+    for path in sorted(folder.glob("*.json")):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        found += content if isinstance(content, list) else [content]
+    return found
 
 
 def table(header: list[str], rows: Iterable[list[str]]) -> str:
@@ -139,10 +139,24 @@ def speed_section(records: list[Record]) -> str:
     return "\n\n".join(parts)
 
 
+def agreement_section(records: list[Record]) -> str:
+    """The largest difference from librosa of each set."""
+    rows = [
+        [record["features"], f"{record['clips']:,}", f"{max(record['worst'].values()):.1e}"]
+        for record in records
+    ]
+    head = ["set", "clips", "largest difference"]
+    return (
+        "**The same numbers as librosa 0.11**, relative to each group of features in the clip.\n\n"
+        f"{table(head, rows)}\n\nMeasured by `emotone benchmark agreement DIR` on the nine corpora."
+    )
+
+
 SECTIONS = {
     "tutorials": ({"tutorials"}, tutorials_section),
     "emobox": ({"emobox"}, emobox_section),
     "speed": ({"speed", "speed-predict"}, speed_section),
+    "agreement": ({"agreement"}, agreement_section),
 }
 
 
