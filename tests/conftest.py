@@ -11,7 +11,7 @@ REPO = Path(__file__).resolve().parent.parent
 
 
 def corpora_folder() -> Path | None:
-    """The folder of the nine corpora: ``EMOTONE_CORPORA``, else ``../shared/data`` beside the project."""
+    """The folder of the nine corpora: ``EMOTONE_CORPORA``, else ``../shared/data``."""
     folder = Path(os.environ.get("EMOTONE_CORPORA", REPO.parent / "shared" / "data"))
     return folder if (folder / "ravdess").is_dir() else None
 
