@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import warnings
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -9,15 +13,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emotone import splits
+from emotone import audio, features, splits
 from emotone.audio import Preparation
 from emotone.audio.waveform import FloatArray
 from emotone.corpora import Corpus, Utterance
-from emotone.errors import TrainingError
+from emotone.errors import AudioError, EmotoneWarning, TrainingError
 from emotone.features.cache import FeatureCache
 from emotone.features.extraction import extract_many
 from emotone.prediction import Failure
 from emotone.splits import Fold, Split
+
+_PROBED = 100
+"""Clips, spread over the corpus, whose rate is looked at."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +42,7 @@ class Dataset:
     feature_set
         Name of the recipe.
     preparation
-        What was done to each clip first.
+        What was done to each clip first; it names a rate wherever the features depend on it.
     split
         Folds as drawn over the whole corpus, before unreadable clips were left out.
     folds
@@ -89,7 +96,9 @@ def prepare(
     split
         Its spec, see `emotone.splits.make`.
     preparation
-        What is done to each clip first.
+        What is done to each clip first. Where neither it nor the feature set names a rate, the
+        rate is that of most clips: a mel band or a pitch class of a clip at 48 kHz is not that of
+        the same clip at 16 kHz, and a model must hear new clips as it heard these.
     seed
         Of the split, if its spec names none.
     cache, jobs, progress
@@ -103,7 +112,7 @@ def prepare(
         If there is no such feature set, or the split cannot be made.
     """
     drawn = splits.make(corpus.utterances, split, seed=seed)  # before the long work
-    preparation = preparation or Preparation()
+    preparation = _at_one_rate(corpus, feature_set, preparation or Preparation())
     result = extract_many(
         [utterance.path for utterance in corpus.utterances],
         feature_set,
@@ -136,6 +145,28 @@ def prepare(
         failures=tuple(result.failures),
         from_cache=result.from_cache,
     )
+
+
+def _at_one_rate(corpus: Corpus, feature_set: str, preparation: Preparation) -> Preparation:
+    """The preparation with a rate, for a feature set that would work at each clip's own."""
+    if preparation.rate is not None or features.get(feature_set).rate is not None:
+        return preparation
+    rates: Counter[int] = Counter()
+    for path in corpus.paths[:: max(1, len(corpus) // _PROBED)]:
+        with contextlib.suppress(AudioError):  # it is reported when its turn comes
+            rates[audio.probe(path).rate] += 1
+    if not rates:
+        return preparation
+    rate = max(rates, key=lambda rate: (rates[rate], -rate))
+    if len(rates) > 1:
+        others = ", ".join(str(other) for other in sorted(rates) if other != rate)
+        warnings.warn(
+            f"{corpus.root}: most clips are at {rate} Hz and some at {others} Hz; all are brought "
+            f"to {rate} Hz. Name another rate if you want one.",
+            EmotoneWarning,
+            stacklevel=3,
+        )
+    return dataclasses.replace(preparation, rate=rate)
 
 
 def _readable(row: npt.NDArray[np.intp], positions: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:

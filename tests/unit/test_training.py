@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import soxr
 
 import emotone
 from emotone import bundle
+from emotone.audio import Preparation
 from emotone.comparison import compare
 from emotone.corpora import Corpus, Utterance
 from emotone.dataset import Dataset, prepare
@@ -116,6 +118,34 @@ def test_one_fold_keeps_the_model_that_was_tested(corpus: Corpus, tmp_path: Path
         prediction = recognizer.predict(clip.file)
         assert prediction.emotion == clip.predicted
         assert prediction.confidence == pytest.approx(clip.confidence, abs=1e-5)
+
+
+def test_a_model_hears_a_clip_alike_at_any_rate(corpus: Corpus, tmp_path: Path) -> None:
+    path = tmp_path / "m.emotone"
+    train(corpus, family="forest", features="mel20", split="none", jobs=1).save(path)
+    recognizer = emotone.load(path)
+    assert recognizer.card.preparation["rate"] == 16000
+    alike = 0
+    for clip in corpus.paths:
+        samples, rate = soundfile.read(clip, dtype="float32")
+        fast = soxr.resample(samples, rate, 48000)
+        alike += recognizer.predict(clip).emotion == recognizer.predict((fast, 48000)).emotion
+    assert alike >= 70
+
+
+def test_the_rate_of_a_mixed_corpus_is_that_of_most(corpus: Corpus, tmp_path: Path) -> None:
+    samples, _ = soundfile.read(corpus.paths[0])
+    odd = tmp_path / "odd.wav"
+    soundfile.write(odd, samples, 22050)
+    mixed = corpus.with_utterances(
+        (*corpus.utterances, dataclasses.replace(corpus.utterances[0], path=odd))
+    )
+    with pytest.warns(emotone.EmotoneWarning, match="most clips are at 16000 Hz and some at 22050"):
+        found = prepare(mixed, "mel40", "none", jobs=1)
+    assert found.preparation.rate == 16000
+    asked = prepare(mixed, "mel40", "none", preparation=Preparation(rate=8000), jobs=1)
+    assert asked.preparation.rate == 8000
+    assert prepare(mixed, "rich", "none", jobs=1).preparation.rate is None  # it has its own
 
 
 def test_several_folds_quote_the_cross_validation_and_fit_all(corpus: Corpus) -> None:
