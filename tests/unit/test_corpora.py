@@ -249,6 +249,11 @@ def test_a_folder_per_speaker_around_it_is_the_speaker(tmp_path: Path) -> None:
     assert [p.reason for p in corpus.problems] == ["lies in no emotion's folder"]
 
 
+def test_parts_of_a_data_set_are_no_speakers(tmp_path: Path) -> None:
+    plant(tmp_path, "train/happy/a.wav", "Test/happy/b.wav", "val/sad/c.wav")
+    assert [u.speaker for u in corpora.load(tmp_path).utterances] == [None, None, None]
+
+
 def test_folders_of_unknown_emotions_have_to_be_asked_for(tmp_path: Path) -> None:
     plant(tmp_path, "Sarcasm/a.wav", "f/b.wav", "m/c.wav")
     with pytest.raises(CorpusError, match="NAME=FOLDER"):

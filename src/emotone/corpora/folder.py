@@ -8,6 +8,11 @@ from pathlib import Path, PurePosixPath
 from emotone import emotions
 from emotone.corpora.utterance import Corpus, Problem, Utterance
 
+_NO_SPEAKERS = frozenset(
+    "train training test testing val valid validation dev eval evaluation audio data wav".split()
+)
+"""Folders around the emotions that are parts of a data set, not people."""
+
 _NUMBERED = re.compile(r"^\d+[\s_.-]*(?=\D)")
 
 
@@ -31,7 +36,7 @@ def read(root: Path, files: list[PurePosixPath], *, name: str | None = None) -> 
     """Read a folder per emotion.
 
     The emotion is the innermost folder named after a known one. A single folder around it is the
-    speaker. Where no folder of a file is known, its first folder is taken as an emotion of its own,
+    speaker, unless it is called ``train``, ``test`` or the like. Where no folder of a file is known, its first folder is taken as an emotion of its own,
     in lower case.
 
     Parameters
@@ -59,7 +64,9 @@ def read(root: Path, files: list[PurePosixPath], *, name: str | None = None) -> 
                 emotion=emotion_of(label) or emotions.canonical(label),
                 corpus=name,
                 label=label,
-                speaker=folders[0] if place == 1 else None,
+                speaker=folders[0]
+                if place == 1 and folders[0].lower() not in _NO_SPEAKERS
+                else None,
             )
         )
     return Corpus(name, root, tuple(utterances), tuple(problems))
