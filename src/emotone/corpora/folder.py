@@ -8,8 +8,8 @@ from pathlib import Path, PurePosixPath
 from emotone import emotions
 from emotone.corpora.utterance import Corpus, Problem, Utterance
 
-_NO_SPEAKERS = frozenset(
-    "train training test testing val valid validation dev eval evaluation audio data wav".split()
+_NO_SPEAKERS = re.compile(
+    "train(ing)?|test(ing)?|val(id(ation)?)?|dev|eval(uation)?|audio|data|wav", re.IGNORECASE
 )
 """Folders around the emotions that are parts of a data set, not people."""
 
@@ -36,8 +36,8 @@ def read(root: Path, files: list[PurePosixPath], *, name: str | None = None) -> 
     """Read a folder per emotion.
 
     The emotion is the innermost folder named after a known one. A single folder around it is the
-    speaker, unless it is called ``train``, ``test`` or the like. Where no folder of a file is known, its first folder is taken as an emotion of its own,
-    in lower case.
+    speaker, unless it is called ``train``, ``test`` or the like. Where no folder of a file is known,
+    its first folder is taken as an emotion of its own, in lower case.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def read(root: Path, files: list[PurePosixPath], *, name: str | None = None) -> 
                 corpus=name,
                 label=label,
                 speaker=folders[0]
-                if place == 1 and folders[0].lower() not in _NO_SPEAKERS
+                if place == 1 and not _NO_SPEAKERS.fullmatch(folders[0])
                 else None,
             )
         )
