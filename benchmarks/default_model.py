@@ -30,6 +30,7 @@ PREPARATION = Preparation(rate=16_000, trim_db=40.0, normalize="peak")
 
 PARAMS = {
     "members": ["svm-linear", "logistic", "mlp"],
+    "logistic.max_iter": 60,
     "mlp.hidden_layer_sizes": [128, 64],
     "mlp.alpha": 2.0,
     "mlp.batch_size": 64,

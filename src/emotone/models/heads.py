@@ -129,7 +129,7 @@ class LogisticHead(Head):
 
     def fit(self, X: FloatMatrix, y: IntArray, watch: Watch | None = None) -> None:
         self._scale_strength(X)
-        super().fit(X, y)
+        super().fit(X.astype(np.float32), y)  # what the features are; half the time
 
     def logits(self, X: FloatMatrix) -> FloatMatrix:
         return X @ self._weights() + self._bias()
