@@ -251,7 +251,7 @@ def write_predictions(tested: Iterable[TestedClip], path: str | Path) -> None:
         The answers.
     path
         ``.csv`` (a column ``score_EMOTION`` per emotion, empty where a fold's model did not know
-        it) or ``.jsonl`` (one object per line).
+        it) or ``.jsonl`` (one object per line). Its folder is made if need be.
 
     Raises
     ------
@@ -259,16 +259,13 @@ def write_predictions(tested: Iterable[TestedClip], path: str | Path) -> None:
         If the name ends otherwise.
     """
     path = Path(path)
+    check_predictions_path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
     rows = [clip.to_dict() for clip in tested]
     if path.suffix == ".jsonl":
         lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         path.write_text("".join(lines), encoding="utf-8")
         return
-    if path.suffix != ".csv":
-        raise UsageError(
-            f"predictions are written as .csv or .jsonl, not {path.suffix or 'without a suffix'}",
-            source=path,
-        )
     names = in_order({name for row in rows for name in row["scores"]})
     head = ["file", "corpus", "speaker", "fold", "true", "predicted", "confidence"]
     with path.open("w", encoding="utf-8", newline="") as file:
@@ -277,6 +274,15 @@ def write_predictions(tested: Iterable[TestedClip], path: str | Path) -> None:
         for row in rows:
             scores = [row["scores"].get(name, "") for name in names]
             writer.writerow([*(row[column] for column in head), *scores])
+
+
+def check_predictions_path(path: Path) -> None:
+    """Refuse a path that `write_predictions` would, before the work is done."""
+    if path.suffix not in (".csv", ".jsonl"):
+        raise UsageError(
+            f"predictions are written as .csv or .jsonl, not {path.suffix or 'without a suffix'}",
+            source=path,
+        )
 
 
 def _chosen(

@@ -480,6 +480,15 @@ def test_speakers_in_train_and_test_are_said_beside_every_figure(
     assert "was trained on tones" in tested.err
 
 
+def test_answers_that_cannot_be_written_are_refused_before_the_work(
+    emotone: Any, toy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emotone.evaluation.evaluate", lambda *_, **__: pytest.fail("it tested"))
+    done = emotone("evaluate", toy, EXAMPLES, "--predictions", "answers.txt")
+    assert done.status == 2
+    assert ".csv or .jsonl" in done.err
+
+
 def test_a_place_that_cannot_hold_a_bundle_is_refused_before_the_training(
     emotone: Any, tones: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

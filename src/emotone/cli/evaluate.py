@@ -66,10 +66,12 @@ def evaluate(
     output.only_one(json=as_json, csv=as_csv)
     output.only_one(split=split is not None, folds=folds is not None)
     from emotone.cli import progress
+    from emotone.evaluation import check_predictions_path, write_predictions
     from emotone.evaluation import evaluate as test
-    from emotone.evaluation import write_predictions
     from emotone.recognizer import load
 
+    if predictions is not None:
+        check_predictions_path(predictions)
     recognizer = load(model)
     corpus = options.corpus(data, emotions, merge)
     with options.feature_cache(cache) as kept, progress.bar("Extracting", "clips") as report:

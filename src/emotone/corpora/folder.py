@@ -36,8 +36,8 @@ def read(root: Path, files: list[PurePosixPath], *, name: str | None = None) -> 
     """Read a folder per emotion.
 
     The emotion is the innermost folder named after a known one. A single folder around it is the
-    speaker, unless it is called ``train``, ``test`` or the like. Where no folder of a file is known,
-    its first folder is taken as an emotion of its own, in lower case.
+    speaker, unless it is called ``train``, ``test`` or the like. Where no folder of a file is
+    known, its first folder is taken as an emotion of its own, in lower case.
 
     Parameters
     ----------
