@@ -1,7 +1,9 @@
 """The classical recipe whose figures the README quotes, the same for every corpus and task.
 
 It was chosen by cross-validation inside training parts alone: of EmoBox fold 1 (RAVDESS by speaker,
-EmoDB, TurEV-DB, URDU) and of the two random RAVDESS splits. No test clip took part.
+EmoDB, TurEV-DB, URDU) and of the two random RAVDESS splits. So the test clips of the corpora with
+one fold took no part; those of the other folds of RAVDESS and EmoDB are training clips of fold 1,
+and the tasks on RAVDESS share its clips. A choice of its own in every fold is `--search`.
 """
 
 from __future__ import annotations
