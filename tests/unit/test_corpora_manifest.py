@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from pathlib import Path
 
@@ -145,9 +143,11 @@ def test_no_table_crashes_the_reader(
     tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]]
 ) -> None:
     folder = tmp_path_factory.mktemp("m")
-    out = io.StringIO()
-    csv.writer(out).writerows([["path", "emotion", "gender"], *rows])
-    (folder / "m.csv").write_text(out.getvalue(), encoding="utf-8", errors="replace", newline="")
+    # Written by hand: the csv module of Python 3.10 will not write a NUL.
+    quoted = (",".join('"' + cell.replace('"', '""') + '"' for cell in row) for row in rows)
+    text = "\r\n".join(["path,emotion,gender", *quoted])
+    with (folder / "m.csv").open("w", encoding="utf-8", errors="replace", newline="") as file:
+        file.write(text)
     (folder / "m.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
     for name in ("m.csv", "m.jsonl"):
         try:
