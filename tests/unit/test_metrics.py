@@ -180,3 +180,17 @@ def test_three_thousand_clips_take_under_a_second() -> None:
 def test_bad_input_is_refused(truth: list[object], scores: object, cause: str) -> None:
     with pytest.raises(UsageError, match=cause):
         metrics(truth, scores, ["sad", "happy"])
+
+
+def test_the_interval_of_the_calibration_error_holds_the_error_itself() -> None:
+    """Resampling alone raises the error; without a correction the interval lies above it."""
+    inside = 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        scores = rng.dirichlet(np.ones(4) * 0.7, size=150)
+        truth = [rng.choice(4, p=row) for row in scores]
+        found = metrics(truth, scores, ["a", "b", "c", "d"], bootstrap=200).ece
+        assert found.ci95 is not None
+        inside += found.ci95[0] <= found.value <= found.ci95[1]
+        assert found.ci95[0] >= 0
+    assert inside == 20
