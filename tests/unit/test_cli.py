@@ -469,15 +469,37 @@ def test_speakers_in_train_and_test_are_said_beside_every_figure(
     data = f"folder={tones}"
     forms = [form] if form else []
     found = emotone("compare", data, "-f", "tree", *FAST, "--split", "random:test=0.5", *forms)
-    assert found.status == 0
+    assert found.status == 1  # since something was left out
     assert "train and test share 2 speakers" in found.err
     assert "text.wav" in found.err  # what was left out is named
     model = tones.parent / "model.emotone"
     assert emotone("train", data, "-f", "tree", *FAST, "--no-report", "--split", "none",
-                   "-o", model).status == 0  # fmt: skip
+                   "-o", model).status == 1  # fmt: skip
     tested = emotone("evaluate", model, data, "-j", 1, "--split", "random:test=0.5", *forms)
     assert "train and test share 2 speakers" in tested.err
     assert "was trained on tones" in tested.err
+
+
+@pytest.mark.parametrize(
+    ("words", "out"),
+    [
+        (("train", "-f", "tree", "--no-report", "--split", "none"), "out.emotone"),
+        (("compare", "-f", "tree", "--split", "random:test=0.5"), None),
+        (("plot", "features"), "out.png"),
+        (("plot", "map", "--pca"), "out.png"),
+    ],
+)
+@pytest.mark.parametrize("broken", [True, False])
+def test_what_was_left_out_makes_status_1_after_all_else_is_done(
+    emotone: Any, tones: Path, words: tuple[str, ...], out: str | None, broken: bool
+) -> None:
+    if not broken:
+        (tones / "ann" / "sad" / "text.wav").unlink()
+    written = [] if out is None else ["-o", tones.parent / out]
+    done = emotone(*words, f"folder={tones}", *FAST, *written)
+    assert done.status == int(broken), done.err
+    assert ("warning: left out: " in done.err) == ("text.wav" in done.err) == broken
+    assert out is None or (tones.parent / out).exists()
 
 
 def test_answers_that_cannot_be_written_are_refused_before_the_work(
@@ -503,6 +525,7 @@ def test_a_place_that_cannot_hold_a_bundle_is_refused_before_the_training(
 
 
 def test_a_bundle_may_be_called_anything(emotone: Any, tones: Path) -> None:
+    (tones / "ann" / "sad" / "text.wav").unlink()
     out = tones.parent / "мой model.emotone"
     done = emotone("train", f"folder={tones}", "-f", "tree", *FAST, "--no-report",
                    "--split", "none", "-o", out)  # fmt: skip

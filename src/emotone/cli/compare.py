@@ -47,7 +47,8 @@ def compare(
     """Train families under the same folds and show them side by side.
 
     Each figure has its bootstrap 95 % interval. Times are per fold for the
-    training, and per clip, from its features, for the prediction.
+    training, and per clip, from its features, for the prediction. The exit
+    status is 1 where a family failed or a clip could not be read.
 
     Examples:
       emotone compare emodb/ --families svm-rbf,mlp,forest
@@ -84,12 +85,11 @@ def compare(
         _print(found)
     if found.dataset.split.warning and not as_json:  # which holds it
         messages.warning(found.dataset.split.warning)
-    for failure in found.dataset.failures:
-        messages.warning(f"left out: {failure.error}")
+    messages.left_out(found.dataset.failures)
     failed = [row for row in found.rows if row.error is not None]
     for row in failed:
         messages.error(f"{row.family}: {row.error}")
-    if failed:
+    if failed or found.dataset.failures:
         raise typer.Exit(1)
 
 

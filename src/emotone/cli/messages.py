@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from emotone.prediction import Failure
 
 _RED, _YELLOW, _DIM = "31", "33", "2"
 
@@ -28,6 +33,12 @@ def error(text: str) -> None:
 def warning(text: str) -> None:
     """Print ``warning: text``."""
     print(_paint(f"warning: {text}", _YELLOW), file=sys.stderr)
+
+
+def left_out(failures: Iterable[Failure]) -> None:
+    """Name the clips that could not be read and were left out."""
+    for failure in failures:
+        warning(f"left out: {failure.error}")
 
 
 def note(text: str) -> None:

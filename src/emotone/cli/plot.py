@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from emotone.audio import Waveform
-    from emotone.audio.waveform import FloatArray
     from emotone.corpora import Corpus
+    from emotone.features.extraction import ExtractionResult
     from emotone.metrics import Evaluation
 
 app = typer.Typer(
@@ -144,9 +144,9 @@ def features(
     from emotone import plots
     from emotone.features import get
 
-    matrix, said = _extracted(options.corpus(data, emotions, merge), feature_set, jobs, cache)
+    found, said = _extracted(options.corpus(data, emotions, merge), feature_set, jobs, cache)
     figure = plots.feature_distributions(
-        matrix,
+        found.matrix,
         get(feature_set).names,
         said,
         which=int(which) if which.isdecimal() else options.names(which) or [],
@@ -154,6 +154,8 @@ def features(
         title=title,
     )
     _save(figure, out)
+    if found.failures:
+        raise typer.Exit(1)
 
 
 @app.command("map", no_args_is_help=True)
@@ -179,9 +181,11 @@ def embedding_map(
     """
     from emotone import plots
 
-    matrix, said = _extracted(options.corpus(data, emotions, merge), feature_set, jobs, cache)
+    found, said = _extracted(options.corpus(data, emotions, merge), feature_set, jobs, cache)
     method: Any = "pca" if pca else "tsne"
-    _save(plots.embedding_map(matrix, said, method=method, seed=seed, title=title), out)
+    _save(plots.embedding_map(found.matrix, said, method=method, seed=seed, title=title), out)
+    if found.failures:
+        raise typer.Exit(1)
 
 
 @app.command(no_args_is_help=True)
@@ -252,17 +256,17 @@ def _save(figure: Figure, out: Path) -> None:
 
 def _extracted(
     corpus: Corpus, feature_set: str, jobs: int | None, cache: bool
-) -> tuple[FloatArray, list[str]]:
+) -> tuple[ExtractionResult, list[str]]:
+    """The features of a corpus's clips, and the emotion of each row; names what cannot be read."""
     from emotone.cli import progress
     from emotone.features.extraction import extract_many
 
     with options.feature_cache(cache) as kept, progress.bar("Extracting", "clips") as report:
         found = extract_many(corpus.paths, feature_set, cache=kept, jobs=jobs, progress=report)
-    for failure in found.failures:
-        messages.warning(f"left out: {failure.error}")
+    messages.left_out(found.failures)
     if not found.ok:
         raise UsageError("none of the clips can be read", source=corpus.root)
-    return found.matrix, [corpus.labels[index] for index in found.ok]
+    return found, [corpus.labels[index] for index in found.ok]
 
 
 def _json_object(path: Path) -> dict[str, Any]:

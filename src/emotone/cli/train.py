@@ -65,6 +65,8 @@ def train(
     file:folds.csv, none. With several folds the model in the bundle is
     fitted to all clips, and the figures are those of the folds.
 
+    Clips that cannot be read are left out; then the exit status is 1.
+
     Examples:
       emotone train ravdess/ -o mine.emotone
       emotone train ravdess/ -f mlp-300 --emotions calm,happy,fearful,disgust \
@@ -104,14 +106,15 @@ def train(
         output.write_json({**run.to_dict(), "bundle": str(out), "written": [*map(str, written)]})
     else:
         _print(run)
-    for failure in run.failures:
-        messages.warning(f"left out: {failure.error}")
+    messages.left_out(run.failures)
     if run.warning:
         messages.warning(run.warning)
     messages.note(f"Wrote {out}")
     for path in written:
         messages.note(f"Wrote {path}")
     messages.note(f"Next: emotone predict CLIP --model {out}")
+    if run.failures:
+        raise typer.Exit(1)
 
 
 def _name(out: Path) -> str:
