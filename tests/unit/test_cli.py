@@ -480,6 +480,30 @@ def test_speakers_in_train_and_test_are_said_beside_every_figure(
     assert "was trained on tones" in tested.err
 
 
+def test_compare_shows_every_figure_with_its_interval_in_80_columns(
+    emotone: Any, tones: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("compare", f"folder={tones}", "-f", "tree,mlp-200-200-100-50", *FAST,
+             "--split", "random:test=0.5")  # fmt: skip
+    rows = emotone(*words, "--json").json["rows"]
+    table = emotone(*words).out
+    monkeypatch.setattr("emotone.cli.output._UNBOUNDED", 80)
+    narrow = emotone(*words).out
+    assert max(map(len, narrow.splitlines())) <= 80
+    assert re.findall(r"[\d.]+–[\d.]+", narrow) == re.findall(r"[\d.]+–[\d.]+", table)
+    flat = {row["family"]: row for row in csv.DictReader(io.StringIO(emotone(*words, "--csv").out))}
+    assert set(flat) == {"tree", "mlp-200-200-100-50"}
+    for row in rows:
+        shown = re.search(rf"^ *{row['family']} +(.*)\n +(.*)$", table, re.MULTILINE)
+        for at, name in enumerate(("ua", "wa", "f1")):
+            low, high = row["ci95" if name == "ua" else f"{name}_ci95"]
+            assert low <= row[name] <= high
+            assert shown.group(1).split()[at] == f"{100 * row[name]:.1f}"
+            assert shown.group(2).split()[at] == f"{100 * low:.1f}–{100 * high:.1f}"
+            written = [float(flat[row["family"]][f"{name}{end}"]) for end in ("", "_low", "_high")]
+            assert written == pytest.approx([row[name], low, high], abs=1e-6)
+
+
 @pytest.mark.parametrize(
     ("words", "out"),
     [

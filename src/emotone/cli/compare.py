@@ -10,6 +10,7 @@ from emotone.cli import figures, messages, options, output
 
 if TYPE_CHECKING:
     from emotone.comparison import Comparison
+    from emotone.metrics import Estimate
 
 app = typer.Typer(add_completion=False)
 
@@ -46,7 +47,7 @@ def compare(
 ) -> None:
     """Train families under the same folds and show them side by side.
 
-    Each figure has its bootstrap 95 % interval. Times are per fold for the
+    Each figure has its bootstrap 95 % interval below it. Times are per fold for the
     training, and per clip, from its features, for the prediction. The exit
     status is 1 where a family failed or a clip could not be read.
 
@@ -97,7 +98,7 @@ def _print(found: Comparison) -> None:
     dataset = found.dataset
     clips = output.counted(len(dataset.utterances), "clip")
     output.show(f"[bold]{dataset.feature_set}[/] on {clips}, split {dataset.split.spec}")
-    numbers = ["UA %", "95 %", "WA %", "F1 %", "Train s", "Predict ms"]
+    numbers = ["UA %", "WA %", "F1 %", "Train s", "ms/clip"]
     table = output.table("Family", *numbers, numbers=numbers)
     for row in found.rows:
         if row.evaluation is None:
@@ -105,26 +106,29 @@ def _print(found: Comparison) -> None:
             continue
         table.add_row(
             row.family,
-            figures.value(row.evaluation.ua),
-            f"[dim]{figures.interval(row.evaluation.ua)}[/]",
-            figures.value(row.evaluation.wa),
-            figures.value(row.evaluation.f1),
+            *(_over_interval(getattr(row.evaluation, name)) for name in ("ua", "wa", "f1")),
             f"{row.train_s:,.2f}",
             f"{row.predict_ms:.3f}",
         )
     output.show(table)
 
 
+def _over_interval(estimate: Estimate) -> str:
+    """A figure with its interval below it: side by side, three would not fit 80 columns."""
+    return f"{figures.value(estimate)}\n[dim]{figures.interval(estimate, between='–')}[/]"
+
+
 def _write_csv(found: Comparison) -> None:
-    header = ["family", "ua", "ua_low", "ua_high", "wa", "f1", "log_loss", "ece"]
+    from emotone.metrics import HEADLINES
+
+    header = [f"{name}{end}" for name in HEADLINES for end in ("", "_low", "_high")]
     rows: list[list[object]] = []
     for row in found.rows:
-        each = row.evaluation
-        if each is None:
-            rows.append([row.family, *[""] * 7, "", "", row.error])
+        if row.evaluation is None:
+            rows.append([row.family, *[""] * (len(header) + 2), row.error])
             continue
-        low, high = each.ua.ci95 or ("", "")
-        values = [each.ua.value, low, high, each.wa.value, each.f1.value, each.log_loss.value]
-        times = [round(row.train_s, 4), round(row.predict_ms, 4)]
-        rows.append([row.family, *values, each.ece.value, *times, ""])
-    output.write_csv([*header, "train_s", "predict_ms", "error"], rows)
+        values = [
+            cell for name in HEADLINES for cell in figures.cells(getattr(row.evaluation, name))
+        ]
+        rows.append([row.family, *values, round(row.train_s, 4), round(row.predict_ms, 4), ""])
+    output.write_csv(["family", *header, "train_s", "predict_ms", "error"], rows)

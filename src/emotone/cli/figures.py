@@ -26,14 +26,22 @@ def value(estimate: Estimate, *, in_percent: bool = True) -> str:
     return f"{estimate.value:.3f}"
 
 
-def interval(estimate: Estimate, *, in_percent: bool = True) -> str:
-    """``70.2 to 75.9``; empty without a bootstrap."""
+def interval(estimate: Estimate, *, in_percent: bool = True, between: str = " to ") -> str:
+    """``70.2 to 75.9``, or with something else between the ends; empty without a bootstrap."""
     if estimate.ci95 is None:
         return ""
     low, high = estimate.ci95
     if in_percent:
-        return f"{100 * low:.1f} to {100 * high:.1f}"
-    return f"{low:.3f} to {high:.3f}"
+        return f"{100 * low:.1f}{between}{100 * high:.1f}"
+    return f"{low:.3f}{between}{high:.3f}"
+
+
+def cells(estimate: Estimate) -> list[object]:
+    """Value, low and high for CSV, each empty where there is none."""
+    if estimate.value != estimate.value:
+        return ["", "", ""]
+    low, high = estimate.ci95 or ("", "")
+    return [round(estimate.value, 6), low, high]
 
 
 def print_headlines(title: str, evaluation: Evaluation) -> None:
@@ -95,13 +103,6 @@ def print_confused(evaluation: Evaluation, count: int = 3) -> None:
 
 def write_csv(evaluation: Evaluation) -> None:
     """Every figure as a row: figure, emotion, value, low, high."""
-
-    def cells(estimate: Estimate) -> list[object]:
-        if estimate.value != estimate.value:
-            return ["", "", ""]
-        low, high = estimate.ci95 or ("", "")
-        return [round(estimate.value, 6), low, high]
-
     rows: list[list[object]] = [
         [attribute, "", *cells(getattr(evaluation, attribute))] for _, attribute, _, _ in _HEADLINES
     ]
