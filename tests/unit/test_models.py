@@ -10,8 +10,8 @@ import pytest
 from emotone.errors import TrainingError, UsageError
 from emotone.models import FAMILIES, Classifier, build
 from emotone.models.calibration import fit_temperature, softmax
-from emotone.models.heads import SVMHead
 from emotone.models.search import search
+from emotone.models.svm import SVMHead
 
 SMALL = {
     "forest": {"n_estimators": 20},

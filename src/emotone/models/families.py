@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from emotone.errors import MissingExtraError, UsageError
-from emotone.models import heads
+from emotone.models import heads, svm
 
 if TYPE_CHECKING:
     import optuna
@@ -150,14 +150,14 @@ _ALL = (
     Family(
         "svm-rbf",
         "a support vector machine with a Gaussian kernel",
-        heads.GaussianSVMHead,
+        svm.GaussianSVMHead,
         {"C": 10.0},
         _svm_rbf_space,
     ),
     Family(
         "svm-linear",
         "a linear support vector machine; strong on thousands of features",
-        heads.LinearSVMHead,
+        svm.LinearSVMHead,
         {"C": "scale"},
         _linear_space,
     ),
@@ -297,9 +297,9 @@ def allowed(family: Family, members: Sequence[str] = ()) -> list[str]:
     except ImportError as error:
         raise MissingExtraError("training a model", "train") from error
     names = [name for name in inspect.signature(estimator).parameters if name not in _OURS]
-    if family.head is heads.LinearSVMHead:
+    if family.head is svm.LinearSVMHead:
         names.remove("gamma")
-    if family.head is heads.GaussianSVMHead:
+    if family.head is svm.GaussianSVMHead:
         names.append("gamma_scale")
     return ["scale", *names]
 
