@@ -307,11 +307,29 @@ def test_weighted_neighbours_survive_a_training_clip_asked_again() -> None:
         ({"family": "tree", "params": {"scale": "maybe"}}, "'scale' is 'maybe'"),
         ({"family": "knn", "params": {"weights": "even"}}, "'weights' is 'even'"),
         ({"family": "svm-rbf", "params": {"gamma": "auto"}}, "'gamma' is 'auto'"),
+        ({"family": "svm-rbf", "params": {"gamma_scale": "wide"}}, "'gamma_scale' is 'wide'"),
+        (
+            {"family": "svm-rbf", "params": {"gamma": 0.01, "gamma_scale": 2}},
+            "'gamma_scale' multiplies the natural gamma",
+        ),
+        (
+            {"family": "ensemble", "params": {"svm-rbf.gamma": 0.1, "svm-rbf.gamma_scale": 2}},
+            "'svm-rbf.gamma_scale' multiplies",
+        ),
     ],
 )
 def test_options_that_make_no_sense(options: dict[str, object], cause: str) -> None:
     with pytest.raises(UsageError, match=cause):
         build(**options)  # type: ignore[arg-type]
+
+
+def test_a_gamma_takes_the_place_of_the_scale_that_an_ensemble_has_by_default() -> None:
+    X, y, _ = clips(("happy", "sad"))
+    params = {"members": ["svm-rbf"], "svm-rbf.gamma": 0.05, "svm-rbf.C": 1.0}
+    chosen = build("ensemble", params=params, calibration_folds=0).fit(X, y)
+    alone = build("svm-rbf", params={"gamma": 0.05, "C": 1.0}, calibration_folds=0).fit(X, y)
+    np.testing.assert_allclose(chosen.scores(X), alone.scores(X), atol=0.01)
+    assert build("svm-rbf", params={"gamma": "scale", "gamma_scale": 2}).params["gamma_scale"] == 2
 
 
 def test_data_that_cannot_be_learned_from() -> None:

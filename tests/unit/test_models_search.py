@@ -25,6 +25,8 @@ def test_it_improves_on_bad_parameters(ring: tuple[np.ndarray, np.ndarray, list[
         *ring, "knn", trials=4, params={"n_neighbors": 100}, progress=lambda *at: seen.append(at)
     )
     assert found.params["n_neighbors"] == 100  # what the caller fixes stays
+    wide = search(*ring, "svm-rbf", trials=1, params={"gamma": 0.5})
+    assert wide.trials[1].params.keys() == {"C", "gamma"}  # and rules out what it excludes
     free = search(*ring, "svm-rbf", trials=5)
     assert free.ua >= free.trials[0].ua
     assert free.trials[0].params == {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -259,16 +260,18 @@ _CHECKED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "scale": (lambda value: isinstance(value, bool), "Give true or false."),
     "weights": (lambda value: value in ("uniform", "distance"), "Give uniform or distance."),
     "gamma": (
-        lambda value: value == "scale" or (_is_number(value) and value > 0),
+        lambda value: value == "scale" or _is_above_zero(value),
         "Give scale or a number above 0; gamma_scale multiplies the former.",
     ),
+    "gamma_scale": (lambda value: _is_above_zero(value), "Give a number above 0."),
     "max_iter": (lambda value: isinstance(value, int) and value >= 1, "Give a number from 1."),
 }
 """Parameters that scikit-learn does not see, or sees too late, to refuse."""
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def _is_above_zero(value: Any) -> bool:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and 0 < value < math.inf
 
 
 def get(name: str) -> Family:
@@ -310,7 +313,7 @@ def resolve(family: Family, params: Mapping[str, Any]) -> dict[str, Any]:
     Raises
     ------
     UsageError
-        If a parameter does not belong to the family.
+        If a parameter does not belong to the family, or two contradict each other.
     """
     members = params.get("members", family.members)
     if not isinstance(members, (list, tuple)) or any(
@@ -329,8 +332,28 @@ def resolve(family: Family, params: Mapping[str, Any]) -> dict[str, Any]:
         check = _CHECKED.get(name.rpartition(".")[2])
         if check is not None and not check[0](params[name]):
             raise UsageError(f"the parameter '{name}' is {params[name]!r}", remedy=check[1])
+    for name in _ruled_out(params) & set(params):
+        raise UsageError(
+            f"'{name}' multiplies the natural gamma, and another gamma is given beside it",
+            remedy=f"Give one of them: {name.removesuffix('_scale')} or {name}.",
+        )
     absent = {f"{name}." for name in family.members if name not in members}
     defaults = {
         name: value for name, value in family.defaults.items() if not name.startswith(tuple(absent))
     }
-    return {**defaults, **params}
+    return override(defaults, params)
+
+
+def override(values: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of parameters with others over them; what these leave no room for is dropped."""
+    ruled_out = _ruled_out(params)
+    return {name: values[name] for name in values if name not in ruled_out} | dict(params)
+
+
+def _ruled_out(params: Mapping[str, Any]) -> set[str]:
+    """Every gamma_scale whose gamma is a number: there is nothing for it to multiply."""
+    return {
+        f"{name}_scale"
+        for name, value in params.items()
+        if name.rpartition(".")[2] == "gamma" and value != "scale"
+    }

@@ -139,7 +139,7 @@ def search(
         drawn = space(trial)
         if "members" in fixed:  # the space speaks of the default members
             drawn = {k: v for k, v in drawn.items() if k.split(".")[0] in fixed["members"]}
-        return attempt({**drawn, **fixed})
+        return attempt(families.override(drawn, fixed))
 
     attempt(fixed)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
