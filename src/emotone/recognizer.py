@@ -23,7 +23,7 @@ from emotone.audio.sources import Source, source_name
 from emotone.audio.waveform import FloatArray, Waveform
 from emotone.bundle.model import Bundle
 from emotone.bundle.registry import find
-from emotone.bundle.storage import DEFAULT_MAX_BYTES
+from emotone.bundle.storage import DEFAULT_MAX_BYTES, REMEDY
 from emotone.errors import AudioError, BundleError, EmotoneError, FeatureError, UsageError
 from emotone.features.job import Job, as_error, cores
 from emotone.prediction import UNCERTAIN, Failure, Prediction
@@ -38,8 +38,6 @@ Progress = Callable[[int, int], None]
 
 _WAITING_PER_JOB = 4
 """Clips in work or answered ahead of the reader, per thread."""
-
-_AGAIN = "Get the bundle again from where it came from, or train it again."
 
 
 def load(
@@ -291,7 +289,7 @@ class Recognizer:
         if self._session is None:
             with self._loading:
                 if self._session is None and self._bundle is not None:
-                    self._session = self._load(self._bundle.model_bytes())
+                    self._session = self._load(self._bundle.model)
                     self._bundle = None  # the session has its own copy
         if self._session is None:
             raise self._refuse("the model was not loaded")
@@ -322,7 +320,7 @@ class Recognizer:
         return session
 
     def _refuse(self, cause: str) -> BundleError:
-        return BundleError(cause, source=self._source, remedy=_AGAIN)
+        return BundleError(cause, source=self._source, remedy=REMEDY)
 
 
 def verify(path: str | Path, *, max_bytes: int = DEFAULT_MAX_BYTES) -> list[Check]:
@@ -354,7 +352,7 @@ def _trial(bundle: Bundle) -> str:
     scores = recognizer.scores(rows)
     if scores.min() < 0 or abs(scores.sum(axis=1) - 1).max() > 1e-3:
         raise BundleError(
-            "the scores of the model are not probabilities", source=bundle.path, remedy=_AGAIN
+            "the scores of the model are not probabilities", source=bundle.path, remedy=REMEDY
         )
     return f"{len(rows)} random rows in, {scores.shape[1]} probabilities each out"
 

@@ -60,7 +60,7 @@ def refused(path: Path, match: str, **options: Any) -> BundleError:
 def test_what_is_written_is_what_is_read(written: Path) -> None:
     opened = Bundle.open(written)
     expected = bundles.card()
-    assert opened.model_bytes() == bundles.random_model(13)
+    assert opened.model == bundles.random_model(13)
     assert opened.card.to_dict() | {"files": {}, "emotone_version": None} == expected.to_dict()
     assert opened.card.files["model.onnx"].bytes == len(opened.model)
     assert opened.card.model == "test@1.0"

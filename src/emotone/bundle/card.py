@@ -15,6 +15,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from emotone.bundle.storage import REMEDY
 from emotone.errors import BundleError
 
 FORMAT_VERSION = 1
@@ -177,7 +178,7 @@ class Card:
             values = json.loads(data.decode(), parse_constant=_refuse_constant)
         except (ValueError, RecursionError) as error:
             raise BundleError(
-                f"card.json is not valid JSON ({error})", source=source, remedy=_REMEDY
+                f"card.json is not valid JSON ({error})", source=source, remedy=REMEDY
             ) from error
         return cls.from_dict(values, source=source)
 
@@ -215,9 +216,6 @@ class Card:
         return card
 
 
-_REMEDY = "Get the bundle again from where it came from, or train it again."
-
-
 def _refuse_constant(text: str) -> None:
     raise ValueError(f"{text} is not a JSON number")
 
@@ -242,7 +240,7 @@ class _Reader:
         self.values = dict(values)
 
     def refuse(self, cause: str) -> BundleError:
-        return BundleError(f"{self.where}: {cause}", source=self.source, remedy=_REMEDY)
+        return BundleError(f"{self.where}: {cause}", source=self.source, remedy=REMEDY)
 
     def take(self, key: str) -> Any:
         if key not in self.values:

@@ -69,10 +69,6 @@ class Bundle:
         check_graph(model, source=path)
         return cls(path, card, model)
 
-    def model_bytes(self) -> bytes:
-        """The content of ``model.onnx``."""
-        return self.model
-
 
 def write(path: str | Path, model: bytes, card: Card) -> Card:
     """Write a bundle, whole or not at all.
@@ -125,7 +121,9 @@ def check_sums(card: Card, model: bytes, *, source: object) -> None:
     """Refuse a model that is not the one its card describes, by size and SHA-256."""
     if set(card.files) != {storage.MODEL}:
         raise BundleError(
-            f"card.json must list {storage.MODEL} and no other file", source=source, remedy=_AGAIN
+            f"card.json must list {storage.MODEL} and no other file",
+            source=source,
+            remedy=storage.REMEDY,
         )
     record = card.files[storage.MODEL]
     if record.bytes != len(model):
@@ -133,13 +131,13 @@ def check_sums(card: Card, model: bytes, *, source: object) -> None:
             f"{storage.MODEL} has {len(model)} bytes where the card says {record.bytes}: "
             "cut short or changed",
             source=source,
-            remedy=_AGAIN,
+            remedy=storage.REMEDY,
         )
     if hashlib.sha256(model).hexdigest() != record.sha256:
         raise BundleError(
             f"the checksum of {storage.MODEL} is not the one in the card: damaged or tampered with",
             source=source,
-            remedy=_AGAIN,
+            remedy=storage.REMEDY,
         )
 
 
@@ -148,7 +146,4 @@ def check_graph(model: bytes, *, source: object) -> graph.GraphSummary:
     try:
         return graph.inspect(model)
     except graph.GraphError as error:
-        raise BundleError(str(error), source=source, remedy=_AGAIN) from error
-
-
-_AGAIN = "Get the bundle again from where it came from, or train it again."
+        raise BundleError(str(error), source=source, remedy=storage.REMEDY) from error

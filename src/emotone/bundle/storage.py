@@ -26,7 +26,8 @@ MAX_CARD_BYTES = 4 * 2**20
 MAX_RATIO = 200
 """Unpacked over packed bytes of one file; weights never come near, a decompression bomb does."""
 
-_AGAIN = "Get the bundle again from where it came from, or train it again."
+REMEDY = "Get the bundle again from where it came from, or train it again."
+"""For whatever is wrong with a bundle itself."""
 
 
 def read_files(path: Path, *, max_bytes: int) -> dict[str, bytes]:
@@ -52,7 +53,7 @@ def read_files(path: Path, *, max_bytes: int) -> dict[str, bytes]:
         if path.exists():
             raise BundleError("not a bundle: neither a file nor a folder", source=path)
     except archive.ArchiveError as error:
-        raise BundleError(str(error), source=path, remedy=_AGAIN) from error
+        raise BundleError(str(error), source=path, remedy=REMEDY) from error
     except PermissionError as error:
         raise BundleError(
             "no permission to read the bundle",
@@ -61,7 +62,7 @@ def read_files(path: Path, *, max_bytes: int) -> dict[str, bytes]:
         ) from error
     except OSError as error:
         raise BundleError(
-            f"the bundle cannot be read ({error.strerror or error})", source=path, remedy=_AGAIN
+            f"the bundle cannot be read ({error.strerror or error})", source=path, remedy=REMEDY
         ) from error
     raise BundleError(
         "there is no such bundle",
@@ -87,7 +88,7 @@ def _too_large(path: Path, name: str, limit: int) -> BundleError:
 def _check_names(path: Path, names: list[str]) -> None:
     for name in NAMES:
         if name not in names:
-            raise BundleError(f"not a bundle: {name} is missing", source=path, remedy=_AGAIN)
+            raise BundleError(f"not a bundle: {name} is missing", source=path, remedy=REMEDY)
     extra = sorted(set(names) - set(NAMES))
     if extra or len(names) != len(NAMES):
         what = repr(extra[0][:80]) if extra else "the same file twice"
@@ -109,7 +110,7 @@ def _read_folder(path: Path, max_bytes: int) -> dict[str, bytes]:
 def _read_bounded(path: Path, name: str, limit: int) -> bytes:
     member = path / name
     if not member.is_file():
-        raise BundleError(f"{name} is not a regular file", source=path, remedy=_AGAIN)
+        raise BundleError(f"{name} is not a regular file", source=path, remedy=REMEDY)
     with member.open("rb") as file:
         data = file.read(limit + 1)
     if len(data) > limit:
@@ -136,7 +137,7 @@ def _check_member(path: Path, member: archive.Member, limit: int) -> None:
         raise BundleError(
             f"{member.name} unpacks to more than {MAX_RATIO} times its size: a decompression bomb",
             source=path,
-            remedy=_AGAIN,
+            remedy=REMEDY,
             code="oversized_bundle",
         )
 
