@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float32]
+from emotone.audio.waveform import FloatArray
 
 HOP_S = 0.01
 """Seconds between two frames of a pitch track."""
