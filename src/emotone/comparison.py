@@ -8,11 +8,10 @@ from typing import Any
 
 from emotone.audio import Preparation
 from emotone.corpora import Corpus
-from emotone.dataset import Dataset, prepare
+from emotone.dataset import Dataset
 from emotone.errors import TrainingError, UsageError
-from emotone.features import get as get_feature_set
 from emotone.features.cache import FeatureCache
-from emotone.folds import Callback, Progress, Recipe, evaluate_folds, run_fold
+from emotone.folds import Callback, Progress, Recipe, dataset_for, evaluate_folds, run_fold
 from emotone.metrics import Evaluation
 from emotone.models.preprocessing import Selection
 
@@ -127,11 +126,9 @@ def compare(
         Recipe(name, (params or {}).get(name, {}), seed, class_weight, sampling, select, trials)
         for name in families
     ]
-    for recipe in recipes:
-        recipe.check()
-    get_feature_set(features)
     tell = progress or (lambda event: None)
-    dataset = prepare(
+    dataset = dataset_for(
+        recipes,
         corpus,
         features,
         split,
@@ -139,9 +136,7 @@ def compare(
         seed=seed,
         cache=cache,
         jobs=jobs,
-        progress=lambda done, total: tell(
-            Progress("features", done, total, f"extracting {features}")
-        ),
+        tell=tell,
     )
     if not any(len(fold.test) for fold in dataset.folds):
         raise UsageError(

@@ -10,10 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emotone.dataset import Dataset
+from emotone.audio import Preparation
+from emotone.corpora import Corpus
+from emotone.dataset import Dataset, prepare
 from emotone.emotions import in_order
 from emotone.errors import SplitError
 from emotone.evaluation import TestedClip, tested_clips
+from emotone.features.cache import FeatureCache
 from emotone.metrics import Evaluation, fold_mean, metrics
 from emotone.models import FAMILIES, Classifier, build, families
 from emotone.models.preprocessing import Selection
@@ -128,6 +131,41 @@ class FoldResult:
     train_clips: int
     fit_s: float
     score_s: float
+
+
+def dataset_for(
+    recipes: Sequence[Recipe],
+    corpus: Corpus,
+    features: str,
+    split: str,
+    *,
+    preparation: Preparation | None,
+    seed: int,
+    cache: FeatureCache | None,
+    jobs: int | None,
+    tell: Callback,
+) -> Dataset:
+    """The features of a corpus and its folds, once it is sure that the recipes can be used.
+
+    Raises
+    ------
+    UsageError, FeatureError, SplitError, TrainingError
+        See `emotone.models.build` and `emotone.dataset.prepare`.
+    """
+    for recipe in recipes:
+        recipe.check()
+    return prepare(
+        corpus,
+        features,
+        split,
+        preparation=preparation,
+        seed=seed,
+        cache=cache,
+        jobs=jobs,
+        progress=lambda done, total: tell(
+            Progress("features", done, total, f"extracting {features}")
+        ),
+    )
 
 
 def fit(

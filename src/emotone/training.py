@@ -16,7 +16,7 @@ from emotone.audio import Preparation
 from emotone.bundle import Card, ModelInput
 from emotone.bundle.card import is_name
 from emotone.corpora import Corpus
-from emotone.dataset import Dataset, prepare
+from emotone.dataset import Dataset
 from emotone.emotions import in_order
 from emotone.errors import UsageError
 from emotone.evaluation import TestedClip, confused_pairs
@@ -28,6 +28,7 @@ from emotone.folds import (
     Progress,
     Recipe,
     answers,
+    dataset_for,
     evaluate_fold,
     evaluate_folds,
     fit,
@@ -212,8 +213,6 @@ def train(
     >>> run.save("mine.emotone")                                       # doctest: +SKIP
     """
     recipe = Recipe(family, params or {}, seed, class_weight, sampling, select, trials)
-    recipe.check()
-    get_feature_set(features)
     for what, text in (("name", name), ("version", version)):
         if not is_name(text):
             raise UsageError(
@@ -221,7 +220,8 @@ def train(
                 remedy="Use up to 80 letters, digits, dots, dashes and underscores.",
             )
     tell = progress or (lambda event: None)
-    dataset = prepare(
+    dataset = dataset_for(
+        [recipe],
         corpus,
         features,
         split,
@@ -229,9 +229,7 @@ def train(
         seed=seed,
         cache=cache,
         jobs=jobs,
-        progress=lambda done, total: tell(
-            Progress("features", done, total, f"extracting {features}")
-        ),
+        tell=tell,
     )
     folds = [fold for fold in dataset.folds if len(fold.test)]
     results = []
