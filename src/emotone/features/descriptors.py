@@ -17,6 +17,7 @@ import numpy.typing as npt
 from emotone.audio.waveform import FloatArray
 from emotone.features.filters import dct_matrix
 from emotone.features.formants import formants, linear_prediction
+from emotone.features.functionals import percentiles
 from emotone.features.prosody import (
     HOP_S,
     Perturbation,
@@ -156,7 +157,7 @@ def describe(samples: FloatArray) -> Descriptors:
     loudness = np.asarray(10 / np.log(10) * energy, np.float32)
     perturbed, pace = perturbation(centred, RATE, track), rhythm(loudness, track)
 
-    active = energy > np.percentile(energy, 95) - _ACTIVE_DB * np.log(10) / 10
+    active = energy > percentiles(energy, (95.0,))[0] - _ACTIVE_DB * np.log(10) / 10
     if active.sum() < _FEWEST_ACTIVE:
         active[:] = True
     inside = np.flatnonzero(active)

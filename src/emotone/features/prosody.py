@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emotone.audio.waveform import FloatArray
+from emotone.features.functionals import percentiles
 
 HOP_S = 0.01
 """Seconds between two frames of a pitch track."""
@@ -316,7 +317,7 @@ def rhythm(loudness_db: FloatArray, track: PitchTrack) -> Rhythm:
     if count > 2:
         rises = (smooth[1:-1] > smooth[:-2]) & (smooth[1:-1] >= smooth[2:])
         peaks = np.flatnonzero(rises & voiced[1:-1]) + 1
-        floor = float(np.percentile(smooth, 98)) - 25.0
+        floor = float(percentiles(smooth, (98.0,))[0]) - 25.0
         previous = 0
         for peak in peaks.tolist():
             dip = float(smooth[previous : peak + 1].min())

@@ -179,8 +179,8 @@ def _level(clip: Descriptors) -> FloatArray:
     values = [
         [clip.level],
         [energy.mean() + offset],
-        np.percentile(energy, [5, 25, 50, 75, 95]) + offset,
-        np.percentile(clip.whole_energy, [1, 5, 10]) + offset,
+        fn.percentiles(energy, (5, 25, 50, 75, 95)) + offset,
+        fn.percentiles(clip.whole_energy, (1, 5, 10)) + offset,
         bands + offset,
         voiced_bands + offset,
     ]
