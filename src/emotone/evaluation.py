@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from emotone import splits
 from emotone.audio import Preparation
@@ -19,14 +18,13 @@ from emotone.corpora import Corpus, Utterance
 from emotone.emotions import in_order
 from emotone.errors import BundleError, UsageError
 from emotone.features.extraction import extract_many
-from emotone.metrics import Evaluation, metrics
+from emotone.metrics import Evaluation, FloatMatrix, metrics
 from emotone.prediction import Failure
 
 if TYPE_CHECKING:
     from emotone.features.cache import FeatureCache
     from emotone.recognizer import Recognizer
 
-FloatMatrix = npt.NDArray[np.float64]
 Progress = Callable[[int, int], None]
 
 

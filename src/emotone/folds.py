@@ -17,13 +17,11 @@ from emotone.emotions import in_order
 from emotone.errors import SplitError
 from emotone.evaluation import TestedClip, tested_clips
 from emotone.features.cache import FeatureCache
-from emotone.metrics import Evaluation, fold_mean, metrics
+from emotone.metrics import Evaluation, FloatMatrix, fold_mean, metrics
 from emotone.models import FAMILIES, Classifier, build, families
 from emotone.models.preprocessing import Selection
 from emotone.models.search import Search, search
 from emotone.splits import Fold
-
-FloatMatrix = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -47,6 +48,7 @@ class Decoder(Protocol):
     promised_s: float | None
     note: str | None
 
+    @abstractmethod
     def chunks(self) -> Iterator[FloatArray]:
         """Yield the samples in order, each piece of shape ``(frames, channels)``."""
 
@@ -118,23 +120,14 @@ def _check_rate(rate: int, name: str) -> None:
         )
 
 
-class FileDecoder:
+class FileDecoder(Decoder):
     """What the decoders of files share: the comparison of what came with what was promised."""
 
-    container: str
-    codec: str
-    rate: int
-    channels: int
-    promised_s: float | None
     note: str | None
 
-    def chunks(self) -> Iterator[FloatArray]:
-        """Yield the samples in order, each piece of shape ``(frames, channels)``."""
-        raise NotImplementedError
-
+    @abstractmethod
     def close(self) -> None:
         """Let go of the library's handle, not of the file."""
-        raise NotImplementedError
 
     def falls_short(self, frames: int, promised_s: float) -> bool:
         """Whether so many frames are clearly fewer than a promise; encoders pad and trim."""

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 FloatMatrix = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 
 
 def softmax(logits: FloatMatrix, temperature: float = 1.0) -> FloatMatrix:
@@ -20,7 +21,7 @@ def softmax(logits: FloatMatrix, temperature: float = 1.0) -> FloatMatrix:
     return weights / total
 
 
-def fit_temperature(logits: FloatMatrix, labels: npt.NDArray[np.int64]) -> float:
+def fit_temperature(logits: FloatMatrix, labels: IntArray) -> float:
     """The temperature under which the labels are most probable.
 
     The targets are smoothed by one part in n + 1, after Platt (1999), so that logits which happen

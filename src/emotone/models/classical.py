@@ -14,14 +14,11 @@ import numpy.typing as npt
 from emotone.emotions import in_order
 from emotone.errors import MissingExtraError, TrainingError, UsageError
 from emotone.models import families
-from emotone.models.calibration import fit_temperature, softmax
+from emotone.models.calibration import FloatMatrix, IntArray, fit_temperature, softmax
 from emotone.models.families import Family
 from emotone.models.graph import Graph
 from emotone.models.heads import Head
 from emotone.models.preprocessing import Preprocessing, Selection, check_selection
-
-FloatMatrix = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 SMALL_MATRIX = 1_000_000
 """Matrices of fewer numbers than this are worked on by one thread."""

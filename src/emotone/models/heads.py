@@ -15,15 +15,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from emotone.errors import TrainingError
 from emotone.models import trees
-from emotone.models.calibration import softmax
+from emotone.models.calibration import FloatMatrix, IntArray, softmax
 from emotone.models.graph import Graph
 
-FloatMatrix = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 Watch = tuple[FloatMatrix, IntArray]
 
 LINEAR_STRENGTH = 6.0

@@ -9,10 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from emotone.errors import UsageError
+from emotone.models.calibration import FloatMatrix, IntArray
 from emotone.models.graph import Graph
-
-FloatMatrix = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 Selection = int | float | str | None
 

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from emotone.errors import TrainingError
+from emotone.models.calibration import FloatMatrix, IntArray
 from emotone.models.graph import Graph
-from emotone.models.heads import FloatMatrix, Head, IntArray, Watch, plain_errors
+from emotone.models.heads import Head, Watch, plain_errors
 
 PAIR_STEEPNESS = 3.0
 """How fast a pair of classes is decided as the margin of its support vector machine grows.
