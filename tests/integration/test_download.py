@@ -7,7 +7,6 @@ import io
 import re
 import threading
 import urllib.request
-import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from email.message import Message
@@ -22,6 +21,7 @@ from emotone.corpora.catalogue import READERS
 from emotone.corpora.fetching import Patience, _Redirects, fetch
 from emotone.corpora.reader import Download
 from emotone.errors import CorpusError
+from zip_files import zipped
 
 QUICK = Patience(attempts=4, timeout_s=5, backoff_s=0.01)
 BODY = bytes(range(256)) * 4000  # a megabyte
@@ -309,14 +309,6 @@ def test_nobody_listening(tmp_path: Path) -> None:
 def test_no_place_to_write(host: Host, tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="cannot be written"):
         fetch(host.url, tmp_path / "nowhere" / "f", patience=QUICK)
-
-
-def zipped(entries: dict[str, bytes]) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in entries.items():
-            archive.writestr(zipfile.ZipInfo(name), content)
-    return out.getvalue()
 
 
 @pytest.fixture

@@ -12,18 +12,11 @@ import pytest
 
 from emotone.corpora.archives import ArchiveLimits, unpack
 from emotone.errors import CorpusError
+from zip_files import zipped
 
 
 def left(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
-
-
-def zipped(entries: dict[str, bytes]) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in entries.items():
-            archive.writestr(zipfile.ZipInfo(name), content)
-    return out.getvalue()
 
 
 def tarred(*members: tuple[tarfile.TarInfo, bytes], mode: str = "w:gz") -> bytes:
