@@ -379,10 +379,10 @@ def test_features_of_a_folder_as_a_file(
             assert table["features"].dtype == np.float32
             assert len(table["names"]) == 26
     else:
-        import pandas
+        from pyarrow import parquet
 
-        frame = pandas.read_parquet(out)
-        files = frame["file"].tolist()
+        frame = parquet.read_table(out)
+        files = frame["file"].to_pylist()
         assert frame.shape == (2, 27)
     assert files == [str(mixed / "low-voice.flac"), str(mixed / "raised-voice.flac")]
     assert not list(out.parent.glob(".*"))
@@ -612,6 +612,8 @@ def test_benchmarks_are_found_in_a_checkout_alone(
         text = f'"""Measures {name}.\n\nLong."""\n{code}\n'
         (tmp_path / "checkout" / "benchmarks" / f"{name}.py").write_text(text)
     monkeypatch.chdir(tmp_path / "checkout")
+    installed = tmp_path / "lib" / "site-packages" / "emotone" / "cli" / "benchmark.py"
+    monkeypatch.setattr("emotone.cli.benchmark.__file__", str(installed))
     (tmp_path / "checkout" / "benchmarks" / "shared.py").write_text("raise SystemExit(3)")
     listed = [line.split(maxsplit=1) for line in emotone("benchmark", "list").out.splitlines()]
     assert listed == [[n, f"Measures {n}."] for n in ("other", "speed_one", "speed_two")]
@@ -619,6 +621,22 @@ def test_benchmarks_are_found_in_a_checkout_alone(
     assert both.status == 1  # the second failed, and both ran
     assert both.out == "speed_one --clips 3\nspeed_two --clips 3\n"
     assert emotone("benchmark", "other").status == 0
+    monkeypatch.chdir(tmp_path)
+    assert "Run this in a checkout" in emotone("benchmark", "list").err
+
+
+def test_the_benchmarks_are_those_of_the_emotone_that_runs(
+    emotone: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("own", "other"):
+        (tmp_path / name / "src" / "emotone" / "cli").mkdir(parents=True)
+        (tmp_path / name / "benchmarks").mkdir()
+        text = '"""Measures."""\nif __name__ == "__main__":\n    pass\n'
+        (tmp_path / name / "benchmarks" / f"{name}.py").write_text(text)
+    editable = tmp_path / "own" / "src" / "emotone" / "cli" / "benchmark.py"
+    monkeypatch.setattr("emotone.cli.benchmark.__file__", str(editable))
+    monkeypatch.chdir(tmp_path / "other")
+    assert emotone("benchmark", "list").out.split() == ["own", "Measures."]
 
 
 # -- plot

@@ -66,8 +66,10 @@ def _first_line(script: Path) -> str:
 
 
 def _folder() -> Path:
-    """``benchmarks/`` of the checkout: that of the working directory, or of an editable install."""
-    for root in (Path.cwd(), Path(__file__).resolve().parents[3]):
+    """``benchmarks/`` of the checkout that emotone runs from, else of the working directory."""
+    # What is measured is the emotone that runs. Another folder is taken where it has no benchmarks
+    # of its own, never in their place: its scripts are run.
+    for root in (Path(__file__).resolve().parents[3], Path.cwd()):
         if (root / "benchmarks").is_dir() and (root / "src" / "emotone").is_dir():
             return root / "benchmarks"
     raise UsageError(
