@@ -179,11 +179,21 @@ def test_the_longest_unused_go_first(cache: FeatureCache, tmp_path: Path) -> Non
 def test_clear_forgets_everything(cache: FeatureCache, clip: Path) -> None:
     keep(cache, clip, np.zeros(100_000, np.float32))
     cache.commit()
-    cache.clear()
+    aside = cache.path.with_name(f"{cache.path.name}.damaged")
+    aside.write_text("was damaged once")
+    assert cache.clear()
+    assert not aside.exists()
     assert cache.find([clip], RECIPE) == [None]
     assert cache.size_bytes() == 0
     cache.close()
     assert cache.path.stat().st_size < 100_000
+
+
+def test_to_ask_for_the_size_makes_nothing(tmp_path: Path) -> None:
+    with FeatureCache(tmp_path / "none") as cache:
+        assert cache.size_bytes() == 0
+        assert cache.clear()
+    assert not (tmp_path / "none").exists()
 
 
 def test_where_it_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

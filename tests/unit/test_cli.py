@@ -397,6 +397,21 @@ def test_features_come_from_the_cache_the_second_time(emotone: Any, tmp_path: Pa
     assert "from the cache" not in emotone(*command, "--normalize", "peak").err
 
 
+def test_the_cache_is_shown_and_cleared(emotone: Any, tmp_path: Path) -> None:
+    clip = tmp_path / "clip.flac"
+    shutil.copy(CLIP, clip)
+    emotone("features", clip, "-s", "mfcc-13")
+    found = emotone("features", "--cache-info", "--json").json
+    assert Path(found["path"]).parent == tmp_path / "cache"
+    assert found["bytes"] == 13 * 4
+    assert f"{found['path']}: 0.0 MiB" in emotone("features", "--cache-info").out
+    cleared = emotone("features", "--clear-cache")
+    assert (cleared.status, cleared.out) == (0, "")
+    assert found["path"] in cleared.err
+    assert emotone("features", "--cache-info", "--json").json["bytes"] == 0
+    assert emotone("features", "--cache-info", "--clear-cache").status == 2
+
+
 def test_features_with_labels(emotone: Any, tmp_path: Path) -> None:
     for emotion in ("angry", "sad"):
         (tmp_path / "own" / emotion).mkdir(parents=True)

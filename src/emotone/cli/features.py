@@ -37,7 +37,15 @@ def features(
         bool, typer.Option("--labels", help="Read FILE as corpora; add their labels as columns.")
     ] = False,
     list_sets: Annotated[bool, typer.Option("--list", help="List the named sets and end.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="With --list, print JSON.")] = False,
+    cache_info: Annotated[
+        bool, typer.Option("--cache-info", help="Print the place and size of the cache and end.")
+    ] = False,
+    clear_cache: Annotated[
+        bool, typer.Option("--clear-cache", help="Forget all features that were kept and end.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="With --list or --cache-info, print JSON.")
+    ] = False,
     jobs: options.Jobs = None,
     cache: options.Cache = True,
     rate: options.Rate = None,
@@ -57,12 +65,22 @@ def features(
       emotone features recordings/ --set tutorial-180 -o features.csv
       emotone features ravdess/ --labels -s mfcc40+chroma12:mean,std -o ravdess.npz
       emotone features --list
+      emotone features --cache-info
     """
+    output.only_one(**{"list": list_sets, "cache-info": cache_info, "clear-cache": clear_cache})
     if list_sets:
         _list_sets(as_json=as_json)
         return
+    if cache_info:
+        _show_cache(as_json=as_json)
+        return
     if as_json:
-        raise UsageError("--json goes with --list", remedy="For a table give -o OUT.csv.")
+        raise UsageError(
+            "--json goes with --list or --cache-info", remedy="For a table give -o OUT.csv."
+        )
+    if clear_cache:
+        _clear_cache()
+        return
     if not files:
         raise UsageError("no file was named", remedy="Name clips or folders, or ask for --list.")
     from emotone import exports
@@ -117,6 +135,33 @@ def _labelled(files: list[str]) -> tuple[list[Path], dict[str, list[str | None]]
         "corpus": [utterance.corpus for utterance in said],
         "language": [utterance.language for utterance in said],
     }
+
+
+def _show_cache(*, as_json: bool) -> None:
+    from emotone.features.cache import FeatureCache
+
+    with FeatureCache() as cache:
+        kept = cache.size_bytes()
+    if as_json:
+        output.write_json({"path": str(cache.path), "bytes": kept, "max_bytes": cache.max_bytes})
+    else:
+        print(
+            f"{cache.path}: {_mebibytes(kept)} of features, at most {_mebibytes(cache.max_bytes)}"
+        )
+
+
+def _clear_cache() -> None:
+    from emotone.features.cache import FeatureCache
+
+    with FeatureCache() as cache:
+        kept = cache.size_bytes()
+        if not cache.clear():  # which has warned why
+            raise typer.Exit(1)
+    messages.note(f"Forgot {_mebibytes(kept)} of features in {cache.path}.")
+
+
+def _mebibytes(size: int) -> str:
+    return f"{size / 2**20:,.1f} MiB"
 
 
 def _list_sets(*, as_json: bool) -> None:

@@ -152,6 +152,11 @@ class FeatureCache:
         """The database file."""
         return self.folder / _FILE
 
+    @property
+    def _damaged(self) -> Path:
+        """Where a damaged database file is put aside."""
+        return self.path.with_name(f"{_FILE}.damaged")
+
     def __enter__(self) -> FeatureCache:
         return self
 
@@ -287,19 +292,21 @@ class FeatureCache:
     def size_bytes(self) -> int:
         """Bytes of features kept."""
         self.commit()
-        return self._try(_size) or 0
+        return (self._try(_size) or 0) if self.path.is_file() else 0
 
-    def clear(self) -> None:
-        """Forget everything and give the space back."""
+    def clear(self) -> bool:
+        """Forget everything and give the space back; whether that worked."""
 
-        def forget(database: sqlite3.Connection) -> None:
+        def forget(database: sqlite3.Connection) -> bool:
             with _transaction(database):
                 database.execute("DELETE FROM rows")
                 database.execute("DELETE FROM files")
             database.execute("VACUUM")
+            self._damaged.unlink(missing_ok=True)
+            return True
 
         self._rows, self._files = [], []
-        self._try(forget)
+        return not self.path.is_file() or self._try(forget) is True
 
     def close(self) -> None:
         """Commit, let the longest unused rows go where there are too many, and close."""
@@ -364,7 +371,7 @@ class FeatureCache:
                 self._database.close()
             self._database = None
         try:
-            self.path.replace(self.path.with_name(f"{_FILE}.damaged"))
+            self.path.replace(self._damaged)
             for ending in ("-wal", "-shm"):
                 self.path.with_name(_FILE + ending).unlink(missing_ok=True)
         except OSError:
