@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 
 from emotone import corpora, emotions
 from emotone.corpora.catalogue import READERS
+from emotone.corpora.download import terms
 from emotone.corpora.ravdess import parse_name
 from emotone.corpora.reader import UnparsedNameError
 from emotone.errors import CorpusError
@@ -91,6 +94,18 @@ def test_every_corpus_states_its_facts(info: corpora.CorpusInfo) -> None:
     assert info.downloads or info.instructions
     assert corpora.info(info.name.upper()) is info
     assert info.to_dict()["name"] == info.name
+
+
+def test_what_nothing_guards_on_its_way_here_is_said() -> None:
+    unguarded = {
+        info.name for info in corpora.registry() for item in info.downloads if item.warning
+    }
+    assert unguarded == {"emodb"}
+    assert "not encrypted" in json.dumps(corpora.info("emodb").to_dict())
+    assert "the first download is trusted" in terms("emodb")
+    assert "not encrypted" not in terms("ravdess")
+    (plain,) = corpora.info("emodb").downloads
+    assert replace(plain, md5="0" * 32).warning is None
 
 
 def test_ravdess_gives_all_seven_fields() -> None:

@@ -51,14 +51,14 @@ def terms(name: str) -> str:
         If no corpus has that name.
     """
     about = info(name)
-    return "\n".join(
-        (
-            about.title,
-            f"Terms: {about.licence}",
-            f"Homepage, with the full terms: {about.homepage}",
-            f"Cite: {about.citation}",
-        )
-    )
+    lines = [
+        about.title,
+        f"Terms: {about.licence}",
+        f"Homepage, with the full terms: {about.homepage}",
+        f"Cite: {about.citation}",
+    ]
+    lines += [f"{item.url}: {item.warning}" for item in about.downloads if item.warning]
+    return "\n".join(lines)
 
 
 def download(

@@ -84,7 +84,7 @@ READER = Reader(
         ),
         homepage="http://emodb.bilderbar.info/",
         downloads=(
-            Download(
+            Download(  # the distributor documents no https
                 url="http://emodb.bilderbar.info/download/download.zip",
                 filename="emodb.zip",
             ),

@@ -50,6 +50,16 @@ class Download:
     generated: bool = False
     inside: str = ""
 
+    @property
+    def warning(self) -> str | None:
+        """What to know before trusting it, where nothing guards its content on the way here."""
+        if self.md5 is not None or self.url.lower().startswith("https://"):
+            return None
+        return (
+            "The connection is not encrypted and no checksum is published: the first download is "
+            "trusted, whoever may have changed it on the way."
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class CorpusInfo:
@@ -98,7 +108,13 @@ class CorpusInfo:
             "citation": self.citation,
             "homepage": self.homepage,
             "downloads": [
-                {"url": d.url, "part": d.part, "md5": d.md5, "bytes": d.bytes}
+                {
+                    "url": d.url,
+                    "part": d.part,
+                    "md5": d.md5,
+                    "bytes": d.bytes,
+                    "warning": d.warning,
+                }
                 for d in self.downloads
             ],
             "instructions": self.instructions,
