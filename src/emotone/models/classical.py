@@ -35,7 +35,7 @@ def build(
     class_weight: str | None = None,
     sampling: str | None = None,
     select: Selection = None,
-    calibration_folds: int = 3,
+    calibration_folds: int = 5,
 ) -> Classifier:
     """An unfitted classifier.
 
@@ -58,7 +58,9 @@ def build(
     select
         Feature selection: a count, a share from 0 to 1, ``"model"`` or None; see `Preprocessing`.
     calibration_folds
-        Folds of the inner cross-validation that the temperature is fitted on; 0 leaves it at 1.
+        Folds of the inner cross-validation that the temperature is fitted on; 0 leaves it at 1. Its
+        models learn from fewer clips than the final one and so err more: few folds make the scores
+        too modest.
 
     Raises
     ------
