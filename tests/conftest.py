@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
 
 REPO = Path(__file__).resolve().parent.parent
+
+# librosa keeps what numba compiles beside its own source. Workers that fill that cache at once can
+# leave code for other types there, and then librosa crashes Python, in every later run as well.
+# So each process of pytest has a cache of its own, named before anything imports numba.
+_NUMBA_CACHE = tempfile.TemporaryDirectory(prefix="emotone-numba-", ignore_cleanup_errors=True)
+os.environ["NUMBA_CACHE_DIR"] = _NUMBA_CACHE.name
 
 
 def corpora_folder() -> Path | None:

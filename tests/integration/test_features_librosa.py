@@ -5,6 +5,7 @@ A difference is relative to the largest magnitude of its group (MFCC, chroma, â€
 
 from __future__ import annotations
 
+import os
 import random
 import sys
 import warnings
@@ -43,6 +44,15 @@ def synthetic(rate: int, seconds: float = 0.7) -> np.ndarray:
 def clips_of(corpora: Path, name: str) -> list[Path]:
     found = audio.find_audio([corpora / name])
     return found if name == "originals" else random.Random(name).sample(found, 3)
+
+
+def test_no_two_workers_share_a_cache_of_compiled_code() -> None:
+    import numba
+
+    cache = Path(numba.config.CACHE_DIR)
+    assert cache.is_dir()
+    assert cache.name.startswith("emotone-numba-")
+    assert str(cache) == os.environ["NUMBA_CACHE_DIR"]
 
 
 @pytest.mark.parametrize("name", [*CORPORA, "originals"])
