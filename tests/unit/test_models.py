@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -184,6 +186,30 @@ def test_ctrl_c_inside_scikit_learns_mlp_is_not_swallowed(monkeypatch: pytest.Mo
     monkeypatch.setattr(MLPClassifier, "_backprop", interrupted)
     with pytest.raises(KeyboardInterrupt):
         build("mlp", params=SMALL["mlp"], calibration_folds=0).fit(X, y)
+
+
+@pytest.mark.parametrize("becomes", ["nothing", "another error"])
+def test_ctrl_c_that_is_lost_in_a_library_still_ends_the_fit(
+    monkeypatch: pytest.MonkeyPatch, becomes: str
+) -> None:
+    from sklearn.tree import DecisionTreeClassifier
+
+    whole = DecisionTreeClassifier.fit
+
+    def fit(self: DecisionTreeClassifier, *arguments: object) -> object:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            if becomes == "another error":
+                raise ValueError("not a valid PEP 3118 buffer format string") from None
+        return whole(self, *arguments)
+
+    monkeypatch.setattr(DecisionTreeClassifier, "fit", fit)
+    X, y, _ = clips(("happy", "sad"))
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        build("tree", calibration_folds=0).fit(X, y)
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_temperature_undoes_overconfidence() -> None:
