@@ -63,6 +63,14 @@ def test_a_reader_tells_what_the_name_tells(tmp_path: Path, name: str) -> None:
     assert problem.kind == "name"
 
 
+def test_a_corpus_at_a_prompt_is_one_line_however_many_clips(tmp_path: Path) -> None:
+    names = [f"wav/{speaker:02}a01{letter}a.wav" for speaker in range(3, 17) for letter in "WT"]
+    found = corpora.load(plant(tmp_path, *names, "wav/stray.wav"))
+    assert repr(found) == (
+        "Corpus('emodb', 28 utterances, 14 speakers, 1 problems, emotions=sad, angry)"
+    )
+
+
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_a_corpus_is_recognised_in_any_container(tmp_path: Path, name: str) -> None:
     path = PurePosixPath(EXAMPLES[name][0])

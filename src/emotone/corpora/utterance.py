@@ -107,6 +107,12 @@ class Corpus:
     def __len__(self) -> int:
         return len(self.utterances)
 
+    def __repr__(self) -> str:
+        # Not every utterance: a notebook would print all of some thousand.
+        parts = [f"{len(self.utterances)} utterances", f"{len(self.speakers)} speakers"]
+        parts += [f"{len(self.problems)} problems"] if self.problems else []
+        return f"Corpus({self.name!r}, {', '.join(parts)}, emotions={', '.join(self.emotions)})"
+
     @property
     def paths(self) -> list[Path]:
         """The audio files, in order."""
