@@ -207,6 +207,16 @@ def test_a_bad_file_is_reported_in_its_row_and_the_others_are_answered(
     }
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+def test_a_name_that_is_no_utf8_leaves_the_json_valid(toy: Path, tmp_path: Path) -> None:
+    name = os.fsencode(tmp_path) + b"/caf\xe9.flac"
+    shutil.copy(CLIP, name)
+    command = [sys.executable, "-m", "emotone", "predict", name, "-m", toy, "--json"]
+    done = subprocess.run(command, capture_output=True, check=True)
+    (answer,) = json.loads(done.stdout.decode("utf-8", "strict"))
+    assert os.fsencode(answer["file"]) == name
+
+
 def test_one_bad_file_is_one_line(emotone: Any, toy: Path, tmp_path: Path) -> None:
     missing = tmp_path / "missing.wav"
     done = emotone("predict", missing, "-m", toy)
@@ -419,6 +429,18 @@ def test_features_with_labels(emotone: Any, tmp_path: Path) -> None:
     done = emotone("features", tmp_path / "own", "--labels", "-s", "mfcc-13")
     rows = list(csv.DictReader(io.StringIO(done.out)))
     assert [row["emotion"] for row in rows] == ["angry", "sad"]
+
+
+def test_what_a_manifest_lists_in_vain_is_said(emotone: Any, tmp_path: Path) -> None:
+    table = tmp_path / "labels.csv"
+    table.write_text(f"path,emotion\n{CLIP},angry\ngone.wav,sad\nlost.wav,sad\n")
+    done = emotone("features", table, "--labels", "-s", "mfcc-13")
+    assert len(done.out.splitlines()) == 2
+    assert done.err.startswith(f"warning: left out: {tmp_path / 'gone.wav'}: listed in row 3, but")
+    assert " and 1 more. " in done.err
+    assert done.err.count("\n") == 1
+    done = emotone("plot", "map", table, "-o", tmp_path / "map.png", "-s", "mfcc-13")
+    assert "warning: left out: " in done.err
 
 
 def test_the_named_sets_are_listed(emotone: Any) -> None:

@@ -127,6 +127,7 @@ def _labelled(files: list[str]) -> tuple[list[Path], dict[str, list[str | None]]
     from emotone.corpora import load_many
 
     corpus = load_many(files)
+    messages.without_label(corpus.problems)
     said = corpus.utterances
     return corpus.paths, {
         "file": [str(utterance.path) for utterance in said],

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from emotone.corpora import Problem
     from emotone.prediction import Failure
 
 _RED, _YELLOW, _DIM = "31", "33", "2"
@@ -39,6 +40,18 @@ def left_out(failures: Iterable[Failure]) -> None:
     """Name the clips that could not be read and were left out."""
     for failure in failures:
         warning(f"left out: {failure.error}")
+
+
+def without_label(problems: Sequence[Problem]) -> None:
+    """Say, in one line, that some files or rows of a corpus gave no utterance."""
+    if not problems:
+        return
+    first = problems[0]
+    rest = f" and {len(problems) - 1:,} more" if len(problems) > 1 else ""
+    warning(
+        f"left out: {first.path}: {first.reason}{rest}. "
+        "'emotone corpus check' with the same folders lists what is left out."
+    )
 
 
 def note(text: str) -> None:

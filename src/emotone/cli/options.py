@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, cast
 
 import typer
 
+from emotone.cli import messages
 from emotone.errors import UsageError
 
 if TYPE_CHECKING:
@@ -222,6 +223,7 @@ def corpus(data: list[str], emotions: str | None, merge: list[str] | None) -> Co
     from emotone.corpora import load_many, select
 
     loaded = load_many(data)
+    messages.without_label(loaded.problems)
     if emotions is None and not merge:
         return loaded
     return select(loaded, names(emotions), pairs(merge, "--merge"))

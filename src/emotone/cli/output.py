@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 _UNBOUNDED = 100_000
 """Columns where there is no terminal: a file or a pipe gets whole names, on one line each."""
+
+_UNDECODED = re.compile("[\ud800-\udfff]")
+"""How Python holds the bytes of a file name that are no UTF-8."""
 
 BAR_CELLS = 16
 """Width of a full score bar in the terminal."""
@@ -126,16 +130,23 @@ def only_one(**asked: bool) -> None:
         raise UsageError(f"{' and '.join(chosen)} exclude each other", remedy="Give one of them.")
 
 
+def _json(value: Any, indent: int | None = None) -> str:
+    text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
+    # Names are kept readable, but bytes of a file name that are no UTF-8 may not come out as such:
+    # as \udcff they make valid JSON, which Python reads as the very same name.
+    return _UNDECODED.sub(lambda byte: f"\\u{ord(byte[0]):04x}", text)
+
+
 def write_json(value: Any) -> None:
     """One JSON document on stdout. Nothing else may be printed there."""
-    print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+    print(_json(value, indent=2))
 
 
 def write_json_items(items: Iterable[dict[str, Any]]) -> None:
     """A JSON array on stdout, one element a line, each as soon as it is there."""
     opening = "["
     for item in items:
-        print(opening, json.dumps(item, ensure_ascii=False, allow_nan=False), sep="\n", end="")
+        print(opening, _json(item), sep="\n", end="")
         sys.stdout.flush()
         opening = ","
     print("[]" if opening == "[" else "\n]")
