@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -354,6 +355,36 @@ def test_a_reader_that_leaves_early_is_no_error(toy: Path, mixed: Path) -> None:
     process.stdout.close()
     assert process.stderr.read() == ""
     assert process.wait() == 141
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize("form", [[], ["--csv"], ["--json"]], ids=str)
+def test_a_full_disk_is_one_line(toy: Path, form: list[str]) -> None:
+    command = [sys.executable, "-m", "emotone", "predict", EXAMPLES, "-m", toy, *form]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert done.stderr == "error: what was being written: No space left on device.\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a pseudo-terminal")
+def test_the_rate_in_the_progress_counts_from_the_start(toy: Path) -> None:
+    import pty
+
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "emotone", "predict", EXAMPLES, "-m", toy]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs) as process:
+        os.close(theirs)
+        shown = b""
+        # Linux reports the end of a terminal as an error.
+        with contextlib.suppress(OSError):
+            while more := os.read(ours, 4096):
+                shown += more
+    os.close(ours)
+    assert process.returncode == 0
+    plain = re.sub(rb"\x1b\[[0-9;?]*[a-zA-Z]", b"", shown)
+    assert b"2/2 clips" in plain
+    assert not re.search(rb"\d{3}\.\d/s", plain)
 
 
 # -- features

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -68,19 +69,27 @@ class LazyGroup(TyperGroup):
             messages.error(str(error))
             raise typer.Exit(2 if isinstance(error, _USAGE_ERRORS) else 1) from None
         except BrokenPipeError:
-            # The reader (`| head`) has seen enough. Python would complain about the rest of the
-            # buffer at exit, so it goes nowhere; 141 is what a shell gives for SIGPIPE.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            # The reader (`| head`) has seen enough; 141 is what a shell gives for SIGPIPE.
+            _drop_stdout()
             raise typer.Exit(141) from None
         except KeyboardInterrupt:
             messages.error("interrupted")
             raise typer.Exit(130) from None
         except OSError as error:
-            if messages.debugging() or error.filename is None:
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            if messages.debugging() or (error.filename is None and not full):
                 raise
-            messages.error(f"{error.filename}: {error.strerror}.")
+            if full:
+                _drop_stdout()
+            place = error.filename or "what was being written"
+            messages.error(f"{place}: {error.strerror}.")
             raise typer.Exit(1) from None
         return result
+
+
+def _drop_stdout() -> None:
+    # Python would complain at exit about the rest of the buffer, so that goes nowhere.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 app = typer.Typer(

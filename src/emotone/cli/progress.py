@@ -102,8 +102,11 @@ def _progress(*, in_bytes: bool) -> Progress:
         """Units per second."""
 
         def render(self, task: Task) -> Text:
-            speed = task.finished_speed or task.speed
-            return Text("" if speed is None else f"{speed:,.1f}/s", style="dim")
+            # Since the start: Rich's own rate counts from the first result to the last, and threads
+            # that end together would make it thousands of clips a second.
+            taken = task.finished_time or task.elapsed or 0
+            known = task.completed and taken > 0.1
+            return Text(f"{task.completed / taken:,.1f}/s" if known else "", style="dim")
 
     counting: list[ProgressColumn] = (
         [DownloadColumn(), TransferSpeedColumn()]
