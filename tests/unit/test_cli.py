@@ -218,6 +218,16 @@ def test_a_name_that_is_no_utf8_leaves_the_json_valid(toy: Path, tmp_path: Path)
     assert os.fsencode(answer["file"]) == name
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+def test_a_name_is_no_command_to_the_terminal(emotone: Any, toy: Path, tmp_path: Path) -> None:
+    named = tmp_path / "red\x1b[31m\nline.flac"
+    shutil.copy(CLIP, named)
+    done = emotone("predict", named, "-m", toy)
+    assert "red\ufffd[31m\ufffdline.flac" in done.out
+    assert "\x1b" not in done.out
+    assert emotone("predict", named, "-m", toy, "--json").json[0]["file"] == str(named)
+
+
 def test_one_bad_file_is_one_line(emotone: Any, toy: Path, tmp_path: Path) -> None:
     missing = tmp_path / "missing.wav"
     done = emotone("predict", missing, "-m", toy)

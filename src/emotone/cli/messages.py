@@ -21,9 +21,19 @@ def debugging() -> bool:
 
 def _paint(text: str, colour: str) -> str:
     # By hand rather than by Rich: an error must not wait for an import.
+    if not text.isprintable() and sys.stderr.isatty():
+        text = printable(text, keep="\n")
     if "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb" or not sys.stderr.isatty():
         return text
     return f"\x1b[{colour}m{text}\x1b[0m"
+
+
+def printable(text: str, keep: str = "") -> str:
+    """A text that a terminal cannot take for commands, nor a line of a table for two.
+
+    A file may be called anything, escape sequences included.
+    """
+    return "".join(c if c.isprintable() or c in keep else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def error(text: str) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from emotone import emotions
+from emotone.cli import messages
 from emotone.errors import UsageError
 
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ def short_path(path: str, width: int) -> str:
     """A path cut at its front to a width, for its end tells more; ``-`` by its name."""
     if path == "-":
         return "standard input"
+    path = messages.printable(path)
     width = max(width, 16)
     return path if len(path) <= width else f"…{path[1 - width :]}"
 
