@@ -25,11 +25,15 @@ import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import _records
+
 REPO = Path(__file__).resolve().parent.parent
 
 _FEATURES = """
 import librosa
 import numpy as np
+
+import _records
 
 def features(samples, rate):
     stft = np.abs(librosa.stft(samples))
@@ -145,12 +149,14 @@ def machine() -> str:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("clip", nargs="?", type=Path, help="default: the first of examples/")
+    parser.add_argument("clip", nargs="?", type=Path, help="default: a RAVDESS clip, or an example")
     parser.add_argument("--runs", type=int, default=15, help="measured runs of each way")
     parser.add_argument("--model", help="another bundle than the default")
     parser.add_argument("--json", type=Path, help="write the figures here too")
     options = parser.parse_args()
-    clip = options.clip or min((REPO / "examples").glob("*.flac"))
+    # A clip as the tutorials have them, where there is one: RAVDESS at 48 kHz.
+    originals = sorted((_records.corpora_folder() / "originals").glob("03-*.wav"))
+    clip = options.clip or [*originals, *sorted((REPO / "examples").glob("*.flac"))][0]
     model = ["--model", options.model] if options.model else []
 
     with tempfile.TemporaryDirectory() as folder:

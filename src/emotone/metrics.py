@@ -97,8 +97,7 @@ class Evaluation:
         one speaker are alike) or ``"clips"``.
     ua, wa, f1
         Unweighted average recall (balanced accuracy), accuracy, and F1 averaged over emotions;
-        from 0 to 1. UA averages over the emotions present in the test set, F1 over those present
-        or predicted.
+        from 0 to 1. UA and F1 average over the emotions present in the test set.
     log_loss
         Mean negative log of the probability given to the true emotion, in nats.
     ece
@@ -428,7 +427,7 @@ def _fold_figures(sums: FloatMatrix, k: int) -> FloatMatrix:
     headlines = (
         _nanmean(recall, axis=1),
         _ratio(hits.sum(axis=1), clips),
-        _nanmean(f1, axis=1),
+        _nanmean(np.where(support > 0, f1, np.nan), axis=1),
         _ratio(sums[:, k * k], clips),
         _ratio(gap, clips),
     )

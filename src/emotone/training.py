@@ -126,6 +126,16 @@ class TrainingRun:
         """One sentence to put beside every figure, where train and test share speakers."""
         return self.dataset.split.warning
 
+    @property
+    def modest(self) -> bool:
+        """Whether the scores are too low for the test clips.
+
+        They are calibrated for new voices, fewer of which are heard right than of those that train
+        and test share.
+        """
+        shared = bool(self.dataset.split.shared_speakers)
+        return shared and self.card.calibration.get("grouped_by") == "speaker"
+
     def save(self, path: str | Path) -> Card:
         """Write the bundle, whole or not at all; see `emotone.bundle.write`."""
         return bundle.write(path, self.classifier.to_onnx(), self.card)

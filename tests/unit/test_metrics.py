@@ -182,6 +182,13 @@ def test_bad_input_is_refused(truth: list[object], scores: object, cause: str) -
         metrics(truth, scores, ["sad", "happy"])
 
 
+def test_an_emotion_that_is_not_there_counts_in_neither_ua_nor_f1() -> None:
+    scores = np.array([[0.9, 0.1, 0.0], [0.2, 0.8, 0.0], [0.1, 0.2, 0.7]])
+    found = metrics(["sad", "angry", "angry"], scores, ["sad", "angry", "calm"], bootstrap=0)
+    assert found.ua.value == pytest.approx((1 + 1 / 2) / 2)
+    assert found.f1.value == pytest.approx((1 + 2 / 3) / 2)
+
+
 def test_the_interval_of_the_calibration_error_holds_the_error_itself() -> None:
     """Resampling alone raises the error; without a correction the interval lies above it."""
     inside = 0

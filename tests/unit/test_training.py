@@ -105,6 +105,7 @@ def test_one_fold_keeps_the_model_that_was_tested(corpus: Corpus, tmp_path: Path
     assert run.warning is not None
     assert "share 6 speakers" in run.warning
     assert quoted["warning"] == run.warning
+    assert run.modest
     assert run.counts == {"neutral": 24, "happy": 24, "angry": 24}
 
     # The figures hold for exactly the bundle on disk.

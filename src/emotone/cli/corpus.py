@@ -254,16 +254,18 @@ def _print_trouble(report: CheckReport) -> None:
     )
     _print_some(
         output.counted(len(report.duplicates), "group") + " of identical files",
-        [", ".join(map(str, group)) for group in report.duplicates],
+        [str(path) for group in report.duplicates for path in group],
+        mark="[yellow]![/]",
     )
     if report.ok:
-        output.show("[green]✓[/] Every name parses, every file can be read, none is there twice.")
+        alone = "" if report.duplicates else ", none is there twice"
+        output.show(f"[green]✓[/] Every name parses, every file can be read{alone}.")
 
 
-def _print_some(heading: str, lines: list[Any]) -> None:
+def _print_some(heading: str, lines: list[Any], mark: str = "[red]✗[/]") -> None:
     if not lines:
         return
-    output.show(f"[red]✗[/] {heading}:")
+    output.show(f"{mark} {heading}:")
     for line in lines[:_SHOWN]:
         output.show(f"  {_escaped(line)}")
     if len(lines) > _SHOWN:

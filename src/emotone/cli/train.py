@@ -109,6 +109,10 @@ def train(
     messages.left_out(run.failures)
     if run.warning:
         messages.warning(run.warning)
+    if run.modest:
+        messages.note(
+            "The scores are calibrated for new voices, so on shared ones they are modest."
+        )
     messages.note(f"Wrote {out}")
     for path in written:
         messages.note(f"Wrote {path}")

@@ -77,8 +77,11 @@ class CheckReport:
 
     @property
     def ok(self) -> bool:
-        """Whether every file parses and can be read, and none is there twice."""
-        return not (self.problems or self.unreadable or self.duplicates)
+        """Whether every file parses and can be read, and no two alike have different labels.
+
+        Identical files of one label are only reported: some corpora come with a few (RAVDESS).
+        """
+        return not (self.problems or self.unreadable or self._clashing())
 
     @property
     def by_speaker(self) -> dict[str, dict[str, int]]:
