@@ -33,8 +33,6 @@ _FEATURES = """
 import librosa
 import numpy as np
 
-import _records
-
 def features(samples, rate):
     stft = np.abs(librosa.stft(samples))
     mfcc = np.mean(librosa.feature.mfcc(y=samples, sr=rate, n_mfcc=40).T, axis=0)
