@@ -1,6 +1,6 @@
 """How long one answer takes, as a whole process, beside the tutorials' way.
 
-    python benchmarks/speed_predict.py [CLIP] [--runs 15] [--model M] [--json OUT]
+    python benchmarks/speed_predict.py [CLIP ...] [--runs 15] [--model M] [--json OUT]
 
 The peer is what a RAVDESS tutorial does: a scikit-learn MLP in a pickle, and its 180 features (the
 means of 40 MFCC, chroma and 128 mel bands) computed by librosa. Its model is trained here on the
@@ -26,6 +26,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import _records
+from emotone import audio
 
 REPO = Path(__file__).resolve().parent.parent
 
@@ -144,42 +145,32 @@ def machine() -> str:
     return f"{name}, {len(os.sched_getaffinity(0))} cores"
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("clip", nargs="?", type=Path, help="default: a RAVDESS clip, or an example")
-    parser.add_argument("--runs", type=int, default=15, help="measured runs of each way")
-    parser.add_argument("--model", help="another bundle than the default")
-    parser.add_argument("--json", type=Path, help="write the figures here too")
-    options = parser.parse_args()
-    # A clip as the tutorials have them, where there is one: RAVDESS at 48 kHz.
-    originals = sorted((_records.corpora_folder() / "originals").glob("03-*.wav"))
-    clip = options.clip or [*originals, *sorted((REPO / "examples").glob("*.flac"))][0]
-    model = ["--model", options.model] if options.model else []
-
+def side_by_side(clip: Path, model: str | None, runs: int) -> list[dict[str, object]]:
+    """Time every way on one clip, print a table, and give a record per way."""
+    chosen = ["--model", model] if model else []
     with tempfile.TemporaryDirectory() as folder:
         pickled, script = Path(folder, "model.pickle"), Path(folder, "peer.py")
         script.write_text(_PEER)
         subprocess.run([sys.executable, "-c", _TRAIN, str(pickled)], check=True)
-        load = f"import emotone; emotone.load({options.model!r}).predict({str(clip)!r})"
+        load = f"import emotone; emotone.load({model!r}).predict({str(clip)!r})"
         figures = run(
             {
-                "emotone predict": [sys.executable, "-m", "emotone", "predict", str(clip), *model],
+                "emotone predict": [sys.executable, "-m", "emotone", "predict", str(clip), *chosen],
                 "emotone.load().predict": [sys.executable, "-c", load],
                 "pickle + librosa": [sys.executable, str(script), str(pickled), str(clip)],
                 "python -c pass": [sys.executable, "-c", "pass"],
             },
-            options.runs,
+            runs,
             str(Path(folder, "bytecode")),
         )
-
     peer = next(figure for figure in figures if figure.way == "pickle + librosa")
-    print(f"one clip ({clip.name}), whole process, {options.runs} runs by turns, {machine()}\n")
+    seconds = audio.probe(clip).duration_s
+    print(f"{clip.name}, {seconds:.1f} s: whole process, {runs} runs by turns, {machine()}\n")
     print(
         f"{'way':24} {'wall s':>8} {'fastest':>8} {'CPU s':>8} {'peak MiB':>9} "
         f"{'by wall':>8} {'by CPU':>8}"
     )
-    records = []
+    records: list[dict[str, object]] = []
     for figure in figures:
         by_wall, by_cpu = peer.wall_s / figure.wall_s, peer.cpu_s / figure.cpu_s
         print(
@@ -193,11 +184,34 @@ def main() -> None:
                 "speed_up_wall": by_wall,
                 "speed_up_cpu": by_cpu,
                 "clip": clip.name,
+                "clip_s": seconds,
+                "commit": _records.commit(),
                 "machine": machine(),
             }
         )
+    print()
+    return records
+
+
+def main() -> None:
+    """Measure, print, and write the records."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument(
+        "clips", nargs="*", type=Path, help="default: a RAVDESS recording and an example"
+    )
+    parser.add_argument("--runs", type=int, default=15, help="measured runs of each way")
+    parser.add_argument("--model", help="another bundle than the default")
+    parser.add_argument("--json", type=Path, help="write the figures here too")
+    options = parser.parse_args()
+    # Two lengths, since features take longer on a longer clip: one as the tutorials have them
+    # (RAVDESS at 48 kHz, 3.5 s), where there is one, and an example of 6 s.
+    originals = sorted((_records.corpora_folder() / "originals").glob("03-*.wav"))[:1]
+    examples = sorted((REPO / "examples").glob("*.flac"))[:1]
+    records = []
+    for clip in options.clips or [*originals, *examples]:
+        records += side_by_side(clip, options.model, options.runs)
     if options.json:
-        options.json.write_text(json.dumps(records, indent=2) + "\n")
+        _records.write(options.json, records)
 
 
 if __name__ == "__main__":
