@@ -113,7 +113,7 @@ def emobox_section(records: list[Record]) -> str:
         "were first set on folds of these two corpora, and later found to matter little on nEMO. "
         f"Fold 1 itself gives {untouched}. The test folds were run twice: a fault in the training "
         "of the network was mended in between, which moved TurEV-DB from 90.5 to 88.8 and the "
-        "others by half a point or less either way."
+        "others by about half a point at most."
         f"\n\n{table(head, rows)}\n\n{footer(means, 'emotone benchmark emobox')}"
     )
 

@@ -204,7 +204,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the figures here too")
     options = parser.parse_args()
     # Two lengths, since features take longer on a longer clip: one as the tutorials have them
-    # (RAVDESS at 48 kHz, 3.5 s), where there is one, and an example of 6 s.
+    # (RAVDESS at 48 kHz, 3.8 s), where there is one, and an example of 6.7 s.
     originals = sorted((_records.corpora_folder() / "originals").glob("03-*.wav"))[:1]
     examples = sorted((REPO / "examples").glob("*.flac"))[:1]
     records = []
