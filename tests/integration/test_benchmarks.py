@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+import audio_files
+import bundles
+from emotone import features
 
 REPO = Path(__file__).resolve().parents[2]
 
@@ -24,6 +33,132 @@ def run(script: str, *options: str, folder: Path) -> list[dict[str, Any]]:
     assert done.returncode == 0, done.stdout + done.stderr
     records: list[dict[str, Any]] = json.loads(written.read_text())
     return records
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three corpora in miniature whose emotions differ in pitch and noise, two with folds."""
+    data = tmp_path_factory.mktemp("corpora")
+    names = {
+        "ravdess": {"neutral": "01", "calm": "02", "happy": "03", "angry": "05"},
+        "emovo": {"neutral": "neu", "disgust": "dis", "happy": "gio", "angry": "rab"},
+        "emodb": {"neutral": "N", "happy": "F", "angry": "W", "boredom": "L"},
+    }
+    forms = {
+        "ravdess": "Actor_0{s}/03-01-{e}-01-0{t}-01-0{s}.flac",
+        "emovo": "f{s}/{e}-f{s}-b{t}.flac",
+        "emodb": "0{s}a0{t}{e}a.flac",
+    }
+    speakers = {"ravdess": (1, 2, 3, 4), "emovo": (1, 2, 3, 4), "emodb": (3, 8, 9)}
+    rows: dict[str, list[list[str]]] = {name: [] for name in ("ravdess", "emovo")}
+    for corpus, codes in names.items():
+        for speaker in speakers[corpus]:
+            for k, code in enumerate(codes.values()):
+                for take in (1, 2):
+                    path = f"{corpus}/{forms[corpus].format(s=speaker, e=code, t=take)}"
+                    sound = audio_files.tone(0.6, hz=150 * 2**k + 5 * speaker + take)
+                    sound += (0.2 if k % 2 else 0.02) * audio_files.noise(0.6, seed=speaker)
+                    (data / path).parent.mkdir(parents=True, exist_ok=True)
+                    soundfile.write(data / path, sound, 16_000)
+                    test, train = ("1", "2") if speaker in (1, 2) else ("2", "1")
+                    rows.setdefault(corpus, []).append([path, test, train])
+    (data / "emobox").mkdir()
+    for corpus in ("ravdess", "emovo"):
+        with (data / "emobox" / f"{corpus}.csv").open("w", newline="") as file:
+            csv.writer(file).writerows([["path", "test_folds", "train_folds"], *rows[corpus]])
+    return data
+
+
+def test_robustness_of_a_family_trained_in_the_run(small: Path, tmp_path: Path) -> None:
+    chosen = ("--family", "knn", "--features", "mfcc-13", "--condition", "white", "gain-plus-20")
+    plot = tmp_path / "plot.png"
+    records = run(
+        "robustness.py", "--data", str(small), *chosen, "--plot", str(plot), folder=tmp_path
+    )
+    assert plot.read_bytes().startswith(b"\x89PNG")
+    found = {(r["corpus"], r["condition"]): r for r in records}
+    conditions = ["clean", "white-20", "white-10", "white-5", "gain-plus-20"]
+    # emodb has no fold, so it is for training alone.
+    assert list(found) == [(c, k) for c in ("ravdess", "emovo", "mean") for k in conditions]
+    clean, noisy = found["ravdess", "clean"], found["ravdess", "white-5"]
+    assert clean["model"] == "knn.mfcc-13@1.0"
+    assert clean["clips"] == 16
+    assert clean["speakers"] == 2
+    assert clean["seen"] is None
+    assert clean["ua"] > 0.7
+    assert clean["drop"] == 0
+    assert clean["drop_ci95"] == [0, 0]
+    assert noisy["drop"] == pytest.approx(clean["ua"] - noisy["ua"])
+    assert noisy["drop_ci95"][0] <= noisy["drop"] <= noisy["drop_ci95"][1]
+    assert found["mean", "white-5"]["ua"] == pytest.approx(
+        (noisy["ua"] + found["emovo", "white-5"]["ua"]) / 2, abs=1e-5
+    )
+    # Fewer answers to choose from, and the true one always among them.
+    assert all(r["ua_restricted"] >= r["ua"] for r in records)
+
+
+def test_robustness_of_bundles_warns_of_clips_they_know(small: Path, tmp_path: Path) -> None:
+    found = features.get("mfcc-13")
+    about: dict[str, Any] = {
+        "feature_version": found.version,
+        "dimension": found.dimension,
+        "emotions": ("neutral", "calm", "happy", "angry"),
+    }
+    known = {"corpora": [{"name": "ravdess", "clips": 17}], "fitted_on": "the training part"}
+    whole = {"corpora": [{"name": "emovo", "clips": 1}], "fitted_on": "all clips"}
+    paths = [
+        str(bundles.write(tmp_path / f"{name}.emotone", name=name, training=training, **about))
+        for name, training in (
+            ("honest", known | {"corpora": [{"name": "ravdess", "clips": 16}]}),
+            ("known", known),
+            ("whole", whole),
+            ("mute", {}),
+        )
+    ]
+    options = ("--model", *paths, "--condition", "babble-10", "--clips", "3", "--fold", "2")
+    records = run("robustness.py", "--data", str(small), *options, folder=tmp_path)
+    seen = {record["model"]: record["seen"] for record in records}
+    assert seen["honest@1.0"] is None
+    assert "17 training clips of ravdess" in seen["known@1.0"]
+    assert "all clips of emovo" in seen["whole@1.0"]
+    assert "does not say" in seen["mute@1.0"]
+    # The models do not know disgust, of which emovo has clips.
+    assert all(r["clips"] <= 3 for r in records if r["corpus"] != "mean")
+
+
+def test_cross_corpus_leaves_one_out_and_goes_on_where_it_was(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_DIR", str(tmp_path))  # so that all runs are of one commit, "unknown"
+    written = tmp_path / "records.json"
+
+    def cross(*options: str) -> dict[str, dict[str, Any]]:
+        common = ("--data", str(small), "--family", "knn", "--features", "mfcc-13")
+        records = run("cross_corpus.py", *common, *options, folder=tmp_path)
+        return {record.get("corpus", "other"): record for record in records}
+
+    first = cross("--corpus", "ravdess")
+    assert list(first) == ["ravdess"]
+    # Calm is in no other corpus, so it is neither trained nor tested.
+    assert first["ravdess"]["emotions"] == ["neutral", "happy", "angry"]
+    assert first["ravdess"]["trained_on"] == ["emodb", "emovo"]
+    assert first["ravdess"]["clips"] == 24
+    assert first["ravdess"]["chance"] == pytest.approx(1 / 3, abs=1e-5)
+    assert first["ravdess"]["ua"] > 0.7
+
+    written.write_text(json.dumps([{"ua": 1}, first["ravdess"] | {"machine": "another"}]))
+    every = cross()
+    assert list(every) == ["other", "ravdess", "emodb", "emovo", "mean"]
+    assert every["ravdess"]["machine"] == "another"  # it was not measured again
+    assert every["emovo"]["emotions"] == ["neutral", "happy", "angry"]
+    three = [every[name] for name in ("ravdess", "emodb", "emovo")]
+    assert every["mean"]["ua"] == pytest.approx(np.mean([r["ua"] for r in three]), abs=1e-5)
+    assert every["mean"]["ci95"][0] <= every["mean"]["ua"] <= every["mean"]["ci95"][1]
+
+    again = cross("--corpus", "ravdess", "--fresh")
+    assert list(again) == list(every)
+    assert again["ravdess"]["machine"] == first["ravdess"]["machine"]
+    assert again["emovo"] == every["emovo"]
 
 
 def test_speed_of_one_answer(tmp_path: Path) -> None:

@@ -699,6 +699,7 @@ def test_benchmarks_are_found_in_a_checkout_alone(
     assert both.status == 1  # the second failed, and both ran
     assert both.out == "speed_one --clips 3\nspeed_two --clips 3\n"
     assert emotone("benchmark", "other").status == 0
+    assert emotone("benchmark", "speed-one").out == "speed_one\n"
     monkeypatch.chdir(tmp_path)
     assert "Run this in a checkout" in emotone("benchmark", "list").err
 

@@ -27,11 +27,13 @@ def benchmark(
 
     The benchmarks are scripts in the folder benchmarks/ of the source, since
     they need the programs that emotone is compared with. NAME runs NAME.py
-    and every NAME_*.py; further options go to them.
+    and every NAME_*.py, a dash in it being an underscore; further options
+    go to them.
 
     Examples:
       emotone benchmark list
       emotone benchmark speed
+      emotone benchmark cross-corpus
     """
     folder = _folder()
     scripts = {path.stem: path for path in sorted(folder.glob("*.py")) if _is_program(path)}
@@ -39,7 +41,8 @@ def benchmark(
         for stem, path in scripts.items():
             print(f"{stem:20}{_first_line(path)}")
         return
-    chosen = [path for stem, path in scripts.items() if f"{stem}_".startswith(f"{name}_")]
+    start = name.replace("-", "_") + "_"
+    chosen = [path for stem, path in scripts.items() if f"{stem}_".startswith(start)]
     if not chosen:
         raise UsageError(
             f"there is no benchmark {name!r}", remedy=f"There are {', '.join(scripts)}."

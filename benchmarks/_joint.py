@@ -1,0 +1,107 @@
+"""One model over all corpora at once, trained on their training parts of one EmoBox fold."""
+
+from __future__ import annotations
+
+import csv
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from default_model import CORPORA
+from emotone import corpora, splits
+from emotone.corpora import Corpus
+from emotone.emotions import CANONICAL
+from emotone.folds import Progress
+from emotone.models import FAMILIES
+
+
+@dataclass(frozen=True, eq=False)
+class JointFold:
+    """The same fold of several corpora.
+
+    Attributes
+    ----------
+    corpus
+        All their utterances of the eight canonical emotions.
+    train, test
+        Positions among them, sorted.
+    """
+
+    corpus: Corpus
+    train: npt.NDArray[np.intp]
+    test: npt.NDArray[np.intp]
+
+    def spec(self, path: Path) -> str:
+        """The fold as the spec of a split, written to a fold file."""
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["path", "test_folds", "train_folds"])
+            for positions, folds in ((self.train, ("", "1")), (self.test, ("1", ""))):
+                for i in positions.tolist():
+                    utterance = self.corpus.utterances[i]
+                    writer.writerow([utterance.path.absolute().as_posix(), *folds])
+        return f"file:{path}"
+
+
+def present(data: Path) -> list[str]:
+    """Which of the nine corpora a folder holds."""
+    return [name for name in CORPORA if (data / name).is_dir()]
+
+
+def load(data: Path, names: Sequence[str]) -> Corpus:
+    """These corpora as one, over the eight canonical emotions (no boredom of EmoDB)."""
+    found = corpora.load_many([f"{name}={data / name}" for name in names])
+    return found.with_utterances(tuple(u for u in found.utterances if u.emotion in CANONICAL))
+
+
+def joint_fold(data: Path, names: Sequence[str], fold: int) -> JointFold:
+    """The same fold of each corpus that is in EmoBox, and all of the others for training.
+
+    A corpus with fewer folds begins again: fold 5 of one with four is its first, and of one with a
+    single fold that one is meant every time.
+
+    Parameters
+    ----------
+    data
+        The folder of corpora, with the fold files in ``emobox/``.
+    names
+        Of the corpora.
+    fold
+        From 1.
+    """
+    corpus = load(data, names)
+    train, test = [], []
+    for name in names:
+        mine = [i for i, u in enumerate(corpus.utterances) if u.corpus == name]
+        file = data / "emobox" / f"{name}.csv"
+        if not file.exists():
+            train += mine
+            continue
+        folds = splits.make([corpus.utterances[i] for i in mine], f"file:{file}").folds
+        chosen = folds[(fold - 1) % len(folds)]
+        train += [mine[i] for i in chosen.train]
+        test += [mine[i] for i in chosen.test]
+    return JointFold(corpus, np.array(sorted(train), np.intp), np.array(sorted(test), np.intp))
+
+
+def features_of(family: str) -> str:
+    """What a family hears by in these benchmarks."""
+    return "waveform" if getattr(FAMILIES[family], "input", "") == "waveform" else "rich"
+
+
+class Teller:
+    """Says on standard error how far a training is, every ten seconds at most."""
+
+    def __init__(self) -> None:
+        self._last = 0.0
+
+    def __call__(self, progress: Progress) -> None:
+        if time.monotonic() - self._last >= 10:
+            self._last = time.monotonic()
+            text = f"{progress.message} {progress.done}/{progress.total}"
+            print(text, file=sys.stderr, flush=True)
