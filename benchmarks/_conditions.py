@@ -352,7 +352,7 @@ CONDITIONS: tuple[Condition, ...] = (
     ),
     Condition(
         "clipping",
-        f"cut off at the level that {CLIPPED:.0%} of the speech exceeds, raised to full scale",
+        f"cut off where {100 * CLIPPED:g} % of the speech is louder, raised to full scale",
         _clipped,
     ),
 )

@@ -1,7 +1,8 @@
 """A corpus never heard: trained on all the others and tested on it, each corpus in turn.
 
     python benchmarks/cross_corpus.py [--data CORPORA] [--corpus ravdess ...] [--family FAMILY]
-                                      [--features SET] [--seed N] [--fresh] [--json OUT]
+                                      [--features SET] [--param A=B ...] [--seed N] [--fresh]
+                                      [--json OUT]
 
 The nine corpora differ in language, speakers, microphones and in what their makers call an emotion.
 The split is `corpora:loo`: only emotions that the corpus shares with at least one other are
@@ -10,9 +11,9 @@ which EmoDB alone has, is left out. Calm stays an emotion of its own: RAVDESS an
 so each learns it from the other alone, and TurEV-DB's calm is its only unexcited class where
 others have a neutral one.
 
-A corpus whose record is in the file already, of the same commit, family, features and seed, is not
-measured again unless --fresh is given: a run that was broken off goes on where it was. Other
-records stay. The mean over the corpora is written once all of them are of one commit.
+A corpus whose record is in the file already, of the same commit, family, features, parameters and
+seed, is not measured again unless --fresh is given: a run that was broken off goes on where it was.
+Other records stay. The mean over the corpora is written once all of them are of one commit.
 """
 
 from __future__ import annotations
@@ -30,17 +31,18 @@ from typing import Any
 import _joint
 import _records
 from default_model import CORPORA, PREPARATION
+from emotone.cli.options import parameters
 from emotone.features.cache import FeatureCache
 from emotone.folds import Recipe, dataset_for, evaluate_fold, run_fold
 from emotone.models import FAMILIES
 
 Record = dict[str, Any]
-KEY = ("benchmark", "family", "features", "seed")
+KEY = ("benchmark", "family", "features", "params", "seed")
 """What tells one series of records from another in the same file."""
 
 
 class Series:
-    """The records of one family, feature set and seed, among others of the same file.
+    """The records of one recipe and seed, among others of the same file.
 
     Parameters
     ----------
@@ -129,6 +131,7 @@ def main() -> None:
     parser.add_argument("--corpus", nargs="+", choices=CORPORA, help="leave out these in turn")
     parser.add_argument("--family", choices=FAMILIES, default="svm-linear")
     parser.add_argument("--features", help="feature set; default: rich, or the waveform")
+    parser.add_argument("--param", nargs="+", metavar="A=B", help="parameters of the family")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--fresh", action="store_true", help="measure again what is there")
     parser.add_argument("--json", type=Path, default=_records.RESULTS / "cross-corpus.json")
@@ -138,11 +141,13 @@ def main() -> None:
     if len(there) < 2:
         raise SystemExit(f"{options.data} holds {len(there)} of the corpora {', '.join(CORPORA)}")
     features = options.features or _joint.features_of(options.family)
+    params = parameters(options.param)
     about: Record = {
         "benchmark": "cross-corpus",
         "model": f"emotone {options.family} on {features}",
         "family": options.family,
         "features": features,
+        "params": params,
         "protocol": "trained on all other corpora, shared emotions",
         "commit": _records.commit(),
         "seed": options.seed,
@@ -163,7 +168,7 @@ def main() -> None:
         return
 
     tell = _joint.Teller()
-    recipe = Recipe(family=options.family, params={}, seed=options.seed)
+    recipe = Recipe(family=options.family, params=params, seed=options.seed)
     data = dataset_for(
         [recipe],
         _joint.load(options.data, there),

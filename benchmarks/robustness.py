@@ -2,7 +2,8 @@
 
     python benchmarks/robustness.py [--data CORPORA] [--model BUNDLE ... | --family FAMILY]
                                     [--fold K] [--corpus ravdess ...] [--condition babble ...]
-                                    [--clips N] [--json OUT] [--plot OUT.png]
+                                    [--features SET] [--param A=B ...] [--clips N]
+                                    [--json OUT] [--plot OUT.png]
 
 Tests the test clips of one EmoBox fold of every corpus, each clip under every condition of
 benchmarks/_conditions.py, and compares with the clean clip: UA, and the drop in points with a 95 %
@@ -50,6 +51,7 @@ from _conditions import (
 from default_model import PREPARATION
 from emobox import CORPORA
 from emotone import audio, corpora, plots
+from emotone.cli.options import parameters
 from emotone.corpora import Utterance
 from emotone.errors import AudioError, EmotoneError
 from emotone.features.cache import FeatureCache
@@ -297,13 +299,19 @@ def suspicion(recognizer: Recognizer, fold: _joint.JointFold, data: Path) -> str
 
 
 def trained(
-    family: str, features: str, fold: _joint.JointFold, seed: int, folder: Path
+    family: str,
+    features: str,
+    params: dict[str, Any],
+    fold: _joint.JointFold,
+    seed: int,
+    folder: Path,
 ) -> Recognizer:
     """A model of a family, of the training part of the joint fold."""
     run = train(
         fold.corpus,
         family=family,
         features=features,
+        params=params,
         split=fold.spec(folder / "fold.csv"),
         preparation=PREPARATION,
         seed=seed,
@@ -417,6 +425,7 @@ def main() -> None:
     model.add_argument("--model", nargs="+", help="bundles, or names of installed models")
     model.add_argument("--family", choices=FAMILIES, default="svm-linear")
     parser.add_argument("--features", help="feature set of the family; default: rich")
+    parser.add_argument("--param", nargs="+", metavar="A=B", help="parameters of the family")
     parser.add_argument("--fold", type=int, default=1, help="EmoBox fold, from 1")
     parser.add_argument("--condition", nargs="+", help="names or groups; default: all")
     parser.add_argument("--clips", type=int, help="at most so many of each corpus, at random")
@@ -447,7 +456,10 @@ def main() -> None:
             recognizers = [emotone.load(name) for name in options.model]
         else:
             features = options.features or _joint.features_of(options.family)
-            recognizers = [trained(options.family, features, fold, options.seed, Path(folder))]
+            params = about["params"] = parameters(options.param)
+            recognizers = [
+                trained(options.family, features, params, fold, options.seed, Path(folder))
+            ]
         tallies = [
             Tally(recognizer, suspicion(recognizer, fold, options.data), about)
             for recognizer in recognizers

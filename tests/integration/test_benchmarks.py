@@ -70,7 +70,8 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_robustness_of_a_family_trained_in_the_run(small: Path, tmp_path: Path) -> None:
-    chosen = ("--family", "knn", "--features", "mfcc-13", "--condition", "white", "gain-plus-20")
+    chosen = ("--family", "knn", "--features", "mfcc-13", "--param", "n_neighbors=3")
+    chosen += ("--condition", "white", "gain-plus-20")
     plot = tmp_path / "plot.png"
     records = run(
         "robustness.py", "--data", str(small), *chosen, "--plot", str(plot), folder=tmp_path
@@ -133,7 +134,8 @@ def test_cross_corpus_leaves_one_out_and_goes_on_where_it_was(
     written = tmp_path / "records.json"
 
     def cross(*options: str) -> dict[str, dict[str, Any]]:
-        common = ("--data", str(small), "--family", "knn", "--features", "mfcc-13")
+        recipe = ("--family", "knn", "--features", "mfcc-13", "--param", "n_neighbors=3")
+        common = ("--data", str(small), *recipe)
         records = run("cross_corpus.py", *common, *options, folder=tmp_path)
         return {record.get("corpus", "other"): record for record in records}
 
@@ -143,6 +145,7 @@ def test_cross_corpus_leaves_one_out_and_goes_on_where_it_was(
     assert first["ravdess"]["emotions"] == ["neutral", "happy", "angry"]
     assert first["ravdess"]["trained_on"] == ["emodb", "emovo"]
     assert first["ravdess"]["clips"] == 24
+    assert first["ravdess"]["params"] == {"n_neighbors": 3}
     assert first["ravdess"]["chance"] == pytest.approx(1 / 3, abs=1e-5)
     assert first["ravdess"]["ua"] > 0.7
 
