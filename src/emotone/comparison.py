@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from emotone.audio import Preparation
@@ -11,9 +11,20 @@ from emotone.corpora import Corpus
 from emotone.dataset import Dataset
 from emotone.errors import TrainingError, UsageError
 from emotone.features.cache import FeatureCache
-from emotone.folds import Callback, Progress, Recipe, dataset_for, evaluate_folds, run_fold
+from emotone.features.waveforms import NAME as WAVEFORM
+from emotone.folds import (
+    Callback,
+    Progress,
+    Recipe,
+    dataset_for,
+    evaluate_folds,
+    feature_set_for,
+    run_fold,
+)
 from emotone.metrics import Evaluation
+from emotone.models import families as known_families
 from emotone.models.preprocessing import Selection
+from emotone.prediction import Failure
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,17 +35,21 @@ class ComparedFamily:
     ----------
     family
         Its name.
+    feature_set
+        What it learned from; ``"waveform"`` for a neural family.
     evaluation
         The figures, averaged over folds; None if it could not be trained.
     train_s
         Seconds to fit one fold (search and calibration included, features apart), on average.
     predict_ms
-        Milliseconds to score one clip from its features, when all test clips are scored at once.
+        Milliseconds to score one clip, from its features or its samples in memory, when all test
+        clips are scored at once.
     error
         Why it could not be trained, or None.
     """
 
     family: str
+    feature_set: str
     evaluation: Evaluation | None
     train_s: float
     predict_ms: float
@@ -42,7 +57,7 @@ class ComparedFamily:
 
     def to_dict(self) -> dict[str, Any]:
         """The row as plain types, ready for JSON: flat, as `Evaluation.record` has it."""
-        row: dict[str, Any] = {"family": self.family}
+        row: dict[str, Any] = {"family": self.family, "feature_set": self.feature_set}
         if self.evaluation is not None:
             row = self.evaluation.record(**row)
         row["train_s"], row["predict_ms"] = round(self.train_s, 4), round(self.predict_ms, 4)
@@ -58,20 +73,32 @@ class Comparison:
     ----------
     rows
         One per family.
-    dataset
-        What they were trained and tested on; its split's `warning` belongs beside the figures.
+    datasets
+        What they were trained and tested on, by feature set; the `warning` of their split belongs
+        beside the figures.
     """
 
     rows: tuple[ComparedFamily, ...]
-    dataset: Dataset
+    datasets: Mapping[str, Dataset]
+
+    @property
+    def dataset(self) -> Dataset:
+        """The first of the datasets; corpus and split are the same in all."""
+        return next(iter(self.datasets.values()))
+
+    @property
+    def failures(self) -> tuple[Failure, ...]:
+        """Clips that could not be read in one of the datasets or more."""
+        found = {f.file: f for data in self.datasets.values() for f in data.failures}
+        return tuple(found.values())
 
     def to_dict(self) -> dict[str, Any]:
         """The comparison as plain types, ready for JSON."""
         return {
-            "feature_set": self.dataset.feature_set,
+            "feature_set": ", ".join(self.datasets),
             "split": self.dataset.split.to_dict(),
             "warning": self.dataset.split.warning,
-            "failures": [failure.to_dict() for failure in self.dataset.failures],
+            "failures": [failure.to_dict() for failure in self.failures],
             "rows": [row.to_dict() for row in self.rows],
         }
 
@@ -80,7 +107,7 @@ def compare(
     corpus: Corpus,
     families: Sequence[str],
     *,
-    features: str = "rich",
+    features: str | None = None,
     split: str = "speakers:5",
     preparation: Preparation | None = None,
     params: Mapping[str, Mapping[str, Any]] | None = None,
@@ -98,8 +125,10 @@ def compare(
 
     Parameters
     ----------
-    corpus, features, split, preparation, seed, class_weight, sampling, select, trials
+    corpus, split, preparation, seed, class_weight, sampling
         As in `emotone.training.train`.
+    features, select, trials
+        As there, for the classical families among those that are compared.
     families
         Names in `emotone.models.FAMILIES`.
     params
@@ -122,30 +151,46 @@ def compare(
     stray = sorted(set(params or {}) - set(families))
     if stray:
         raise UsageError(f"parameters are given for {', '.join(stray)}, which is not compared")
-    recipes = [
-        Recipe(name, (params or {}).get(name, {}), seed, class_weight, sampling, select, trials)
-        for name in families
-    ]
+    classical = any(known_families.get(name).input == "features" for name in families)
+    recipes = []
+    for name in families:
+        recipe = Recipe(
+            name, (params or {}).get(name, {}), seed, class_weight, sampling, select, trials
+        )
+        if classical and known_families.get(name).input == "waveform":
+            recipe = replace(recipe, select=None, trials=0)
+        recipes.append(recipe)
     tell = progress or (lambda event: None)
-    dataset = dataset_for(
-        recipes,
-        corpus,
-        features,
-        split,
-        preparation=preparation,
-        seed=seed,
-        cache=cache,
-        jobs=jobs,
-        tell=tell,
-    )
-    if not any(len(fold.test) for fold in dataset.folds):
+    sets = {recipe.family: _feature_set(recipe.family, features, classical) for recipe in recipes}
+    for recipe in recipes:  # all of them, before any long work
+        recipe.check()
+    datasets: dict[str, Dataset] = {}
+    for feature_set in sorted(set(sets.values()), key=lambda name: name == WAVEFORM):
+        datasets[feature_set] = dataset_for(
+            [recipe for recipe in recipes if sets[recipe.family] == feature_set],
+            corpus,
+            feature_set,
+            split,
+            preparation=preparation,
+            seed=seed,
+            cache=cache,
+            jobs=jobs,
+            tell=tell,
+        )
+    if not any(len(fold.test) for data in datasets.values() for fold in data.folds):
         raise UsageError(
             f"the split '{split}' leaves nothing to test",
             remedy="Give another, such as speakers:5.",
         )
-    rows = [_row(dataset, recipe, bootstrap, seed, tell) for recipe in recipes]
+    rows = [_row(datasets[sets[r.family]], r, bootstrap, seed, tell) for r in recipes]
     rows.sort(key=lambda row: (row.evaluation is None, -_ua(row), row.family))
-    return Comparison(tuple(rows), dataset)
+    return Comparison(tuple(rows), datasets)
+
+
+def _feature_set(family: str, features: str | None, classical: bool) -> str:
+    """What a family learns from; beside classical ones a neural family overlooks their set."""
+    neural = known_families.get(family).input == "waveform"
+    return feature_set_for(family, None if neural and classical else features)
 
 
 def _ua(row: ComparedFamily) -> float:
@@ -163,11 +208,12 @@ def _row(
             tell(Progress("fold", done, len(folds), message))
             results.append(run_fold(dataset, fold, recipe, tell))
     except TrainingError as error:
-        return ComparedFamily(recipe.family, None, 0.0, 0.0, error)
+        return ComparedFamily(recipe.family, dataset.feature_set, None, 0.0, 0.0, error)
     tell(Progress("fold", len(folds), len(folds), f"tested {recipe.family}"))
     clips = sum(len(result.rows) for result in results)
     return ComparedFamily(
         family=recipe.family,
+        feature_set=dataset.feature_set,
         evaluation=evaluate_folds(dataset, results, bootstrap, seed),
         train_s=sum(result.fit_s for result in results) / len(results),
         predict_ms=1000 * sum(result.score_s for result in results) / clips,

@@ -1,4 +1,4 @@
-"""A corpus made ready to learn from: a row of features per clip, labels, speakers, folds."""
+"""A corpus made ready to learn from: features or sound of each clip, labels, speakers, folds."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ import numpy.typing as npt
 
 from emotone import audio, features, splits
 from emotone.audio import Preparation
+from emotone.audio.clips import Clips
 from emotone.audio.waveform import FloatArray
 from emotone.corpora import Corpus, Utterance
 from emotone.errors import AudioError, EmotoneWarning, TrainingError
+from emotone.features import waveforms
 from emotone.features.cache import FeatureCache
 from emotone.features.extraction import extract_many
 from emotone.prediction import Failure
@@ -29,14 +31,14 @@ _PROBED = 100
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Labelled rows of features, and how they are split.
+    """Labelled clips, as rows of features or as waveforms, and how they are split.
 
     Attributes
     ----------
     corpus
         Where the clips come from, the unreadable ones included.
     features
-        float32, shape ``(n, d)``.
+        float32, shape ``(n, d)``; or the n waveforms, for the feature set ``"waveform"``.
     utterances
         The n utterances behind the rows.
     feature_set
@@ -54,7 +56,7 @@ class Dataset:
     """
 
     corpus: Corpus
-    features: FloatArray
+    features: FloatArray | Clips
     utterances: tuple[Utterance, ...]
     feature_set: str
     preparation: Preparation
@@ -67,6 +69,11 @@ class Dataset:
     def labels(self) -> npt.NDArray[np.str_]:
         """The emotion of each row."""
         return np.array([utterance.emotion for utterance in self.utterances], dtype=np.str_)
+
+    @property
+    def corpora(self) -> npt.NDArray[np.str_]:
+        """The name of the corpus that each row comes from."""
+        return np.array([utterance.corpus for utterance in self.utterances], dtype=np.str_)
 
     @property
     def speakers(self) -> npt.NDArray[Any]:
@@ -92,17 +99,20 @@ def prepare(
     corpus
         What to learn from.
     feature_set
-        A named recipe, see `emotone.features.get`.
+        A named recipe, see `emotone.features.get`; or ``"waveform"`` for the sound itself, which
+        neural families hear.
     split
         Its spec, see `emotone.splits.make`.
     preparation
         What is done to each clip first. Where neither it nor the feature set names a rate, the
         rate is that of most clips: a mel band or a pitch class of a clip at 48 kHz is not that of
-        the same clip at 16 kHz, and a model must hear new clips as it heard these.
+        the same clip at 16 kHz, and a model must hear new clips as it heard these. For waveforms
+        it is `emotone.features.waveforms.DEFAULT_PREPARATION` when None, and 16 kHz where it
+        names no rate.
     seed
         Of the split, if its spec names none.
     cache, jobs, progress
-        As in `emotone.features.extraction.extract_many`.
+        As in `emotone.features.extraction.extract_many`. Waveforms are not kept in the cache.
 
     Raises
     ------
@@ -112,39 +122,81 @@ def prepare(
         If there is no such feature set, or the split cannot be made.
     """
     drawn = splits.make(corpus.utterances, split, seed=seed)  # before the long work
-    preparation = _at_one_rate(corpus, feature_set, preparation or Preparation())
-    result = extract_many(
-        [utterance.path for utterance in corpus.utterances],
-        feature_set,
-        preparation=preparation,
-        cache=cache,
-        jobs=jobs,
-        progress=progress,
-    )
-    if not result.ok:
+    read = _extracted if feature_set != waveforms.NAME else _waveforms
+    material = read(corpus, feature_set, preparation, cache, jobs, progress)
+    if not material.ok:
         raise TrainingError(
             f"none of the {len(corpus.utterances)} clips can be read; the first: "
-            f"{result.failures[0].error if result.failures else 'there is none'}",
+            f"{material.failures[0].error if material.failures else 'there is none'}",
             source=corpus.root,
             remedy="Run 'emotone corpus check' on it.",
         )
     row = np.full(len(corpus.utterances), -1, dtype=np.intp)
-    row[result.ok] = np.arange(len(result.ok))
+    row[material.ok] = np.arange(len(material.ok))
     folds = tuple(
         Fold(fold.name, train=_readable(row, fold.train), test=_readable(row, fold.test))
         for fold in drawn.folds
     )
     return Dataset(
         corpus=corpus,
-        features=result.matrix,
-        utterances=tuple(corpus.utterances[i] for i in result.ok),
+        features=material.features,
+        utterances=tuple(corpus.utterances[i] for i in material.ok),
         feature_set=feature_set,
-        preparation=preparation,
+        preparation=material.preparation,
         split=drawn,
         folds=folds,
-        failures=tuple(result.failures),
-        from_cache=result.from_cache,
+        failures=tuple(material.failures),
+        from_cache=material.from_cache,
     )
+
+
+@dataclass(frozen=True)
+class _Material:
+    """What was made of the clips of a corpus; `ok` says which of them the features belong to."""
+
+    features: FloatArray | Clips
+    preparation: Preparation
+    ok: list[int]
+    failures: list[Failure]
+    from_cache: int = 0
+
+
+def _extracted(
+    corpus: Corpus,
+    feature_set: str,
+    preparation: Preparation | None,
+    cache: FeatureCache | None,
+    jobs: int | None,
+    progress: Callable[[int, int], None] | None,
+) -> _Material:
+    preparation = _at_one_rate(corpus, feature_set, preparation or Preparation())
+    result = extract_many(
+        corpus.paths,
+        feature_set,
+        preparation=preparation,
+        cache=cache,
+        jobs=jobs,
+        progress=progress,
+    )
+    return _Material(result.matrix, preparation, result.ok, result.failures, result.from_cache)
+
+
+def _waveforms(
+    corpus: Corpus,
+    feature_set: str,
+    preparation: Preparation | None,
+    cache: FeatureCache | None,
+    jobs: int | None,
+    progress: Callable[[int, int], None] | None,
+) -> _Material:
+    if preparation is None or preparation == Preparation():
+        preparation = waveforms.DEFAULT_PREPARATION
+    if preparation.rate is None:
+        preparation = dataclasses.replace(preparation, rate=waveforms.RATE)
+    result = waveforms.read_many(
+        corpus.paths, preparation=preparation, jobs=jobs, progress=progress
+    )
+    return _Material(result.clips, preparation, result.ok, result.failures)
 
 
 def _at_one_rate(corpus: Corpus, feature_set: str, preparation: Preparation) -> Preparation:

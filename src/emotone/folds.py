@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import numpy.typing as npt
 
 from emotone.audio import Preparation
+from emotone.audio.clips import Clips
 from emotone.corpora import Corpus
 from emotone.dataset import Dataset, prepare
 from emotone.emotions import in_order
-from emotone.errors import SplitError
+from emotone.errors import SplitError, UsageError
 from emotone.evaluation import TestedClip, tested_clips
+from emotone.features import waveforms
 from emotone.features.cache import FeatureCache
 from emotone.metrics import Evaluation, FloatMatrix, fold_mean, metrics
-from emotone.models import FAMILIES, Classifier, build, families
+from emotone.models import FAMILIES, AnyClassifier, NeuralClassifier, build, families
+from emotone.models.neural.files import TrainingFiles
 from emotone.models.preprocessing import Selection
 from emotone.models.search import Search, search
 from emotone.splits import Fold
@@ -31,9 +35,10 @@ class Progress:
     Attributes
     ----------
     stage
-        ``"features"``, ``"search"``, ``"fold"``, ``"curve"`` or ``"model"``, in about this order.
+        ``"features"``, ``"search"``, ``"fold"``, ``"epochs"``, ``"curve"`` or ``"model"``, in about
+        this order.
     done, total
-        Steps of the stage: clips, trials, folds, ...
+        Steps of the stage: clips, trials, folds, batches, ...
     message
         What is being done, for people.
     """
@@ -46,10 +51,13 @@ class Progress:
 
 Callback = Callable[[Progress], None]
 
+DEFAULT_FEATURES = "rich"
+"""What a classical family learns from unless another set is named."""
+
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a model is made from features: what `emotone.models.build` takes, and a search.
+    """How a model is made: what `emotone.models.build` takes, a search, and where it is kept.
 
     Attributes
     ----------
@@ -63,6 +71,8 @@ class Recipe:
         As in `emotone.models.build`.
     trials
         Trials of a search for parameters inside each training part; 0 for none.
+    files
+        Where a neural family keeps its state and logs, in a folder for each fold.
     """
 
     family: str
@@ -72,6 +82,7 @@ class Recipe:
     sampling: str | None = None
     select: Selection = None
     trials: int = 0
+    files: TrainingFiles = field(default_factory=TrainingFiles)
 
     def check(self) -> None:
         """Refuse what `build` would refuse, before any long work."""
@@ -80,7 +91,7 @@ class Recipe:
         if self.trials and entry.space is None:
             search(np.empty((0, 0)), [], None, self.family, trials=self.trials)
 
-    def classifier(self, params: Mapping[str, Any], **other: Any) -> Classifier:
+    def classifier(self, params: Mapping[str, Any], **other: Any) -> AnyClassifier:
         """An unfitted classifier with these parameters."""
         return build(
             self.family,
@@ -120,7 +131,7 @@ class FoldResult:
     """
 
     name: str
-    classifier: Classifier
+    classifier: AnyClassifier
     search: Search | None
     truth: npt.NDArray[np.str_]
     scores: FloatMatrix
@@ -129,6 +140,37 @@ class FoldResult:
     train_clips: int
     fit_s: float
     score_s: float
+
+
+def feature_set_for(family: str, features: str | None) -> str:
+    """The feature set that a family learns from, ``"waveform"`` for a neural one.
+
+    Parameters
+    ----------
+    family
+        A name in `emotone.models.FAMILIES`.
+    features
+        The set that was asked for, or None.
+
+    Raises
+    ------
+    UsageError
+        If the family cannot learn from that set.
+    """
+    if families.get(family).input == "features":
+        if features == waveforms.NAME:
+            raise UsageError(
+                f"the family '{family}' learns from features, not from the waveform",
+                remedy="Name a feature set, such as rich, or a neural family, such as crnn.",
+            )
+        return features or DEFAULT_FEATURES
+    if features not in (None, waveforms.NAME):
+        raise UsageError(
+            f"the family '{family}' hears the sound itself and takes no feature set, but "
+            f"'{features}' was named",
+            remedy="Leave the feature set out.",
+        )
+    return waveforms.NAME
 
 
 def dataset_for(
@@ -143,7 +185,7 @@ def dataset_for(
     jobs: int | None,
     tell: Callback,
 ) -> Dataset:
-    """The features of a corpus and its folds, once it is sure that the recipes can be used.
+    """What the recipes learn from, and folds, once it is sure that they can be used.
 
     Raises
     ------
@@ -152,6 +194,7 @@ def dataset_for(
     """
     for recipe in recipes:
         recipe.check()
+    doing = "reading clips" if features == waveforms.NAME else f"extracting {features}"
     return prepare(
         corpus,
         features,
@@ -160,9 +203,7 @@ def dataset_for(
         seed=seed,
         cache=cache,
         jobs=jobs,
-        progress=lambda done, total: tell(
-            Progress("features", done, total, f"extracting {features}")
-        ),
+        progress=lambda done, total: tell(Progress("features", done, total, doing)),
     )
 
 
@@ -172,12 +213,16 @@ def fit(
     recipe: Recipe,
     tell: Callback,
     watch: npt.NDArray[np.intp] | None = None,
-) -> tuple[Classifier, Search | None]:
-    """A model of some rows of a dataset, by a search inside them if the recipe has trials."""
+    part: str = "all",
+) -> tuple[AnyClassifier, Search | None]:
+    """A model of some rows of a dataset, by a search inside them if the recipe has trials.
+
+    A neural family keeps its state in the folder `part` of the recipe's files.
+    """
     X, y = dataset.features[rows], dataset.labels[rows]
-    groups = dataset.speakers[rows].tolist()
+    groups, corpora = dataset.speakers[rows].tolist(), dataset.corpora[rows].tolist()
     found, params = None, recipe.params
-    if recipe.trials:
+    if recipe.trials and not isinstance(X, Clips):
         found = search(
             X,
             y,
@@ -196,7 +241,20 @@ def fit(
         params = found.params
     classifier = recipe.classifier(params)
     seen = None if watch is None else (dataset.features[watch], dataset.labels[watch])
-    return classifier.fit(X, y, groups=groups, watch=seen), found
+    if not isinstance(classifier, NeuralClassifier):
+        return classifier.fit(X, y, groups=groups, watch=seen, corpora=corpora), found
+    classifier.fit(
+        X,
+        y,
+        groups=groups,
+        watch=seen,
+        corpora=corpora,
+        files=recipe.files.part(part),
+        progress=lambda done, total, said: tell(
+            Progress("epochs", done, total, f"{recipe.family}, {said}")
+        ),
+    )
+    return classifier, found
 
 
 def run_fold(dataset: Dataset, fold: Fold, recipe: Recipe, tell: Callback) -> FoldResult:
@@ -213,7 +271,8 @@ def run_fold(dataset: Dataset, fold: Fold, recipe: Recipe, tell: Callback) -> Fo
         )
     started = time.perf_counter()
     watch = fold.test if FAMILIES[recipe.family].learns_in_epochs else None
-    classifier, found = fit(dataset, fold.train, recipe, tell, watch)
+    part = f"fold-{quote(fold.name, safe='')}"
+    classifier, found = fit(dataset, fold.train, recipe, tell, watch, part)
     fit_s = time.perf_counter() - started
 
     labels = dataset.labels

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from emotone import bundle
 from emotone.audio import Preparation
+from emotone.audio.clips import Clips
 from emotone.bundle import Card, ModelInput
 from emotone.bundle.card import is_name
 from emotone.corpora import Corpus
@@ -31,11 +32,13 @@ from emotone.folds import (
     dataset_for,
     evaluate_fold,
     evaluate_folds,
+    feature_set_for,
     fit,
     run_fold,
 )
 from emotone.metrics import Evaluation, metrics
-from emotone.models import Classifier
+from emotone.models import AnyClassifier, NeuralClassifier
+from emotone.models.neural.files import TrainingFiles
 from emotone.models.preprocessing import Selection
 from emotone.models.search import Search
 from emotone.prediction import Failure
@@ -54,16 +57,18 @@ class History:
     Attributes
     ----------
     kind
-        ``"epochs"``: loss after each epoch (mlp). ``"training size"``: UA of models fitted to
-        growing shares of the training part (every other family).
+        ``"epochs"``: loss after each epoch (mlp and neural families). ``"training size"``: UA of
+        models fitted to growing shares of the training part (every other family).
     measure
         ``"log loss"`` or ``"ua"``.
     x
         Epochs from 1, or numbers of training clips.
     curves
         ``"training"`` and, where there is a test part, ``"test"``; as long as `x`. The training
-        loss of an MLP includes its L2 penalty. The test curve is only shown: nothing is chosen
-        by it.
+        loss of an MLP includes its L2 penalty, that of a neural family what makes its task harder
+        (altered and mixed clips, smoothed targets). The test curve is only shown: nothing is
+        chosen by it. A neural family may be stopped by its ``"validation"`` curve, of speakers held
+        out inside the training part.
     """
 
     kind: str
@@ -101,7 +106,7 @@ class TrainingRun:
         Loss or learning curve, or None.
     """
 
-    classifier: Classifier
+    classifier: AnyClassifier
     card: Card
     dataset: Dataset
     evaluation: Evaluation | None
@@ -159,7 +164,7 @@ def train(
     corpus: Corpus,
     *,
     family: str = "svm-linear",
-    features: str = "rich",
+    features: str | None = None,
     split: str = "speakers:5",
     preparation: Preparation | None = None,
     params: Mapping[str, Any] | None = None,
@@ -175,6 +180,7 @@ def train(
     cache: FeatureCache | None = None,
     jobs: int | None = None,
     progress: Callback | None = None,
+    files: TrainingFiles | None = None,
 ) -> TrainingRun:
     """Train a model and test it honestly.
 
@@ -196,6 +202,8 @@ def train(
         The model, see `emotone.models.build`.
     features, preparation
         The feature set it hears by, and what is done to each clip first; see `emotone.features`.
+        The set rich when None. Neural families hear the sound itself, trimmed and at 16 kHz, and
+        take no feature set.
     split
         A spec, see `emotone.splits.make`.
     trials
@@ -210,6 +218,9 @@ def train(
         Of the extraction of features.
     progress
         Called as the work goes on. An exception it raises ends the training.
+    files
+        Where a neural family keeps its state after each epoch, to go on from there when it was cut
+        off, and its logs; a folder in each for every fold.
 
     Raises
     ------
@@ -222,7 +233,8 @@ def train(
     >>> run = train(corpora.load("emodb=clips"), family="svm-rbf")     # doctest: +SKIP
     >>> run.save("mine.emotone")                                       # doctest: +SKIP
     """
-    recipe = Recipe(family, params or {}, seed, class_weight, sampling, select, trials)
+    kept = files or TrainingFiles()
+    recipe = Recipe(family, params or {}, seed, class_weight, sampling, select, trials, kept)
     for what, text in (("name", name), ("version", version)):
         if not is_name(text):
             raise UsageError(
@@ -233,7 +245,7 @@ def train(
     dataset = dataset_for(
         [recipe],
         corpus,
-        features,
+        feature_set_for(family, features),
         split,
         preparation=preparation,
         seed=seed,
@@ -277,11 +289,13 @@ def train(
     )
 
 
-def _epochs(classifier: Classifier) -> History | None:
+def _epochs(classifier: AnyClassifier) -> History | None:
     loss, watched = classifier.loss_curve_, classifier.watch_curve_
     if not loss:
         return None
     curves = {"training": loss, **({"test": watched} if watched else {})}
+    if isinstance(classifier, NeuralClassifier) and classifier.validation_curve_:
+        curves["validation"] = classifier.validation_curve_
     return History("epochs", "log loss", list(range(1, len(loss) + 1)), curves)
 
 
@@ -316,7 +330,7 @@ def _learning_curve(
 def _card(
     dataset: Dataset,
     recipe: Recipe,
-    classifier: Classifier,
+    classifier: AnyClassifier,
     found: Search | None,
     fitted: npt.NDArray[np.intp],
     evaluation: Evaluation | None,
@@ -353,13 +367,19 @@ def _card(
         "split": {**split, "folds": len(split["folds"])},
         "fitted_on": "the training part of the split" if len(results) == 1 else "all clips",
     }
+    feature_set = None
+    if isinstance(dataset.features, Clips):
+        heard = ModelInput("waveform", rate=dataset.features.rate)
+    else:
+        heard = ModelInput("features", dimension=dataset.features.shape[1])
+        feature_set = dataset.feature_set
     return Card(
         name="model",
         version="1.0",
         emotions=tuple(classifier.classes_.tolist()),
-        input=ModelInput("features", dimension=dataset.features.shape[1]),
-        feature_set=dataset.feature_set,
-        feature_version=get_feature_set(dataset.feature_set).version,
+        input=heard,
+        feature_set=feature_set,
+        feature_version=None if feature_set is None else get_feature_set(feature_set).version,
         preparation=dataset.preparation.to_dict(),
         calibration=classifier.calibration_,
         training=training,

@@ -24,8 +24,11 @@ def compare(
         str, typer.Option("--families", "-f", metavar="A,B,...", help="Which; or 'all'.")
     ] = _FAMILIES,
     feature_set: Annotated[
-        str, typer.Option("--features", "-s", metavar="SET", help="What they hear by.")
-    ] = "rich",
+        str | None,
+        typer.Option(
+            "--features", "-s", metavar="SET", help="What classical ones hear by.  [rich]"
+        ),
+    ] = None,
     split: options.Split = "speakers:5",
     seed: options.Seed = 0,
     class_weight: options.ClassWeight = None,
@@ -47,8 +50,11 @@ def compare(
 ) -> None:
     """Train families under the same folds and show them side by side.
 
+    Families are those of 'emotone train'. Neural ones hear the sound itself,
+    whatever set of features is named; --select and --search leave them alone.
+
     Each figure has its bootstrap 95 % interval below it. Times are per fold for the
-    training, and per clip, from its features, for the prediction. The exit
+    training, and per clip, from its features or sound, for the prediction. The exit
     status is 1 where a family failed or a clip could not be read.
 
     Examples:
@@ -86,18 +92,18 @@ def compare(
         _print(found)
     if found.dataset.split.warning and not as_json:  # which holds it
         messages.warning(found.dataset.split.warning)
-    messages.left_out(found.dataset.failures)
+    messages.left_out(found.failures)
     failed = [row for row in found.rows if row.error is not None]
     for row in failed:
         messages.error(f"{row.family}: {row.error}")
-    if failed or found.dataset.failures:
+    if failed or found.failures:
         raise typer.Exit(1)
 
 
 def _print(found: Comparison) -> None:
     dataset = found.dataset
     clips = output.counted(len(dataset.utterances), "clip")
-    output.show(f"[bold]{dataset.feature_set}[/] on {clips}, split {dataset.split.spec}")
+    output.show(f"[bold]{', '.join(found.datasets)}[/] on {clips}, split {dataset.split.spec}")
     numbers = ["UA %", "WA %", "F1 %", "Train s", "ms/clip"]
     table = output.table("Family", *numbers, numbers=numbers)
     for row in found.rows:

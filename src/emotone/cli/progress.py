@@ -15,7 +15,14 @@ if TYPE_CHECKING:
 Report = Callable[[int, int | None], None]
 """Called with how many are done, and of how many; None where that is unknown."""
 
-_STAGES = {"features": "clips", "search": "trials", "fold": "folds", "curve": "fits", "model": ""}
+_STAGES = {
+    "features": "clips",
+    "search": "trials",
+    "fold": "folds",
+    "epochs": "batches",
+    "curve": "fits",
+    "model": "",
+}
 """What each stage of a training counts."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False)
 
+_NEURAL = "Training of neural families"
+
 
 @app.command(no_args_is_help=True)
 def train(
@@ -26,8 +29,9 @@ def train(
         str, typer.Option("--family", "-f", metavar="F", help="Kind of model, see above.")
     ] = "svm-linear",
     feature_set: Annotated[
-        str, typer.Option("--features", "-s", metavar="SET", help="What it hears by.")
-    ] = "rich",
+        str | None,
+        typer.Option("--features", "-s", metavar="SET", help="What it hears by.  [rich]"),
+    ] = None,
     split: options.Split = "speakers:5",
     seed: options.Seed = 0,
     class_weight: options.ClassWeight = None,
@@ -41,6 +45,23 @@ def train(
     report: Annotated[
         bool, typer.Option("--report/--no-report", help="Report and plots beside the bundle.")
     ] = True,
+    checkpoints: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Where neural families keep their state, for good. Else in BUNDLE.training "
+            "until the bundle is written.",
+            rich_help_panel=_NEURAL,
+        ),
+    ] = None,
+    logs: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Curves for TensorBoard.", rich_help_panel=_NEURAL),
+    ] = None,
+    fresh: Annotated[
+        bool,
+        typer.Option("--fresh", help="Start over in spite of a state.", rich_help_panel=_NEURAL),
+    ] = False,
     playable: Annotated[
         bool, typer.Option("--playable", help="Put confused clips, voices, into the report.")
     ] = False,
@@ -58,8 +79,13 @@ def train(
 ) -> None:
     r"""Train a model, test it, and write it as a bundle with a report.
 
-    Families: mlp, mlp-300, mlp-200-200-100-50, svm-rbf, svm-linear, tree,
-    forest, extra-trees, gradient-boosting, knn, logistic, ensemble.
+    Classical families learn from features: mlp, mlp-300,
+    mlp-200-200-100-50, svm-rbf, svm-linear, tree, forest, extra-trees,
+    gradient-boosting, knn, logistic, ensemble.
+
+    Neural families learn from the sound itself: cnn1d, cnn2d, lstm, gru,
+    crnn, conformer. They leave a checkpoint after each epoch: the same
+    command goes on where it was cut off, to the same result.
 
     Splits: speakers:5, speakers:loo, random:test=0.25,seed=9, corpora:loo,
     file:folds.csv, none. With several folds the model in the bundle is
@@ -73,13 +99,16 @@ def train(
           --split random:test=0.25,seed=9 -o tutorial.emotone
       emotone train emodb/ emovo/ --merge calm=neutral -f svm-rbf --search 20 \
           --trim-db 30 --normalize peak -o european.emotone
+      emotone train ravdess/ -f crnn -p epochs=30 --logs runs -o crnn.emotone
     """
     from emotone import training
     from emotone.bundle import check_target
     from emotone.cli import progress
+    from emotone.models.neural.files import TrainingFiles
     from emotone.report.files import write_beside
 
     check_target(out)
+    state = out.with_name(f"{out.name.removesuffix('.emotone')}.training")
     corpus = options.corpus(data, emotions, merge)
     preparation = options.preparation(rate, denoise, band, trim_db, normalize, length)
     with options.feature_cache(cache) as kept, progress.stages() as tell:
@@ -99,8 +128,11 @@ def train(
             cache=kept,
             jobs=jobs,
             progress=tell,
+            files=TrainingFiles(checkpoints or state, logs, fresh),
         )
     run.save(out)
+    if checkpoints is None:
+        shutil.rmtree(state, ignore_errors=True)
     written = write_beside(run, out, playable=playable) if report else []
     if as_json:
         output.write_json({**run.to_dict(), "bundle": str(out), "written": [*map(str, written)]})

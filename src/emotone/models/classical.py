@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -11,85 +11,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emotone.emotions import in_order
-from emotone.errors import MissingExtraError, TrainingError, UsageError
+from emotone.audio.clips import Clips
+from emotone.errors import MissingExtraError, TrainingError
 from emotone.models import families
 from emotone.models.calibration import FloatMatrix, IntArray, fit_temperature, softmax
 from emotone.models.families import Family
 from emotone.models.graph import Graph
 from emotone.models.heads import Head
-from emotone.models.preprocessing import Preprocessing, Selection, check_selection
+from emotone.models.labels import encode, grouped
+from emotone.models.preprocessing import Preprocessing, Selection
 
 SMALL_MATRIX = 1_000_000
 """Matrices of fewer numbers than this are worked on by one thread."""
 
 AGREEMENT_FLOOR = 1e-7
 """Added to an ensemble's mean score before its logarithm, the same here and in the ONNX graph."""
-
-
-def build(
-    family: str,
-    *,
-    params: Mapping[str, Any] | None = None,
-    seed: int = 0,
-    class_weight: str | None = None,
-    sampling: str | None = None,
-    select: Selection = None,
-    calibration_folds: int = 5,
-) -> Classifier:
-    """An unfitted classifier.
-
-    Parameters
-    ----------
-    family
-        A name in `emotone.models.FAMILIES`.
-    params
-        Parameters of the scikit-learn estimator, over the family's defaults, and ``scale`` (bool):
-        standardise features first. For an ensemble ``members`` (a list of families) and
-        ``FAMILY.PARAMETER``.
-    seed
-        Of everything random.
-    class_weight
-        ``"balanced"`` lets each emotion weigh the same, by class weights where the estimator has
-        them and by balanced sampling where it has not (mlp, knn).
-    sampling
-        ``"balanced"`` repeats clips of the rarer emotions, drawn at random within the training
-        part, until all are as frequent.
-    select
-        Feature selection: a count, a share from 0 to 1, ``"model"`` or None; see `Preprocessing`.
-    calibration_folds
-        Folds of the inner cross-validation that the temperature is fitted on; 0 leaves it at 1. Its
-        models learn from fewer clips than the final one and so err more: few folds make the scores
-        too modest.
-
-    Raises
-    ------
-    UsageError
-        If the family, a parameter or an option does not exist.
-    MissingExtraError
-        If scikit-learn is not installed.
-
-    Examples
-    --------
-    >>> build("knn", params={"n_neighbors": 3}).family.name
-    'knn'
-    """
-    entry = families.get(family)
-    for option, value in (("class_weight", class_weight), ("sampling", sampling)):
-        if value not in (None, "balanced"):
-            raise UsageError(f"{option} is 'balanced' or nothing, not {value!r}")
-    if calibration_folds < 0 or calibration_folds == 1:
-        raise UsageError("calibration needs 2 folds or more, or 0 to leave it out")
-    check_selection(select)
-    return Classifier(
-        family=entry,
-        params=families.resolve(entry, params or {}),
-        seed=seed,
-        class_weight=class_weight,
-        sampling=sampling,
-        select=select,
-        calibration_folds=calibration_folds,
-    )
 
 
 @dataclass
@@ -107,10 +43,10 @@ class _Member:
 class Classifier:
     """Features in, calibrated probabilities of each emotion out.
 
-    Made by `build`. Scores are ``softmax(logits / T)``; the temperature T is fitted on the
-    predictions of an inner cross-validation over the training clips, grouped by speaker where
-    speakers are given. An ensemble averages its members' calibrated scores p and is calibrated
-    again, with log p as the logits.
+    Made by `emotone.models.build`. Scores are ``softmax(logits / T)``; the temperature T is fitted
+    on the predictions of an inner cross-validation over the training clips, grouped by speaker
+    where speakers are given. An ensemble averages its members' calibrated scores p and is
+    calibrated again, with log p as the logits.
 
     Attributes
     ----------
@@ -155,10 +91,11 @@ class Classifier:
 
     def fit(
         self,
-        X: npt.ArrayLike,
+        X: npt.ArrayLike | Clips,
         y: Sequence[str] | npt.NDArray[Any],
         groups: Sequence[str | None] | None = None,
-        watch: tuple[npt.ArrayLike, Sequence[str] | npt.NDArray[Any]] | None = None,
+        watch: tuple[npt.ArrayLike | Clips, Sequence[str] | npt.NDArray[Any]] | None = None,
+        corpora: Sequence[str] | None = None,
     ) -> Classifier:
         """Learn from labelled clips.
 
@@ -173,6 +110,8 @@ class Classifier:
         watch
             Features and emotions of clips whose loss is followed in `watch_curve_`. They are only
             looked at: nothing is fitted to them and nothing stops because of them.
+        corpora
+            Of no use here; neural families heed the corpus of each clip.
 
         Returns
         -------
@@ -193,7 +132,7 @@ class Classifier:
         labels = np.asarray(y, dtype=np.str_)
         if len(labels) != len(features):
             raise TrainingError(f"{len(features)} rows of features for {len(labels)} labels")
-        self.classes_, codes = _encode(labels)
+        self.classes_, codes = encode(labels)
         if len(self.classes_) < 2:
             raise TrainingError(
                 f"there are clips of {len(self.classes_)} emotion",
@@ -217,8 +156,11 @@ class Classifier:
             self.watch_curve_ = self._members[0].head.watch_curve
         return self
 
-    def scores(self, X: npt.ArrayLike) -> FloatMatrix:
-        """Calibrated probabilities, shape ``(n, k)``, columns in the order of `classes_`."""
+    def scores(self, X: npt.ArrayLike | Clips, corpora: Sequence[str] | None = None) -> FloatMatrix:
+        """Calibrated probabilities, shape ``(n, k)``, columns in the order of `classes_`.
+
+        The corpora are of no use here, as in `fit`.
+        """
         if not self._members:
             raise TrainingError("this classifier has not been fitted yet")
         features = _features(X)
@@ -231,7 +173,7 @@ class Classifier:
         logits = self._joined(own, [member.temperature for member in self._members])
         return softmax(logits, self.temperature_)
 
-    def predict(self, X: npt.ArrayLike) -> npt.NDArray[np.str_]:
+    def predict(self, X: npt.ArrayLike | Clips) -> npt.NDArray[np.str_]:
         """The most probable emotion of each clip, shape ``(n,)``."""
         chosen: npt.NDArray[np.str_] = self.classes_[self.scores(X).argmax(axis=1)]
         return chosen
@@ -272,7 +214,7 @@ class Classifier:
 
         Uncalibrated (T = 1). Returns scores (n, k), class indices (n,) and class names (k,).
         """
-        classes, codes = _encode(np.asarray(y, dtype=np.str_))
+        classes, codes = encode(np.asarray(y, dtype=np.str_))
         features = _features(X)
         with _threads(features):
             per_member = self._held_out_logits(features, codes, len(classes), groups, folds)
@@ -310,7 +252,7 @@ class Classifier:
             "method": "temperature",
             "temperature": round(self.temperature_, 6),
             "folds": self.calibration_folds,
-            "grouped_by": "speaker" if _grouped(groups) else "nothing",
+            "grouped_by": "speaker" if grouped(groups) else "nothing",
         }
         return own
 
@@ -387,7 +329,7 @@ def inner_folds(
     smallest = int(np.bincount(y).min())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        if _grouped(groups):
+        if grouped(groups):
             names = np.asarray(groups, dtype=np.str_)
             count = min(folds, len(np.unique(names)))
             try:
@@ -410,18 +352,6 @@ def _threads(X: FloatMatrix) -> Iterator[None]:
         yield
 
 
-def _encode(labels: npt.NDArray[np.str_]) -> tuple[npt.NDArray[np.str_], IntArray]:
-    """The distinct labels in the order of the vocabulary, and each label's index among them."""
-    distinct, codes = np.unique(labels, return_inverse=True)
-    classes = in_order(distinct.tolist())
-    rank = np.array([classes.index(name) for name in distinct.tolist()], dtype=np.int64)
-    return np.array(classes, dtype=np.str_), rank[codes]
-
-
-def _grouped(groups: Sequence[str | None] | None) -> bool:
-    return groups is not None and None not in groups and len(set(groups)) > 1
-
-
 def _balanced_rows(y: IntArray, seed: int) -> IntArray:
     """Indices in which each class is as frequent as the commonest: all rows, then repeats."""
     generator = np.random.default_rng(seed)
@@ -433,8 +363,10 @@ def _balanced_rows(y: IntArray, seed: int) -> IntArray:
     return np.concatenate(parts)
 
 
-def _features(X: npt.ArrayLike) -> FloatMatrix:
+def _features(X: npt.ArrayLike | Clips) -> FloatMatrix:
     """Features in double precision, rounded to the float32 that the exported model will see."""
+    if isinstance(X, Clips):
+        raise TrainingError("a classical family takes features, not clips")
     matrix = np.asarray(X, dtype=np.float32)
     if matrix.ndim != 2 or 0 in matrix.shape:
         raise TrainingError(f"features are a matrix with a row per clip, not {matrix.shape}")

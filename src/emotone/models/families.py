@@ -1,4 +1,4 @@
-"""The families of classical models: name, estimator, defaults, and what a search may change."""
+"""The families of models: name, estimator or body, defaults, and what a search may change."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from emotone.errors import MissingExtraError, UsageError
 from emotone.models import heads, svm
+from emotone.models.neural import settings as neural
 
 if TYPE_CHECKING:
     import optuna
@@ -28,15 +29,17 @@ class Family:
     description
         One line.
     head
-        The estimator behind it; None for an ensemble.
+        The estimator behind it; None for an ensemble and for a neural family.
     defaults
-        Parameters that differ from scikit-learn's own defaults.
+        Parameters that differ from the estimator's own defaults.
     space
         Draws parameters for one trial of a search; None where there is nothing to search.
     scale
         Whether features are standardised first (zero mean, unit variance over the training part).
     members
         For an ensemble, the families whose scores are averaged.
+    input
+        What it learns from: ``"features"``, or the ``"waveform"`` itself for a neural family.
     """
 
     name: str
@@ -46,11 +49,12 @@ class Family:
     space: Space | None = None
     scale: bool = True
     members: tuple[str, ...] = ()
+    input: Literal["features", "waveform"] = "features"
 
     @property
     def learns_in_epochs(self) -> bool:
         """Whether a training has a loss curve."""
-        return self.head is heads.MLPHead
+        return self.head is heads.MLPHead or self.input == "waveform"
 
 
 def _mlp_space(trial: optuna.Trial) -> dict[str, Any]:
@@ -217,6 +221,22 @@ _ALL = (
         members=("svm-linear", "svm-rbf", "mlp"),
         space=_ensemble_space,
     ),
+    Family("cnn1d", "convolutions over time on MFCCs, as in the tutorials", input="waveform"),
+    Family("cnn2d", "convolutions over time and frequency on log-mel bands", input="waveform"),
+    Family("lstm", "a bidirectional LSTM on log-mel bands", input="waveform"),
+    Family("gru", "a bidirectional GRU on log-mel bands", input="waveform"),
+    Family(
+        "crnn",
+        "convolutions, a GRU and attention on log-mel bands and pitch",
+        input="waveform",
+    ),
+    Family("conformer", "Conformer blocks on log-mel bands", input="waveform"),
+    Family(
+        "foundation",
+        "a pre-trained speech encoder of the user's: wav2vec 2.0, HuBERT, WavLM, data2vec, Whisper",
+        defaults={"lr": 1e-3, "batch_size": 16},
+        input="waveform",
+    ),
 )
 
 FAMILIES: dict[str, Family] = {family.name: family for family in _ALL}
@@ -292,6 +312,8 @@ def get(name: str) -> Family:
 
 def allowed(family: Family, members: Sequence[str] = ()) -> list[str]:
     """The parameters that a user may set for a family; for an ensemble, with these members."""
+    if family.input == "waveform":
+        return neural.allowed(family.name)
     if family.head is None:
         chosen = members or family.members
         return ["members", *(f"{name}.{key}" for name in chosen for key in allowed(get(name)))]
@@ -315,6 +337,8 @@ def resolve(family: Family, params: Mapping[str, Any]) -> dict[str, Any]:
     UsageError
         If a parameter does not belong to the family, or two contradict each other.
     """
+    if family.input == "waveform":
+        return neural.resolve(family.name, {**family.defaults, **params})
     members = params.get("members", family.members)
     if not isinstance(members, (list, tuple)) or any(
         not isinstance(member, str) or get(member).head is None for member in members

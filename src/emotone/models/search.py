@@ -17,7 +17,8 @@ import numpy.typing as npt
 from emotone.errors import MissingExtraError, TrainingError, UsageError
 from emotone.metrics import metrics
 from emotone.models import families
-from emotone.models.classical import build
+from emotone.models.building import build
+from emotone.models.classical import Classifier
 from emotone.models.preprocessing import Selection
 
 if TYPE_CHECKING:
@@ -105,6 +106,11 @@ def search(
     entry = families.get(family)
     if trials < 1:
         raise UsageError("a search needs at least one trial")
+    if entry.input == "waveform":
+        raise UsageError(
+            f"there is no search for parameters of the neural family '{family}'",
+            remedy="Set them with --param (params in Python), and train without a search.",
+        )
     if entry.space is None:
         raise UsageError(
             f"the family '{family}' is a preset with nothing to search",
@@ -128,6 +134,7 @@ def search(
             select=select,
             calibration_folds=0,
         )
+        assert isinstance(classifier, Classifier)
         scores, codes, classes = classifier.out_of_fold(X, y, groups, folds)
         ua = metrics(codes, scores, classes.tolist(), bootstrap=0).ua.value
         tried.append(Trial(chosen, ua))

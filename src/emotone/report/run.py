@@ -17,6 +17,7 @@ from emotone.report.data import CorpusRow, FoldRow, Mistake, PlayableClip, Repor
 if TYPE_CHECKING:
     import os
 
+    from emotone.bundle import Card
     from emotone.evaluation import TestedClip
     from emotone.training import TrainingRun
 
@@ -24,6 +25,8 @@ MISTAKES = 12
 PAIRS_WITH_CLIPS = 5
 CLIP_RATE = 16000
 CLIP_LIMIT_S = 15.0
+
+_PACKAGES = ("emotone", "scikit-learn", "torch", "lightning", "numpy")
 
 _STRATEGIES = {
     "random": "A random split: clips are drawn for the test whoever speaks in them.",
@@ -60,7 +63,7 @@ def report_from_run(
     model = str(bundle) if bundle is not None else None
     return ReportData(
         title=card.model,
-        summary=f"{training['family']} on the features {card.feature_set}, "
+        summary=f"{training['family']} on {_heard(card)}, "
         f"{len(card.emotions)} emotions, trained on {', '.join(dataset.corpus.corpora)}",
         evaluation=run.evaluation,
         protocol=f"{_STRATEGIES[dataset.split.strategy]} Split: {dataset.split.spec}.",
@@ -84,6 +87,12 @@ def report_from_run(
         ],
         created=card.created,
     )
+
+
+def _heard(card: Card) -> str:
+    if card.feature_set is None:
+        return f"the sound itself at {card.input.rate} Hz"
+    return f"the features {card.feature_set}"
 
 
 def _notes(run: TrainingRun, unreadable: int) -> list[str]:
@@ -142,13 +151,13 @@ def _settings(run: TrainingRun) -> dict[str, Mapping[str, Any]]:
             "fitted on": training["fitted_on"],
         },
         "Features": {
-            "set": card.feature_set,
+            "set": card.feature_set or "the waveform",
             "version": card.feature_version,
             "dimension": card.input.dimension,
         },
         "Preparation": {name.replace("_", " "): value for name, value in card.preparation.items()},
         "Versions": {
-            **{name: _version(name) for name in ("emotone", "scikit-learn", "numpy")},
+            **{name: _version(name) for name in _PACKAGES},
             "python": platform.python_version(),
         },
     }

@@ -1,0 +1,255 @@
+"""Altering clips in training, a batch at a time, on whatever device they are.
+
+Everything random comes from the generator that is handed in; one that `generator` made of the same
+numbers alters the same batch in the same way.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from emotone.models.neural.frontend import FLOOR, HOP_S, WARPS, FrontEnd, Spectra, highest
+from emotone.models.neural.settings import Augmentation
+
+_KNOTS = 5
+"""Points that an equaliser's gain is drawn at, and interpolated between."""
+
+_TELEPHONE_HZ = (300.0, 3400.0)
+
+
+def derived_seed(*numbers: int) -> int:
+    """One seed of several numbers, such as the user's, the epoch and the step."""
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)
+
+
+def generator(device: torch.device, *numbers: int) -> torch.Generator:
+    """A generator for this device, seeded by `derived_seed`."""
+    made = torch.Generator(device=device)
+    made.manual_seed(derived_seed(*numbers))
+    return made
+
+
+class Chance:
+    """Draws of one step, all from one generator, on its device."""
+
+    def __init__(self, source: torch.Generator) -> None:
+        self.source = source
+
+    def uniform(self, low: float, high: float, *shape: int) -> Tensor:
+        """Uniform numbers."""
+        drawn = torch.rand(*shape, generator=self.source, device=self.source.device)
+        return low + (high - low) * drawn
+
+    def normal(self, *shape: int) -> Tensor:
+        """Normal numbers of mean 0 and deviation 1."""
+        return torch.randn(*shape, generator=self.source, device=self.source.device)
+
+    def whole(self, low: int, high: int, *shape: int) -> Tensor:
+        """Whole numbers from `low` to below `high`."""
+        return torch.randint(
+            low, max(high, low + 1), shape, generator=self.source, device=self.source.device
+        )
+
+    def chosen(self, share: float, *shape: int) -> Tensor:
+        """True for about this share."""
+        return self.uniform(0, 1, *shape) < share
+
+    def beta(self, both: float) -> float:
+        """A single number of a Beta distribution whose parameters are the same."""
+        return float(np.random.default_rng(int(self.whole(0, 2**31, 1))).beta(both, both))
+
+    def one(self, low: float, high: float) -> float:
+        """A single uniform number."""
+        return float(self.uniform(low, high, 1))
+
+
+def alter_waveforms(
+    waveforms: Tensor, lengths: Tensor, settings: Augmentation, chance: Chance, rate: int
+) -> tuple[Tensor, Tensor]:
+    """Speed, room and noise.
+
+    Parameters
+    ----------
+    waveforms
+        Shape ``(B, N)``, 0 after each clip's end.
+    lengths
+        Samples of each, int64 ``(B,)``.
+    settings, chance
+        What to do, and where randomness comes from.
+    rate
+        In Hz.
+
+    Returns
+    -------
+    waveforms, lengths
+        New ones; N differs where clips were slowed down.
+    """
+    waveforms, lengths = _change_speed(waveforms, lengths, settings, chance)
+    waveforms = _add_room(waveforms, settings, chance, rate)
+    waveforms = _add_noise(waveforms, lengths, settings, chance)
+    return waveforms * _inside(waveforms, lengths), lengths
+
+
+def draw_hop(settings: Augmentation, chance: Chance, hop: int) -> int:
+    """The samples between frames of this step."""
+    return round(hop * math.exp(chance.one(-settings.tempo, settings.tempo)))
+
+
+def draw_warps(settings: Augmentation, chance: Chance, batch: int) -> Tensor | None:
+    """Which warping of the front end each clip gets, int64 ``(B,)``."""
+    if not settings.warp:
+        return None
+    drawn = chance.whole(0, WARPS, batch)
+    middle = torch.full_like(drawn, WARPS // 2)
+    return torch.where(chance.chosen(settings.warp_share, batch), drawn, middle)
+
+
+def alter_spectra(
+    spectra: Spectra, front_end: FrontEnd, settings: Augmentation, chance: Chance
+) -> Spectra:
+    """Equaliser, band limits and masks, on log-mel bands.
+
+    Parameters
+    ----------
+    spectra
+        As the front end gave them.
+    front_end
+        That front end: gains are in dB, so its standardisation must be known.
+    settings, chance
+        As in `alter_waveforms`.
+    """
+    mel, lags = spectra.mel, spectra.lags
+    batch, bands, length = mel.shape
+    knots = chance.normal(batch, 1, _KNOTS) * settings.equalizer_db / 10  # dB to log10 of power
+    knots = knots * chance.chosen(settings.equalizer_share, batch)[:, None, None]
+    gain = F.interpolate(knots, bands, mode="linear", align_corners=True)[:, 0]
+    mel = mel + (gain / front_end.std).unsqueeze(2)
+
+    mel = torch.where(_beyond_band(front_end, settings, chance, batch).unsqueeze(2),
+                      _silence(front_end), mel)  # fmt: skip
+
+    time = torch.arange(length, device=mel.device)
+    longest = min(round(settings.time_mask_s / HOP_S), length // 6)
+    for _ in range(settings.time_masks):
+        covered = _stretches(chance, batch, longest, length, time)[:, None]
+        mel, lags = mel.masked_fill(covered, 0), lags.masked_fill(covered, 0)
+    band = torch.arange(bands, device=mel.device)
+    widest = min(settings.band_mask_bands, bands)
+    for _ in range(settings.band_masks):
+        mel = mel.masked_fill(_stretches(chance, batch, widest, bands, band)[:, :, None], 0)
+    return spectra._replace(mel=mel * spectra.mask, lags=lags)
+
+
+def mix(values: Tensor, partners: Tensor, ratio: float) -> Tensor:
+    """``ratio`` parts of each row and the rest of its partner's."""
+    return ratio * values + (1 - ratio) * values[partners]
+
+
+def mix_spectra(spectra: Spectra, partners: Tensor, ratio: float) -> Spectra:
+    """Mixup of spectra; what counts in either clip counts in their mixture."""
+    frames = spectra.frames
+    return Spectra(
+        mix(spectra.mel, partners, ratio),
+        mix(spectra.lags, partners, ratio),
+        torch.maximum(spectra.mask, spectra.mask[partners]),
+        None if frames is None else torch.maximum(frames, frames[partners]),
+    )
+
+
+def _inside(waveforms: Tensor, lengths: Tensor) -> Tensor:
+    return torch.arange(waveforms.shape[1], device=waveforms.device) < lengths[:, None]
+
+
+def _power(waveforms: Tensor, lengths: Tensor) -> Tensor:
+    return waveforms.square().sum(1) / lengths
+
+
+def _change_speed(
+    waveforms: Tensor, lengths: Tensor, settings: Augmentation, chance: Chance
+) -> tuple[Tensor, Tensor]:
+    batch = len(waveforms)
+    factors = torch.exp(chance.uniform(-settings.speed, settings.speed, batch))
+    factors = torch.where(chance.chosen(settings.speed_share, batch), factors, 1.0)
+    if not settings.speed or not settings.speed_share:
+        return waveforms, lengths
+    shortened = (lengths / factors).long()
+    positions = torch.arange(int(shortened.max()), device=waveforms.device) * factors[:, None]
+    before = positions.long().clamp_max(waveforms.shape[1] - 2)
+    between = (positions - before).clamp(0, 1)
+    left, right = waveforms.gather(1, before), waveforms.gather(1, before + 1)
+    resampled = torch.lerp(left, right, between)
+    return resampled * _inside(resampled, shortened), shortened
+
+
+def _add_room(waveforms: Tensor, settings: Augmentation, chance: Chance, rate: int) -> Tensor:
+    batch, length = waveforms.shape
+    rows = chance.chosen(settings.reverb_share, batch).nonzero()[:, 0]
+    if not len(rows):
+        return waveforms
+    decay_s = chance.uniform(*settings.reverb_s, len(rows), 1)
+    time = torch.arange(round(settings.reverb_s[1] * rate), device=waveforms.device) / rate
+    tail = chance.normal(len(rows), len(time)) * 10 ** (-3 * time / decay_s)
+    # The reverberation is from 10 dB below the direct sound to as loud as it.
+    level = 10 ** chance.uniform(-0.5, 0, len(rows), 1)
+    response = tail * level / tail.square().sum(1, keepdim=True).sqrt()
+    response[:, 0] = 1
+    size = 1 << (length + len(time) - 2).bit_length()
+    spectrum = torch.fft.rfft(waveforms[rows], size) * torch.fft.rfft(response, size)
+    changed = waveforms.clone()
+    changed[rows] = torch.fft.irfft(spectrum, size)[:, :length]
+    return changed
+
+
+def _add_noise(
+    waveforms: Tensor, lengths: Tensor, settings: Augmentation, chance: Chance
+) -> Tensor:
+    batch, length = waveforms.shape
+    rows = chance.chosen(settings.noise_share, batch).nonzero()[:, 0]
+    if not len(rows):
+        return waveforms
+    count = len(rows)
+    white = chance.normal(count, length)
+    low = F.avg_pool1d(white[:, None], 9, 1, 4)[:, 0]
+    babble = torch.zeros_like(white)
+    for _ in range(3):
+        others = chance.whole(0, batch, count)
+        shift = int(chance.one(0, length))
+        babble = babble + torch.roll(waveforms[others], shift, 1)
+    kind = chance.whole(0, 3, count)[:, None]
+    noise = torch.where(kind == 0, white, torch.where(kind == 1, low, babble))
+    noise = noise * _inside(noise, lengths[rows])
+    ratio = 10 ** (chance.uniform(*settings.snr_db, count) / 10)
+    wanted = _power(waveforms[rows], lengths[rows]) / ratio
+    gain = (wanted / (_power(noise, lengths[rows]) + 1e-12)).sqrt()
+    changed = waveforms.clone()
+    changed[rows] += noise * gain[:, None]
+    return changed
+
+
+def _beyond_band(front_end: FrontEnd, settings: Augmentation, chance: Chance, batch: int) -> Tensor:
+    """Which mel bands of each clip lie outside of its band limit, bool (B, bands)."""
+    bins = torch.arange(front_end.bank.shape[1], device=front_end.bank.device)
+    centres = front_end.bank @ (bins * front_end.rate / front_end.size)
+    low_hz, high_hz = _TELEPHONE_HZ
+    top_hz = max(0.95 * highest(front_end.rate), high_hz)
+    upper = high_hz * torch.exp(chance.uniform(0, math.log(top_hz / high_hz), batch))
+    outside = centres > upper[:, None]
+    outside |= (centres < low_hz) & chance.chosen(0.5, batch)[:, None]
+    return outside & chance.chosen(settings.band_share, batch)[:, None]
+
+
+def _silence(front_end: FrontEnd) -> Tensor:
+    """What a band without any power looks like, shape (bands, 1)."""
+    return ((math.log10(FLOOR) - front_end.mean) / front_end.std).unsqueeze(1)
+
+
+def _stretches(chance: Chance, batch: int, longest: int, length: int, index: Tensor) -> Tensor:
+    """One stretch of up to `longest` places in each row, bool (B, length)."""
+    widths = chance.whole(0, longest + 1, batch, 1)
+    starts = (chance.uniform(0, 1, batch, 1) * (length - widths + 1)).long()
+    return (index >= starts) & (index < starts + widths)

@@ -1,0 +1,337 @@
+"""A classifier of emotions from the sound itself: a neural network with calibrated scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emotone.audio.clips import Clips
+from emotone.errors import MissingExtraError, TrainingError
+from emotone.models.calibration import FloatMatrix, fit_temperature
+from emotone.models.labels import encode
+from emotone.models.neural.files import TrainingFiles
+from emotone.models.neural.settings import Settings
+
+if TYPE_CHECKING:
+    import torch
+
+    from emotone.models.families import Family
+    from emotone.models.neural.data import LabelledClips
+    from emotone.models.neural.network import Network
+
+
+class NeuralClassifier:
+    """Waveforms in, calibrated probabilities of each emotion out.
+
+    Made by `emotone.models.build`. It has the face of `emotone.models.Classifier`, with `Clips` in
+    place of a matrix of features.
+
+    Attributes
+    ----------
+    family, params, seed, class_weight, sampling
+        As given to `build`, defaults filled in.
+    classes_
+        The emotions in the order of the scores' columns, that of the vocabulary, after `fit`.
+    corpora_
+        Names of the corpora that have a head of their own, after `fit`.
+    temperature_
+        What the general head's logits are divided by, after `fit`; 1 if it could not be fitted.
+    calibration_
+        How that came about, for the card.
+    loss_curve_, validation_curve_, watch_curve_
+        Training loss (smoothing, mixing and alteration of the clips included), log loss of the
+        held-out clips and of the watched ones, after each epoch.
+    network_
+        The PyTorch module, after `fit`.
+    """
+
+    def __init__(
+        self,
+        *,
+        family: Family,
+        params: dict[str, Any],
+        seed: int = 0,
+        class_weight: str | None = None,
+        sampling: str | None = None,
+    ) -> None:
+        self.family = family
+        self.params = params
+        self.seed = seed
+        self.class_weight = class_weight
+        self.sampling = sampling
+        self.classes_: npt.NDArray[np.str_] = np.array([], dtype=np.str_)
+        self.corpora_: list[str] = []
+        self.temperature_ = 1.0
+        self.calibration_: dict[str, Any] = {}
+        self.loss_curve_: list[float] = []
+        self.validation_curve_: list[float] = []
+        self.watch_curve_: list[float] = []
+        self.network_: Network | None = None
+        self._rate = 0
+        self._own_temperature = 1.0
+
+    def fit(
+        self,
+        X: npt.ArrayLike | Clips,
+        y: Sequence[str] | npt.NDArray[Any],
+        groups: Sequence[str | None] | None = None,
+        watch: tuple[npt.ArrayLike | Clips, Sequence[str] | npt.NDArray[Any]] | None = None,
+        corpora: Sequence[str] | None = None,
+        *,
+        files: TrainingFiles | None = None,
+        progress: Callable[[int, int, str], None] | None = None,
+    ) -> NeuralClassifier:
+        """Learn from labelled clips.
+
+        Parameters
+        ----------
+        X
+            The n clips.
+        y
+            The emotion of each.
+        groups
+            The speaker of each, for the validation part; None where unknown.
+        watch
+            Clips and emotions whose loss is followed in `watch_curve_`. They are only looked at:
+            nothing is fitted to them and nothing stops because of them.
+        corpora
+            The corpus of each clip. Where there are several, each has a head over its own emotions
+            beside the general one over all.
+        files
+            Where to keep the state after each epoch, and logs; see `TrainingFiles`.
+        progress
+            Called with steps done, of how many, and a word on epoch and losses.
+
+        Returns
+        -------
+        NeuralClassifier
+            Itself.
+
+        Raises
+        ------
+        TrainingError
+            If the data cannot be learned from: features in place of clips, fewer than two emotions,
+            lengths that differ; or `files` holds the checkpoint of another training.
+        MissingExtraError
+            If PyTorch or Lightning is not installed.
+        """
+        try:
+            import torch
+
+            from emotone.models.neural import bodies, trainer
+            from emotone.models.neural.data import LabelledClips, hold_out
+            from emotone.models.neural.network import Network
+        except ImportError as error:
+            raise MissingExtraError("training a neural model", "train") from error
+        clips = _clips(X)
+        labels = np.asarray(y, dtype=np.str_)
+        names = np.asarray([""] * len(clips) if corpora is None else corpora, dtype=np.str_)
+        if not len(labels) == len(names) == len(clips):
+            raise TrainingError(
+                f"{len(clips)} clips for {len(labels)} labels and {len(names)} corpora"
+            )
+        self.classes_, codes = encode(labels)
+        if len(self.classes_) < 2:
+            raise TrainingError(
+                f"there are clips of {len(self.classes_)} emotion",
+                remedy="Train on clips of two emotions or more.",
+            )
+        settings = Settings.of(self.family.name, self.params)
+        self.corpora_ = np.unique(names).tolist()
+        self._check_names(settings)
+        homes = np.searchsorted(self.corpora_, names).astype(np.int64)
+        weights = np.ones(len(codes), dtype=np.float32)
+        if self.class_weight is not None:
+            counts = np.bincount(codes)
+            weights = (len(codes) / (len(counts) * counts))[codes].astype(np.float32)
+        known = LabelledClips(clips, codes, homes, weights)
+
+        held, disjoint = np.empty(0, dtype=np.int64), False
+        share = settings.training.validation
+        if share:
+            held, disjoint = hold_out(codes, homes, groups, share, self.seed)
+        rest = np.setdiff1d(np.arange(len(clips)), held)
+        has = np.zeros((len(self.corpora_), len(self.classes_)), dtype=bool)
+        has[homes, codes] = True
+        training = known.take(rest)
+
+        with torch.random.fork_rng([]):
+            torch.manual_seed(self.seed)
+            network = Network(bodies.make(settings, clips.rate), torch.from_numpy(has))
+        trainer.standardise(network, training, self.seed)
+        outcome = trainer.fit(
+            network,
+            trainer.TrainingData(
+                training=training,
+                validation=known.take(held) if len(held) else None,
+                watched=None if watch is None else self._watched(watch),
+                corpora=self.corpora_,
+                balanced=self.sampling is not None,
+            ),
+            settings,
+            seed=self.seed,
+            files=files or TrainingFiles(),
+            progress=progress,
+        )
+        network.load_state_dict(outcome.weights)
+        self.network_ = network.cpu().eval()
+        self._rate = clips.rate
+        self.loss_curve_ = outcome.training
+        self.validation_curve_ = outcome.validation
+        self.watch_curve_ = outcome.watched
+        self._calibrate(known.take(held), disjoint, settings)
+        return self
+
+    def scores(self, X: npt.ArrayLike | Clips, corpora: Sequence[str] | None = None) -> FloatMatrix:
+        """Calibrated probabilities, shape ``(n, k)``, columns in the order of `classes_`.
+
+        Parameters
+        ----------
+        X
+            Clips at the rate of those that were learned from.
+        corpora
+            The corpus of each, where it is known: then the scores are the mean of its own head's
+            and the general head's, over the emotions of the corpus alone. The exported model has
+            the general head only.
+        """
+        clips = _clips(X)
+        general, own = self._logits(clips)
+        scores = _softmax(general / self.temperature_)
+        if corpora is None or self.network_ is None:
+            return scores
+        names = list(corpora)
+        if len(names) != len(clips):
+            raise TrainingError(f"{len(names)} corpora for {len(clips)} clips")
+        has = self.network_.has.numpy()
+        for row, name in enumerate(names):
+            if name not in self.corpora_:
+                continue
+            home = self.corpora_.index(name)
+            inside = has[home]
+            mean = _softmax(general[row, inside] / self.temperature_)
+            if own is not None:
+                mean = (mean + _softmax(own[row, home, inside] / self._own_temperature)) / 2
+            scores[row] = 0.0
+            scores[row, inside] = mean
+        return scores
+
+    def predict(self, X: npt.ArrayLike | Clips) -> npt.NDArray[np.str_]:
+        """The most probable emotion of each clip, shape ``(n,)``."""
+        chosen: npt.NDArray[np.str_] = self.classes_[self.scores(X).argmax(axis=1)]
+        return chosen
+
+    def to_onnx(self) -> bytes:
+        """The model as ONNX: ``waveform`` float32 (n, samples) in, ``scores`` float32 (n, k) out.
+
+        Front end, general head, temperature and softmax are inside. It agrees with `scores` within
+        1e-4. The same training gives the same bytes.
+
+        Raises
+        ------
+        TrainingError
+            If it was not fitted.
+        """
+        from emotone.models.neural.export import to_onnx
+
+        return to_onnx(self._fitted(), self.temperature_, self._rate)
+
+    def _fitted(self) -> Network:
+        if self.network_ is None:
+            raise TrainingError("this classifier has not been fitted yet")
+        return self.network_
+
+    def _check_names(self, settings: Settings) -> None:
+        wanted = settings.training.clips_per_epoch
+        if wanted and not set(wanted) & set(self.corpora_):
+            raise TrainingError(
+                f"clips_per_epoch names {', '.join(wanted)}, and none of them is trained on",
+                remedy=f"The corpora are {', '.join(self.corpora_)}.",
+            )
+
+    def _watched(
+        self, watch: tuple[npt.ArrayLike | Clips, Sequence[str] | npt.NDArray[Any]]
+    ) -> LabelledClips | None:
+        """The watched clips of known emotions; their corpora do not matter."""
+        from emotone.models.neural.data import LabelledClips
+
+        clips, labels = _clips(watch[0]), np.asarray(watch[1], dtype=np.str_)
+        rows = np.flatnonzero(np.isin(labels, self.classes_))
+        if not len(rows):
+            return None
+        codes = (labels[rows, None] == self.classes_[None, :]).argmax(axis=1).astype(np.int64)
+        nowhere = np.zeros(len(rows), dtype=np.int64)
+        return LabelledClips(clips[rows], codes, nowhere, np.ones(len(rows), dtype=np.float32))
+
+    def _logits(self, clips: Clips) -> tuple[FloatMatrix, npt.NDArray[np.float64] | None]:
+        """Of the general head (n, k), and of each corpus's own (n, corpora, k) if there are any."""
+        network = self._fitted()
+        import torch
+
+        from emotone.models.neural.data import even_batches, padded
+        from emotone.models.neural.trainer import device
+
+        if clips.rate != self._rate:
+            raise TrainingError(
+                f"the clips are at {clips.rate} Hz and the model hears {self._rate} Hz"
+            )
+        where = device(self.params["accelerator"])
+        general = np.zeros((len(clips), len(self.classes_)))
+        own = None if network.own is None else np.zeros((len(clips), *network.has.shape))
+        network.to(where)
+        try:
+            with torch.inference_mode():
+                for rows in even_batches(clips):
+                    waveforms, lengths = padded([clips[int(row)] for row in rows])
+                    logits = network(waveforms.to(where), lengths.to(where))
+                    general[rows] = _numpy(logits.general)
+                    if own is not None:
+                        own[rows] = _numpy(logits.own)
+        finally:
+            network.cpu()
+        return general, own
+
+    def _calibrate(self, held: LabelledClips, disjoint: bool, settings: Settings) -> None:
+        """Take the temperatures from the settings or fit them to the held-out clips."""
+        fixed = settings.training.temperature
+        self.temperature_ = self._own_temperature = 1.0 if fixed is None else fixed
+        if fixed is not None or not len(held):
+            method = "none" if fixed is None else "fixed"
+            self.calibration_ = {"method": method, "temperature": self.temperature_}
+            return
+        general, own = self._logits(held.clips)
+        self.temperature_ = fit_temperature(general, held.labels)
+        self.calibration_ = {
+            "method": "temperature",
+            "temperature": round(self.temperature_, 6),
+            "clips": len(held),
+            "grouped_by": "speaker" if disjoint else "nothing",
+        }
+        if own is not None:
+            rows = np.arange(len(held))
+            has = self._fitted().has.numpy()[held.corpora]
+            logits = np.where(has, own[rows, held.corpora], -np.inf)
+            self._own_temperature = fit_temperature(logits, held.labels)
+
+
+def _clips(X: npt.ArrayLike | Clips) -> Clips:
+    if not isinstance(X, Clips):
+        raise TrainingError(
+            "a neural family hears clips, not features",
+            remedy="Give it emotone.audio.clips.Clips.",
+        )
+    return X
+
+
+def _numpy(values: torch.Tensor | None) -> npt.NDArray[np.float64]:
+    assert values is not None
+    array: npt.NDArray[np.float64] = values.double().cpu().numpy()
+    return array
+
+
+def _softmax(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    result: npt.NDArray[np.float64] = weights / weights.sum(axis=-1, keepdims=True)
+    return result

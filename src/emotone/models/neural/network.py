@@ -1,0 +1,108 @@
+"""A body with heads: one over all emotions, and one for each corpus where there are several."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+IMPOSSIBLE = -1e4
+"""The logit of an emotion that a corpus does not have; bfloat16 can hold it."""
+
+
+class Logits(NamedTuple):
+    """What the heads say, in 32 bits.
+
+    Attributes
+    ----------
+    general
+        Of the head over all emotions, shape ``(B, k)``.
+    own
+        Of the head of each corpus, shape ``(B, corpora, k)``; None where there is one corpus.
+    """
+
+    general: Tensor
+    own: Tensor | None
+
+
+class Network(nn.Module):
+    """A body and its heads.
+
+    Parameters
+    ----------
+    body
+        See `emotone.models.neural.bodies`.
+    has
+        Which of the k emotions each corpus has, bool ``(corpora, k)``.
+    """
+
+    has: Tensor
+
+    def __init__(self, body: nn.Module, has: Tensor) -> None:
+        super().__init__()
+        corpora, emotions = has.shape
+        dimension = cast(int, body.dimension)
+        self.body = body
+        self.general = nn.Linear(dimension, emotions)
+        self.own = nn.Linear(dimension, corpora * emotions) if corpora > 1 else None
+        self.register_buffer("has", has)
+
+    def forward(self, waveforms: Tensor, lengths: Tensor | None = None) -> Logits:
+        """What the heads say to waveforms (B, N), each ``lengths`` samples long."""
+        return self.heads(self.body(waveforms, lengths))
+
+    def heads(self, embeddings: Tensor) -> Logits:
+        """What the heads say to embeddings (B, dimension)."""
+        general = self.general(embeddings).float()
+        if self.own is None:
+            return Logits(general, None)
+        return Logits(general, self.own(embeddings).float().unflatten(1, (len(self.has), -1)))
+
+    def restricted(self, logits: Logits, corpora: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Logits of the general head and of each clip's own, over the emotions of its corpus."""
+        absent = ~self.has[corpora]
+        general = logits.general.masked_fill(absent, IMPOSSIBLE)
+        if logits.own is None:
+            return general, None
+        rows = torch.arange(len(corpora), device=corpora.device)
+        return general, logits.own[rows, corpora].masked_fill(absent, IMPOSSIBLE)
+
+    def losses(
+        self,
+        logits: Logits,
+        labels: Tensor,
+        corpora: Tensor,
+        *,
+        smoothing: float,
+        general_weight: float,
+    ) -> Tensor:
+        """The loss of each clip, shape ``(B,)``.
+
+        Cross-entropy of the clip's own head plus `general_weight` times that of the general head,
+        both over the emotions of its corpus; of the general head alone where there is one corpus.
+        """
+        present = self.has[corpora]
+        general, own = self.restricted(logits, corpora)
+        loss = cross_entropy(general, labels, present, smoothing)
+        if own is None:
+            return loss
+        return cross_entropy(own, labels, present, smoothing) + general_weight * loss
+
+
+def cross_entropy(logits: Tensor, labels: Tensor, present: Tensor, smoothing: float) -> Tensor:
+    """Cross-entropy of each row, its target smoothed over the classes that are present."""
+    log = logits.log_softmax(1)
+    target = log.gather(1, labels[:, None])[:, 0]
+    even = log.masked_fill(~present, 0).sum(1) / present.sum(1)
+    return -(1 - smoothing) * target - smoothing * even
+
+
+def probabilities(
+    network: Network, logits: Logits, corpora: Tensor, general_t: float, own_t: float
+) -> Tensor:
+    """Scores of clips whose corpus is known: the mean of its own head's and the general one's."""
+    general, own = network.restricted(logits, corpora)
+    scores = F.softmax(general / general_t, 1)
+    return scores if own is None else (scores + F.softmax(own / own_t, 1)) / 2

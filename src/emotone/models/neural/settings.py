@@ -1,0 +1,496 @@
+"""The parameters of the neural families: names, defaults, ranges. Loads no PyTorch.
+
+A user sets them flat, as those of any family: ``{"epochs": 30, "width": 128, "augment.speed": 0}``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from emotone.errors import UsageError
+
+T = TypeVar("T")
+_Check = Callable[[Any], bool]
+
+
+def _is_number(value: Any, low: float, high: float) -> bool:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and math.isfinite(value) and low <= value <= high
+
+
+def _is_whole(value: Any, low: int, high: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+
+def _param(default: Any, check: _Check, remedy: str) -> Any:
+    return field(default=default, metadata={"check": check, "remedy": remedy})
+
+
+def number(default: float | None, low: float, high: float, *, optional: bool = False) -> Any:
+    """A field that holds a number from `low` to `high`, or None where it is optional."""
+    empty = " or null" if optional else ""
+    return _param(
+        default,
+        lambda value: (optional and value is None) or _is_number(value, low, high),
+        f"Give a number from {low:g} to {high:g}{empty}.",
+    )
+
+
+def whole(default: int | None, low: int, high: int, *, optional: bool = False) -> Any:
+    """A field that holds a whole number from `low` to `high`, or None where it is optional."""
+    empty = " or null" if optional else ""
+    return _param(
+        default,
+        lambda value: (optional and value is None) or _is_whole(value, low, high),
+        f"Give a whole number from {low} to {high}{empty}.",
+    )
+
+
+def flag(default: bool) -> Any:
+    """A field that is true or false."""
+    return _param(default, lambda value: isinstance(value, bool), "Give true or false.")
+
+
+def one_of(default: str, *options: str) -> Any:
+    """A field that holds one of some words."""
+    return _param(default, lambda value: value in options, f"Give {', '.join(options)}.")
+
+
+def text(default: str, meaning: str) -> Any:
+    """A field that holds a text."""
+    return _param(default, lambda value: isinstance(value, str), meaning)
+
+
+def wholes(default: tuple[int, ...], low: int, high: int) -> Any:
+    """A field that holds a list of as many whole numbers as its default."""
+    return _param(
+        default,
+        lambda value: (
+            isinstance(value, (list, tuple))
+            and len(value) == len(default)
+            and all(_is_whole(item, low, high) for item in value)
+        ),
+        f"Give a list of {len(default)} whole numbers from {low} to {high}.",
+    )
+
+
+def interval(default: tuple[float, float], low: float, high: float) -> Any:
+    """A field that holds the two ends of a range."""
+    return _param(
+        default,
+        lambda value: (
+            isinstance(value, (list, tuple))
+            and len(value) == 2
+            and all(_is_number(item, low, high) for item in value)
+            and value[0] <= value[1]
+        ),
+        f"Give a list of two numbers from {low:g} to {high:g}, the lower first.",
+    )
+
+
+def _is_counts(value: Any) -> bool:
+    return value is None or (
+        isinstance(value, Mapping)
+        and all(isinstance(key, str) and _is_whole(n, 0, 10**9) for key, n in value.items())
+    )
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How a network is trained.
+
+    Attributes
+    ----------
+    epochs
+        Passes over the training part at most.
+    batch_size
+        Clips per step.
+    lr
+        Peak of the learning rate, which rises over `warmup` and falls to zero over the rest
+        (one-cycle schedule, Smith & Topin 2018), under AdamW.
+    warmup
+        Share of the steps over which the learning rate rises.
+    weight_decay
+        Of AdamW, on matrices only.
+    label_smoothing
+        Share of the target that is spread over all emotions (of the corpus).
+    mixup
+        Share of the steps in which pairs of clips are mixed (Zhang et al. 2018).
+    mixup_alpha
+        Both parameters of the Beta distribution that the mixing ratio is drawn from.
+    ema
+        Decay per step of the moving average of the weights, which is the model in the end; 0 for
+        the last weights themselves.
+    clip_norm
+        Bound on the norm of the gradient.
+    validation
+        Share of the speakers (of the clips where speakers are unknown or fewer than three), within
+        the training part, that the training is stopped and calibrated by. 0 trains on everything
+        for all epochs.
+    patience
+        Epochs without a better validation loss before the training stops; null for never. The
+        model is that of the best epoch all the same.
+    clips_per_epoch
+        How many clips of each corpus an epoch draws, by name: all of them where a name is missing
+        or the mapping is null. More than there are repeats some.
+    general_weight
+        Weight of the general head's loss beside that of the heads of each corpus.
+    max_seconds
+        Longer clips are cropped at random in training (never in prediction).
+    temperature
+        Divides the logits; null fits it on the validation part.
+    precision
+        "auto": bfloat16 where processor or accelerator have it in hardware, else 32 bits;
+        "bf16-mixed", "32-true".
+    accelerator, devices
+        As Lightning's Trainer has them. "auto" takes every CUDA device that there is, else the
+        processor.
+    augment
+        Whether clips are altered in training, in the ways of `Augmentation`.
+    """
+
+    epochs: int = whole(50, 1, 100_000)
+    batch_size: int = whole(32, 2, 65_536)
+    lr: float = number(2e-3, 1e-9, 10)
+    warmup: float = number(0.2, 0.01, 0.9)
+    weight_decay: float = number(0.03, 0, 100)
+    label_smoothing: float = number(0.1, 0, 0.9)
+    mixup: float = number(0.5, 0, 1)
+    mixup_alpha: float = number(0.4, 0.01, 100)
+    ema: float = number(0.99, 0, 0.99999)
+    clip_norm: float = number(3.0, 0.001, 1e6)
+    validation: float = number(0.15, 0, 0.9)
+    patience: int | None = whole(15, 1, 100_000, optional=True)
+    clips_per_epoch: Mapping[str, int] | None = _param(
+        None, _is_counts, 'Give an object such as {"ravdess": 1600}, or null.'
+    )
+    general_weight: float = number(0.5, 0, 100)
+    max_seconds: float = number(4.0, 0.3, 600)
+    temperature: float | None = number(None, 0.001, 1000, optional=True)
+    precision: str = one_of("auto", "auto", "bf16-mixed", "32-true")
+    accelerator: str = one_of("auto", "auto", "cpu", "gpu", "cuda", "mps")
+    devices: int | str = _param(
+        "auto", lambda v: v == "auto" or _is_whole(v, 1, 1024), "Give auto or a number from 1."
+    )
+    augment: bool = flag(True)
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How clips are altered in training. A share is that of the clips that are altered so.
+
+    Attributes
+    ----------
+    speed, speed_share
+        Played faster or slower, pitch and formants with it, by a factor of ``exp(u)`` with u drawn
+        from -speed to speed.
+    warp, warp_share
+        Vocal-tract length: the frequency axis is warped by a factor of ``exp(u)`` with u from -warp
+        to warp (Jaitly & Hinton 2013). For bodies with a log-mel front end.
+    tempo
+        Faster or slower at the same pitch: the hop between frames is scaled by ``exp(u)`` with u
+        from -tempo to tempo, once per step. For bodies with a log-mel front end.
+    noise_share, snr_db
+        White noise, low-passed noise or babble (three other clips of the batch), at a
+        signal-to-noise ratio drawn from this range in dB.
+    reverb_share, reverb_s
+        A room: convolution with exponentially falling noise whose level drops by 60 dB in a time
+        drawn from this range in seconds.
+    equalizer_share, equalizer_db
+        Gain that varies smoothly over frequency, of this standard deviation in dB.
+    band_share
+        A band limit: nothing above an edge drawn from 3.4 kHz up to near the top, and for half of
+        them nothing below 300 Hz.
+    time_masks, time_mask_s
+        Stretches of time that are blanked, and the longest one, in seconds (SpecAugment, Park et
+        al. 2019).
+    band_masks, band_mask_bands
+        Groups of adjacent mel bands that are blanked, and the largest one.
+    """
+
+    speed: float = number(0.12, 0, 0.5)
+    speed_share: float = number(0.8, 0, 1)
+    warp: float = number(0.16, 0, 0.4)
+    warp_share: float = number(0.8, 0, 1)
+    tempo: float = number(0.15, 0, 0.5)
+    noise_share: float = number(0.35, 0, 1)
+    snr_db: tuple[float, float] = interval((5.0, 25.0), -20, 100)
+    reverb_share: float = number(0.1, 0, 1)
+    reverb_s: tuple[float, float] = interval((0.1, 0.6), 0.02, 5)
+    equalizer_share: float = number(0.5, 0, 1)
+    equalizer_db: float = number(3.0, 0, 40)
+    band_share: float = number(0.1, 0, 1)
+    time_masks: int = whole(2, 0, 100)
+    time_mask_s: float = number(0.25, 0, 10)
+    band_masks: int = whole(2, 0, 100)
+    band_mask_bands: int = whole(10, 0, 256)
+
+
+@dataclass(frozen=True)
+class Cnn1dSettings:
+    """A stack of convolutions over time on MFCCs, as the tutorials have it.
+
+    Attributes
+    ----------
+    mfcc
+        Cepstral coefficients, the first included.
+    width
+        Channels of the first convolution; the others have two and four times as many.
+    embedding
+        Numbers per clip that the heads see.
+    dropout
+        Share of channels or numbers that are dropped in training.
+    """
+
+    mfcc: int = whole(40, 2, 64)
+    width: int = whole(64, 4, 1024)
+    embedding: int = whole(128, 2, 4096)
+    dropout: float = number(0.2, 0, 0.9)
+
+
+@dataclass(frozen=True)
+class Cnn2dSettings:
+    """Convolutions over time and frequency on a log-mel spectrogram.
+
+    Attributes
+    ----------
+    channels
+        Of the four stages, each of which halves time and frequency.
+    embedding, dropout
+        As in `Cnn1dSettings`.
+    """
+
+    channels: tuple[int, ...] = wholes((24, 48, 96, 128), 1, 1024)
+    embedding: int = whole(128, 2, 4096)
+    dropout: float = number(0.2, 0, 0.9)
+
+
+@dataclass(frozen=True)
+class RecurrentSettings:
+    """A recurrent network over log-mel frames of 20 ms.
+
+    Attributes
+    ----------
+    width
+        Units in each direction.
+    layers
+        Recurrent layers.
+    embedding, dropout
+        As in `Cnn1dSettings`.
+    """
+
+    width: int = whole(128, 2, 2048)
+    layers: int = whole(2, 1, 8)
+    embedding: int = whole(128, 2, 4096)
+    dropout: float = number(0.2, 0, 0.9)
+
+
+@dataclass(frozen=True)
+class CrnnSettings:
+    """Convolutions on log-mel bands and on a pitch-gram, then residual blocks over time.
+
+    Attributes
+    ----------
+    lags
+        Rows of the pitch-gram: periods of 60 to 500 Hz.
+    channels
+        Of the three convolutions on the bands.
+    width, lag_width
+        Channels per frame that come from the bands and from the pitch-gram.
+    blocks
+        Residual blocks over time, their dilation 1, 2 and 4 in turn.
+    recurrent
+        Layers of a bidirectional GRU after the blocks.
+    attention
+        Layers of self-attention, of four heads each, after that.
+    embedding, dropout
+        As in `Cnn1dSettings`.
+    """
+
+    lags: int = whole(48, 4, 256)
+    channels: tuple[int, ...] = wholes((24, 48, 64), 1, 1024)
+    width: int = whole(160, 4, 2048)
+    lag_width: int = whole(48, 4, 2048)
+    blocks: int = whole(4, 0, 64)
+    recurrent: int = whole(1, 0, 8)
+    attention: int = whole(1, 0, 16)
+    embedding: int = whole(192, 2, 4096)
+    dropout: float = number(0.1, 0, 0.9)
+
+    def __post_init__(self) -> None:
+        parts = 4 if self.attention else 2
+        if (self.width + self.lag_width) % parts:
+            raise UsageError(
+                f"width and lag_width add up to {self.width + self.lag_width}",
+                remedy=f"Let {parts} divide their sum.",
+            )
+
+
+@dataclass(frozen=True)
+class ConformerSettings:
+    """Convolutional subsampling by four, then Conformer blocks (Gulati et al. 2020).
+
+    Attributes
+    ----------
+    width
+        Channels per frame, a multiple of `heads`.
+    heads
+        Of the self-attention.
+    blocks
+        Conformer blocks.
+    kernel
+        Frames that the depthwise convolution sees; odd.
+    embedding, dropout
+        As in `Cnn1dSettings`.
+    """
+
+    width: int = whole(128, 4, 2048)
+    heads: int = whole(4, 1, 64)
+    blocks: int = whole(4, 1, 64)
+    kernel: int = _param(15, lambda v: _is_whole(v, 1, 99) and v % 2 == 1, "Give an odd number.")
+    embedding: int = whole(128, 2, 4096)
+    dropout: float = number(0.1, 0, 0.9)
+
+    def __post_init__(self) -> None:
+        if self.width % self.heads:
+            raise UsageError(
+                f"the width is {self.width} and the heads are {self.heads}",
+                remedy="Let the heads divide the width.",
+            )
+
+
+@dataclass(frozen=True)
+class FoundationSettings:
+    """A pre-trained speech encoder, a weighted sum of its layers, pooling over time.
+
+    Attributes
+    ----------
+    encoder
+        Its folder, or its name on the Hugging Face hub if it was downloaded before.
+    tune
+        "frozen": the encoder stays as it is; "lora": low-rank updates of it are trained (Hu et al.
+        2021); "full": all of it but the convolutions that hear the waveform.
+    layers
+        How many of its transformer layers are used, the first ones; null for all.
+    pooling
+        "statistics": mean and standard deviation over time; "attentive": weighted by what is said.
+    lora_rank, lora_alpha
+        Rank of the updates, and the factor they are scaled by times the rank.
+    encoder_lr
+        Peak of the encoder's learning rate; null for 1e-5 in full tuning and that of everything
+        else for LoRA.
+    half
+        Whether the encoder's weights are rounded to 16 bits when it is loaded. It calculates in 32
+        bits all the same; those that are not trained take half the space in a bundle.
+    embedding, dropout
+        As in `Cnn1dSettings`.
+    """
+
+    encoder: str = text("", "Give a folder, or the name of a model on the Hugging Face hub.")
+    tune: str = one_of("frozen", "frozen", "lora", "full")
+    layers: int | None = whole(None, 1, 1000, optional=True)
+    pooling: str = one_of("statistics", "statistics", "attentive")
+    lora_rank: int = whole(8, 1, 1024)
+    lora_alpha: float = number(16.0, 0.001, 10_000)
+    encoder_lr: float | None = number(None, 0, 1, optional=True)
+    half: bool = flag(True)
+    embedding: int = whole(256, 2, 4096)
+    dropout: float = number(0.2, 0, 0.9)
+
+    def __post_init__(self) -> None:
+        if not self.encoder:
+            raise UsageError(
+                "the family 'foundation' needs an encoder",
+                remedy="Give its folder or its name on the Hugging Face hub: "
+                "encoder=microsoft/wavlm-base",
+            )
+
+
+BODIES: dict[str, type[Any]] = {
+    "cnn1d": Cnn1dSettings,
+    "cnn2d": Cnn2dSettings,
+    "lstm": RecurrentSettings,
+    "gru": RecurrentSettings,
+    "crnn": CrnnSettings,
+    "conformer": ConformerSettings,
+    "foundation": FoundationSettings,
+}
+"""What each neural family's body can be set to."""
+
+_AUGMENT = "augment."
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All parameters of a neural family, sorted by whom they concern.
+
+    Attributes
+    ----------
+    family
+        A name in `BODIES`.
+    training, augmentation
+        See there; `augmentation` is None where `TrainingSettings.augment` is off.
+    body
+        An instance of the family's class in `BODIES`.
+    """
+
+    family: str
+    training: TrainingSettings
+    augmentation: Augmentation | None
+    body: Any
+
+    @classmethod
+    def of(cls, family: str, params: Mapping[str, Any]) -> Settings:
+        """The settings that `resolve` gave as parameters."""
+        training = _chosen(TrainingSettings, params)
+        return cls(
+            family=family,
+            training=training,
+            augmentation=_chosen(Augmentation, params, _AUGMENT) if training.augment else None,
+            body=_chosen(BODIES[family], params),
+        )
+
+
+def allowed(family: str) -> list[str]:
+    """The parameters that a user may set for a neural family."""
+    return list(_fields(family))
+
+
+def resolve(family: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Every parameter of a neural family: the defaults with the user's values over them, checked.
+
+    Raises
+    ------
+    UsageError
+        If a parameter does not belong to the family, or a value is outside its range.
+    """
+    known = _fields(family)
+    for name, value in params.items():
+        if name not in known:
+            raise UsageError(
+                f"the family '{family}' has no parameter '{name}'",
+                remedy=f"It has {', '.join(sorted(known))}.",
+            )
+        if not known[name].metadata["check"](value):
+            raise UsageError(
+                f"the parameter '{name}' is {value!r}", remedy=known[name].metadata["remedy"]
+            )
+    resolved = {name: params.get(name, entry.default) for name, entry in known.items()}
+    Settings.of(family, resolved)  # what contradicts itself is refused here
+    return resolved
+
+
+def _fields(family: str) -> dict[str, dataclasses.Field[Any]]:
+    found = {entry.name: entry for entry in dataclasses.fields(TrainingSettings)}
+    found |= {entry.name: entry for entry in dataclasses.fields(BODIES[family])}
+    return found | {f"{_AUGMENT}{entry.name}": entry for entry in dataclasses.fields(Augmentation)}
+
+
+def _chosen(kind: type[T], params: Mapping[str, Any], prefix: str = "") -> T:
+    names = [entry.name for entry in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    values = {name: params[prefix + name] for name in names}
+    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
