@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -84,7 +83,8 @@ def train(
     gradient-boosting, knn, logistic, ensemble.
 
     Neural families learn from the sound itself: cnn1d, cnn2d, lstm, gru,
-    crnn, conformer. They leave a checkpoint after each epoch: the same
+    crnn, conformer; foundation, on a speech encoder that you downloaded:
+    -p encoder=FOLDER_OR_HUB_NAME, -p tune=frozen|lora|full. They leave a checkpoint after each epoch: the same
     command goes on where it was cut off, to the same result.
 
     Splits: speakers:5, speakers:loo, random:test=0.25,seed=9, corpora:loo,
@@ -109,6 +109,7 @@ def train(
 
     check_target(out)
     state = out.with_name(f"{out.name.removesuffix('.emotone')}.training")
+    files = TrainingFiles(checkpoints or state, logs, fresh)
     corpus = options.corpus(data, emotions, merge)
     preparation = options.preparation(rate, denoise, band, trim_db, normalize, length)
     with options.feature_cache(cache) as kept, progress.stages() as tell:
@@ -128,11 +129,11 @@ def train(
             cache=kept,
             jobs=jobs,
             progress=tell,
-            files=TrainingFiles(checkpoints or state, logs, fresh),
+            files=files,
         )
     run.save(out)
     if checkpoints is None:
-        shutil.rmtree(state, ignore_errors=True)
+        files.clear()
     written = write_beside(run, out, playable=playable) if report else []
     if as_json:
         output.write_json({**run.to_dict(), "bundle": str(out), "written": [*map(str, written)]})

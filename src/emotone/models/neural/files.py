@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+CHECKPOINT = "last.ckpt"
+"""The state after the last full epoch, in the folder of a model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +36,14 @@ class TrainingFiles:
             checkpoints=None if self.checkpoints is None else self.checkpoints / name,
             logs=None if self.logs is None else self.logs / name,
         )
+
+    def clear(self) -> None:
+        """Remove the checkpoints of all parts, and folders that are empty then."""
+        if self.checkpoints is None:
+            return
+        for path in self.checkpoints.glob(f"*/{CHECKPOINT}"):
+            path.unlink()
+            with contextlib.suppress(OSError):  # something else is in there
+                path.parent.rmdir()
+        with contextlib.suppress(OSError):
+            self.checkpoints.rmdir()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import io
 import json
 import logging
 import math
+import os
 import signal
 import tempfile
 import threading
@@ -25,6 +27,7 @@ from lightning.pytorch.callbacks import (
     ModelCheckpoint,
 )
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -33,7 +36,7 @@ from emotone.models.neural import augmentation
 from emotone.models.neural.augmentation import Chance, derived_seed
 from emotone.models.neural.bodies import SpectralBody
 from emotone.models.neural.data import Batch, EvenBatches, LabelledClips, TrainingBatches
-from emotone.models.neural.files import TrainingFiles
+from emotone.models.neural.files import CHECKPOINT, TrainingFiles
 from emotone.models.neural.foundation import FoundationBody
 from emotone.models.neural.frontend import FrontEnd
 from emotone.models.neural.network import Logits, Network, probabilities
@@ -50,7 +53,6 @@ _STATE = "emotone"
 _FORM = 1
 """Of that; and whatever else changes what a resumed training would compute."""
 
-_CHECKPOINT = "last"
 _STATISTICS_CLIPS = 500
 """Clips that the front end's standardisation is computed on."""
 
@@ -150,7 +152,7 @@ def fit(
     """
     with tempfile.TemporaryDirectory(prefix="emotone-") as scratch:
         folder = files.checkpoints or Path(scratch)
-        path = folder / f"{_CHECKPOINT}.ckpt"
+        path = folder / CHECKPOINT
         if files.fresh:
             path.unlink(missing_ok=True)
         fingerprint = _fingerprint(network, data, settings, seed)
@@ -380,6 +382,28 @@ class Learner(L.LightningModule):
         self.curves, self.best = state["curves"], state["best"]
 
 
+class _WholeCheckpoints(TorchCheckpointIO):
+    """Checkpoints that are there in full or not at all, whenever the process is killed.
+
+    Lightning's own go by the folder of temporary files; moved from there to another disk, half of
+    one may be left.
+    """
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: Any = None
+    ) -> None:
+        target = Path(path)
+        written = io.BytesIO()
+        torch.save(checkpoint, written)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = target.with_name(f"{target.name}.part")
+        with part.open("wb") as file:
+            file.write(written.getbuffer())
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(target)
+
+
 class _Reporter(Callback):
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
@@ -409,7 +433,7 @@ def _run(
     callbacks: list[Callback] = [
         ModelCheckpoint(
             folder,
-            filename=_CHECKPOINT,
+            filename=Path(CHECKPOINT).stem,
             every_n_epochs=1,
             save_on_train_epoch_end=True,
             enable_version_counter=False,
@@ -441,6 +465,7 @@ def _run(
             enable_progress_bar=False,
             enable_model_summary=False,
             default_root_dir=folder,
+            plugins=[_WholeCheckpoints()],
         )
         trainer.fit(learner, ckpt_path=resume, weights_only=True)
 
