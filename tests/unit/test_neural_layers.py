@@ -196,7 +196,8 @@ def test_a_room_adds_a_tail_and_keeps_the_start() -> None:
     click = torch.zeros(1, 16000)
     click[0, 100] = 1
     settings = Augmentation(speed=0, noise_share=0, reverb_share=1, reverb_s=(0.3, 0.3))
-    altered, _ = augmentation.alter_waveforms(click, torch.tensor([16000]), settings, chance(0), 16000)  # fmt: skip
+    length = torch.tensor([16000])
+    altered, _ = augmentation.alter_waveforms(click, length, settings, chance(0), 16000)
     assert altered[0, :100].abs().max() < 1e-4
     assert altered[0, 100] == pytest.approx(1, abs=1e-3)
     energy = altered[0].square()
