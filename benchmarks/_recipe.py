@@ -11,6 +11,8 @@ fold is `--search`.
 
 from __future__ import annotations
 
+from typing import Any
+
 from emotone.folds import Recipe
 
 FEATURES = "rich"
@@ -19,3 +21,39 @@ FEATURES = "rich"
 def recipe(seed: int = 0) -> Recipe:
     """The recipe under a seed."""
     return Recipe(family="ensemble", params={}, seed=seed)
+
+
+CLIPS_PER_EPOCH = {
+    "ravdess": 1600,
+    "tess": 500,
+    "emodb": 600,
+    "urdu": 300,
+    "ased": 1200,
+    "turev": 1300,
+    "casia": 1200,
+    "emovo": 900,
+    "nemo": 2000,
+}
+"""What an epoch of the joint training draws from each corpus: the small ones often, the two voices
+of TESS less."""
+
+NEURAL: dict[str, dict[str, Any]] = {
+    "crnn": {
+        "epochs": 14,
+        "batch_size": 48,
+        "max_seconds": 3.0,
+        "recurrent": 0,
+        "mixup": 0.4,
+        "ema": 0.997,
+    },
+    "functionals": {"epochs": 30, "batch_size": 64},
+}
+"""Parameters of the joint training of a neural family, over its defaults. Chosen on speakers of the
+training part of EmoBox fold 1 (those of fold 2, and a tenth of the training clips of the corpora
+with one fold)."""
+
+
+def neural(family: str) -> dict[str, Any]:
+    """The parameters of a family for a joint training, on all clips for all epochs."""
+    shared = {"validation": 0, "temperature": 1.0, "clips_per_epoch": CLIPS_PER_EPOCH}
+    return {**shared, **NEURAL.get(family, {})}

@@ -34,6 +34,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "gru": {"width": 16, "embedding": 16},
     "crnn": {"channels": [4, 4, 8], "width": 24, "lag_width": 8, "blocks": 2, "embedding": 16},
     "conformer": {"width": 16, "blocks": 2, "embedding": 16},
+    "functionals": {"hidden": 16, "embedding": 16, "views": 2},
 }
 QUICK = {"epochs": 2, "batch_size": 16, "ema": 0.5}
 

@@ -135,9 +135,16 @@ def test_a_head_for_each_corpus_keeps_to_its_emotions() -> None:
     assert general[0, 2] == own[0, 2] == -1e4
     torch.testing.assert_close(own[1], logits.own[1, 1])
     losses = network.losses(
-        logits, torch.tensor([1, 2]), torch.tensor([0, 1]), smoothing=0.0, general_weight=0.5
+        logits,
+        torch.tensor([1, 2]),
+        torch.tensor([0, 1]),
+        smoothing=0.0,
+        own_weight=2.0,
+        general_weight=0.5,
     )
-    expected = -own.log_softmax(1)[[0, 1], [1, 2]] - 0.5 * general.log_softmax(1)[[0, 1], [1, 2]]
+    expected = (
+        -2 * own.log_softmax(1)[[0, 1], [1, 2]] - 0.5 * general.log_softmax(1)[[0, 1], [1, 2]]
+    )
     torch.testing.assert_close(losses, expected)
 
 

@@ -9,9 +9,10 @@ from emotone.errors import UsageError
 from emotone.models import families
 from emotone.models.classical import Classifier
 from emotone.models.neural.classifier import NeuralClassifier
+from emotone.models.neural.hybrid import HybridClassifier
 from emotone.models.preprocessing import Selection, check_selection
 
-AnyClassifier: TypeAlias = Classifier | NeuralClassifier
+AnyClassifier: TypeAlias = Classifier | NeuralClassifier | HybridClassifier
 """Either kind: ``fit``, ``scores``, ``predict`` and ``to_onnx`` are the same for both."""
 
 
@@ -81,7 +82,8 @@ def build(
                 f"the family '{family}' hears the sound itself: there are no features to select",
                 remedy="Leave the selection out.",
             )
-        return NeuralClassifier(
+        kind = HybridClassifier if entry.members else NeuralClassifier
+        return kind(
             family=entry,
             params=resolved,
             seed=seed,

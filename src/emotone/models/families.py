@@ -37,7 +37,7 @@ class Family:
     scale
         Whether features are standardised first (zero mean, unit variance over the training part).
     members
-        For an ensemble, the families whose scores are averaged.
+        For an ensemble or a hybrid, the families whose scores are averaged.
     input
         What it learns from: ``"features"``, or the ``"waveform"`` itself for a neural family.
     """
@@ -230,6 +230,14 @@ _ALL = (
         "convolutions, a GRU and attention on log-mel bands and pitch",
         input="waveform",
     ),
+    Family("functionals", "a perceptron on statistics of the clip", input="waveform"),
+    Family(
+        "hybrid",
+        "a crnn and a perceptron on statistics of the clip, averaged: the default model's",
+        defaults={"crnn.recurrent": 0},
+        input="waveform",
+        members=("crnn", "functionals"),
+    ),
     Family("conformer", "Conformer blocks on log-mel bands", input="waveform"),
     Family(
         "foundation",
@@ -313,7 +321,7 @@ def get(name: str) -> Family:
 def allowed(family: Family, members: Sequence[str] = ()) -> list[str]:
     """The parameters that a user may set for a family; for an ensemble, with these members."""
     if family.input == "waveform":
-        return neural.allowed(family.name)
+        return neural.allowed(family.name, family.members)
     if family.head is None:
         chosen = members or family.members
         return ["members", *(f"{name}.{key}" for name in chosen for key in allowed(get(name)))]
@@ -338,7 +346,10 @@ def resolve(family: Family, params: Mapping[str, Any]) -> dict[str, Any]:
         If a parameter does not belong to the family, or two contradict each other.
     """
     if family.input == "waveform":
-        return neural.resolve(family.name, {**family.defaults, **params})
+        given = {**family.defaults, **params}
+        if family.members:
+            return neural.resolve_members(family.name, family.members, given)
+        return neural.resolve(family.name, given)
     members = params.get("members", family.members)
     if not isinstance(members, (list, tuple)) or any(
         not isinstance(member, str) or get(member).head is None for member in members

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from emotone.models.neural.foundation import FoundationBody
 from emotone.models.neural.frontend import FrontEnd, Spectra, dct_matrix
+from emotone.models.neural.functionals import DescribingFrontEnd
 from emotone.models.neural.layers import (
     AttentiveStatistics,
     ConformerBlock,
@@ -31,11 +32,15 @@ from emotone.models.neural.settings import (
     Cnn2dSettings,
     ConformerSettings,
     CrnnSettings,
+    FunctionalsSettings,
     RecurrentSettings,
     Settings,
 )
 
 BANDS = 64
+
+PICTURE_DROPOUT = 0.15
+"""Share of the clips that a `Crnn` in training sees without one of its two pictures, for each."""
 
 
 def make(settings: Settings, rate: int) -> nn.Module:
@@ -43,6 +48,8 @@ def make(settings: Settings, rate: int) -> nn.Module:
     if settings.family == "foundation":
         return FoundationBody(settings.body, rate)
     warp = settings.augmentation.warp if settings.augmentation is not None else 0.0
+    if settings.family == "functionals":
+        return Perceptron(DescribingFrontEnd(rate, bands=BANDS, warp=warp), settings.body)
     lags = settings.body.lags if settings.family == "crnn" else 0
     front_end = FrontEnd(rate, bands=BANDS, lags=lags, warp=warp)
     if settings.family == "cnn1d":
@@ -173,7 +180,7 @@ class Crnn(SpectralBody):
         first, second, third = settings.channels
         self.stem = nn.ModuleList(
             [
-                Conv2dBlock(1, first, 5, (2, 2)),
+                Conv2dBlock(2, first, 5, (2, 2)),
                 Conv2dBlock(first, second, 3, (2, 2)),
                 Conv2dBlock(second, third, 3, (2, 1)),
             ]
@@ -202,7 +209,10 @@ class Crnn(SpectralBody):
 
     def encode(self, spectra: Spectra) -> Tensor:
         """See `SpectralBody.encode`."""
-        x, mask = spectra.mel.unsqueeze(1), spectra.mask
+        mask = spectra.mask
+        x = torch.stack([spectra.mel, relative(spectra.mel, mask)], 1)
+        if self.training:
+            x = x * one_of_two(len(x), PICTURE_DROPOUT, x)[:, :, None, None]
         for block in self.stem:
             x, mask = block(x, mask)
         y, lag_mask = spectra.lags.unsqueeze(1), spectra.mask
@@ -219,6 +229,42 @@ class Crnn(SpectralBody):
         for block in self.attention:
             x = block(x, mask)
         return cast(Tensor, self.embedding(self.pool(x, mask)))
+
+
+class Perceptron(nn.Module):
+    """Functionals of the clip, two layers: what the classical families do, on the sound itself.
+
+    Attributes
+    ----------
+    front_end
+        What describes clips.
+    dimension
+        Length of the embedding.
+    """
+
+    def __init__(self, front_end: DescribingFrontEnd, settings: FunctionalsSettings) -> None:
+        super().__init__()
+        self.front_end = front_end
+        self.dimension = settings.embedding
+        self.layers = nn.Sequential(
+            nn.Dropout(settings.input_dropout),
+            nn.Linear(front_end.described, settings.hidden),
+            nn.BatchNorm1d(settings.hidden),
+            nn.ReLU(),
+            nn.Dropout(settings.dropout),
+            nn.Linear(settings.hidden, settings.embedding),
+            nn.BatchNorm1d(settings.embedding),
+            nn.ReLU(),
+            nn.Dropout(settings.dropout),
+        )
+
+    def encode(self, rows: Tensor) -> Tensor:
+        """Embeddings of standardised functionals, shape ``(B, dimension)``."""
+        return cast(Tensor, self.layers(rows))
+
+    def forward(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Embeddings of waveforms (B, N), each ``lengths`` samples long."""
+        return self.encode(self.front_end.functionals(waveforms, lengths))
 
 
 class Conformer(SpectralBody):
@@ -244,3 +290,23 @@ class Conformer(SpectralBody):
         for block in self.blocks:
             x = block(x, mask)
         return cast(Tensor, self.embedding(self.pool(x, mask)))
+
+
+def relative(mel: Tensor, mask: Tensor) -> Tensor:
+    """Bands relative to their mean over the clip, which tells more of the speaker than of mood.
+
+    The deviation of all bands together is scaled to 1.
+    """
+    count = mask.sum(2, keepdim=True)
+    apart = (mel - (mel * mask).sum(2, keepdim=True) / count) * mask
+    variance = apart.square().sum(2, keepdim=True).mean(1, keepdim=True) / count
+    return apart * torch.rsqrt(variance + 1e-2)
+
+
+def one_of_two(batch: int, share: float, like: Tensor) -> Tensor:
+    """For each clip which of two things is kept, 1.0 or 0.0, ``(batch, 2)``.
+
+    The first is left out for this share of the clips, the second for as many others.
+    """
+    drawn = torch.rand(batch, 1, device=like.device)
+    return torch.cat([drawn >= share, drawn < 1 - share], 1).to(like.dtype)

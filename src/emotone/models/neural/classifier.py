@@ -44,6 +44,8 @@ class NeuralClassifier:
     loss_curve_, validation_curve_, watch_curve_
         Training loss (smoothing, mixing and alteration of the clips included), log loss of the
         held-out clips and of the watched ones, after each epoch.
+    held_, held_labels_
+        Positions of the validation part among the clips, and the indices of their emotions.
     network_
         The PyTorch module, after `fit`.
     """
@@ -70,6 +72,8 @@ class NeuralClassifier:
         self.validation_curve_: list[float] = []
         self.watch_curve_: list[float] = []
         self.network_: Network | None = None
+        self.held_ = np.empty(0, dtype=np.int64)
+        self.held_labels_ = np.empty(0, dtype=np.int64)
         self._rate = 0
         self._own_temperature = 1.0
 
@@ -123,6 +127,7 @@ class NeuralClassifier:
 
             from emotone.models.neural import bodies, trainer
             from emotone.models.neural.data import LabelledClips, hold_out
+            from emotone.models.neural.export import round_weights
             from emotone.models.neural.network import Network
         except ImportError as error:
             raise MissingExtraError("training a neural model", "train") from error
@@ -178,10 +183,12 @@ class NeuralClassifier:
         )
         network.load_state_dict(outcome.weights)
         self.network_ = network.cpu().eval()
+        round_weights(self.network_)
         self._rate = clips.rate
         self.loss_curve_ = outcome.training
         self.validation_curve_ = outcome.validation
         self.watch_curve_ = outcome.watched
+        self.held_, self.held_labels_ = held, codes[held]
         self._calibrate(known.take(held), disjoint, settings)
         return self
 
@@ -236,9 +243,21 @@ class NeuralClassifier:
         """
         from emotone.models.neural.export import to_onnx
 
-        return to_onnx(self._fitted(), self.temperature_, self._rate)
+        return to_onnx([(self.fitted(), self.temperature_)], 1.0, self._rate)
 
-    def _fitted(self) -> Network:
+    @property
+    def rate(self) -> int:
+        """Of the clips it hears, in Hz, after `fit`."""
+        return self._rate
+
+    def fitted(self) -> Network:
+        """The network.
+
+        Raises
+        ------
+        TrainingError
+            If there is none yet.
+        """
         if self.network_ is None:
             raise TrainingError("this classifier has not been fitted yet")
         return self.network_
@@ -267,7 +286,7 @@ class NeuralClassifier:
 
     def _logits(self, clips: Clips) -> tuple[FloatMatrix, npt.NDArray[np.float64] | None]:
         """Of the general head (n, k), and of each corpus's own (n, corpora, k) if there are any."""
-        network = self._fitted()
+        network = self.fitted()
         import torch
 
         from emotone.models.neural.data import even_batches, padded
@@ -311,7 +330,7 @@ class NeuralClassifier:
         }
         if own is not None:
             rows = np.arange(len(held))
-            has = self._fitted().has.numpy()[held.corpora]
+            has = self.fitted().has.numpy()[held.corpora]
             logits = np.where(has, own[rows, held.corpora], -np.inf)
             self._own_temperature = fit_temperature(logits, held.labels)
 

@@ -45,6 +45,9 @@ class Batch(NamedTuple):
         Samples, index of the emotion and of the corpus of each; int64 ``(B,)``.
     weights
         Of each clip's loss; float32 ``(B,)``.
+    rows
+        What describes each clip, where that was computed before; float32 ``(B, d)``, else
+        ``(B, 0)``. The waveforms are left out then.
     """
 
     waveforms: Tensor
@@ -52,16 +55,22 @@ class Batch(NamedTuple):
     labels: Tensor
     corpora: Tensor
     weights: Tensor
+    rows: Tensor
 
 
 @dataclass(frozen=True, eq=False)
 class LabelledClips:
-    """Clips with what is known about them: indices of emotions and corpora, weights of the loss."""
+    """Clips with what is known about them: indices of emotions and corpora, weights of the loss.
+
+    `views`, float32 ``(views, n, d)``, holds descriptions of the clips in place of their sound: as
+    they are, then altered.
+    """
 
     clips: Clips
     labels: IntArray
     corpora: IntArray
     weights: npt.NDArray[np.float32]
+    views: npt.NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -73,7 +82,20 @@ class LabelledClips:
         )
 
     def batch(self, rows: IntArray, crop: tuple[int, np.random.Generator] | None = None) -> Batch:
-        """Some of them as tensors; with `crop`, no longer than so many samples, cut at random."""
+        """Some of them as tensors; with `crop`, no longer than so many samples, cut at random.
+
+        Where there are views, one of each clip at random with `crop`, else the first.
+        """
+        known = (
+            torch.from_numpy(self.labels[rows]),
+            torch.from_numpy(self.corpora[rows]),
+            torch.from_numpy(self.weights[rows]),
+        )
+        if self.views is not None:
+            view = 0 if crop is None else crop[1].integers(len(self.views), size=len(rows))
+            lengths = torch.from_numpy(self.clips.lengths[rows])
+            described = torch.from_numpy(self.views[view, rows])
+            return Batch(torch.zeros(len(rows), 0), lengths, *known, described)
         waveforms = [self.clips[int(row)] for row in rows]
         if crop is not None:
             longest, generator = crop
@@ -83,9 +105,8 @@ class LabelledClips:
                     waveforms[place] = waveform[start : start + longest]
         return Batch(
             *padded(waveforms),
-            torch.from_numpy(self.labels[rows]),
-            torch.from_numpy(self.corpora[rows]),
-            torch.from_numpy(self.weights[rows]),
+            *known,
+            torch.zeros(len(rows), 0),
         )
 
     def digest(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -159,12 +160,10 @@ class FrontEnd(nn.Module):
             none when None.
         """
         with torch.autocast(waveforms.device.type, enabled=False):
-            return self._spectra(waveforms.float(), lengths, hop or self.hop, warps)
+            return self.spectra(self.analyse(waveforms.float(), lengths, hop, warps))
 
-    def _spectra(
-        self, waveforms: Tensor, lengths: Tensor | None, hop: int, warps: Tensor | None
-    ) -> Spectra:
-        found = self.analyse(waveforms, lengths, hop, warps)
+    def spectra(self, found: Analysis) -> Spectra:
+        """An analysis standardised and masked, as the layers of a body take it."""
         mel = (found.log - self.mean[:, None]) / self.std[:, None] * found.mask
         return Spectra(mel, found.lags * found.mask, found.mask, found.frames)
 
@@ -208,8 +207,9 @@ class FrontEnd(nn.Module):
         spectrum = torch.fft.rfft(padded.unfold(1, self.size, hop) * self.window)
         return torch.view_as_real(spectrum).square().sum(-1).transpose(1, 2)
 
-    def standardise(self, logs: Tensor) -> None:
-        """Take mean and standard deviation from the logarithms of some frames, (frames, bands)."""
+    def standardise(self, analyses: Sequence[Analysis]) -> None:
+        """Take mean and standard deviation from the sounding frames of clips, one in each."""
+        logs = torch.cat([found.log[0][:, found.mask[0, 0] > 0].T for found in analyses])
         self.mean.copy_(logs.mean(0))
         self.std.copy_(logs.std(0).clamp_min(1e-3))
 

@@ -76,19 +76,21 @@ class Network(nn.Module):
         corpora: Tensor,
         *,
         smoothing: float,
+        own_weight: float,
         general_weight: float,
     ) -> Tensor:
         """The loss of each clip, shape ``(B,)``.
 
-        Cross-entropy of the clip's own head plus `general_weight` times that of the general head,
-        both over the emotions of its corpus; of the general head alone where there is one corpus.
+        Cross-entropy of the head of its corpus and of the general head, both over the emotions of
+        that corpus, weighted; of the general head alone where there is one corpus.
         """
         present = self.has[corpora]
         general, own = self.restricted(logits, corpora)
         loss = cross_entropy(general, labels, present, smoothing)
         if own is None:
             return loss
-        return cross_entropy(own, labels, present, smoothing) + general_weight * loss
+        of_own = cross_entropy(own, labels, present, smoothing)
+        return own_weight * of_own + general_weight * loss
 
 
 def cross_entropy(logits: Tensor, labels: Tensor, present: Tensor, smoothing: float) -> Tensor:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -137,8 +137,9 @@ class TrainingSettings:
     clips_per_epoch
         How many clips of each corpus an epoch draws, by name: all of them where a name is missing
         or the mapping is null. More than there are repeats some.
-    general_weight
-        Weight of the general head's loss beside that of the heads of each corpus.
+    own_weight, general_weight
+        Weights of the losses of the heads of each corpus and of the general head. With one corpus
+        there is the general head alone, and neither matters.
     max_seconds
         Longer clips are cropped at random in training (never in prediction).
     temperature
@@ -148,7 +149,8 @@ class TrainingSettings:
         "bf16-mixed", "32-true".
     accelerator, devices
         As Lightning's Trainer has them. "auto" takes every CUDA device that there is, else the
-        processor.
+        processor. Several devices share each step's work of `batch_size` clips each, in processes of
+        their own: a script that trains so needs ``if __name__ == "__main__"``.
     augment
         Whether clips are altered in training, in the ways of `Augmentation`.
     """
@@ -168,7 +170,8 @@ class TrainingSettings:
     clips_per_epoch: Mapping[str, int] | None = _param(
         None, _is_counts, 'Give an object such as {"ravdess": 1600}, or null.'
     )
-    general_weight: float = number(0.5, 0, 100)
+    own_weight: float = number(0.5, 0, 100)
+    general_weight: float = number(1.0, 0, 100)
     max_seconds: float = number(4.0, 0.3, 600)
     temperature: float | None = number(None, 0.001, 1000, optional=True)
     precision: str = one_of("auto", "auto", "bf16-mixed", "32-true")
@@ -313,7 +316,7 @@ class CrnnSettings:
 
     lags: int = whole(48, 4, 256)
     channels: tuple[int, ...] = wholes((24, 48, 64), 1, 1024)
-    width: int = whole(160, 4, 2048)
+    width: int = whole(144, 4, 2048)
     lag_width: int = whole(48, 4, 2048)
     blocks: int = whole(4, 0, 64)
     recurrent: int = whole(1, 0, 8)
@@ -328,6 +331,30 @@ class CrnnSettings:
                 f"width and lag_width add up to {self.width + self.lag_width}",
                 remedy=f"Let {parts} divide their sum.",
             )
+
+
+@dataclass(frozen=True)
+class FunctionalsSettings:
+    """A perceptron on functionals: statistics of the clip in openSMILE's tradition.
+
+    Attributes
+    ----------
+    hidden
+        Units of the first layer.
+    embedding
+        Of the second: numbers per clip that the heads see.
+    input_dropout, dropout
+        Share of the functionals, and of the units of both layers, that are dropped in training.
+    views
+        How often each clip is described before the training: once as it is, the other times
+        altered. Each step of the training takes one of them.
+    """
+
+    hidden: int = whole(512, 2, 8192)
+    embedding: int = whole(256, 2, 4096)
+    input_dropout: float = number(0.2, 0, 0.9)
+    dropout: float = number(0.5, 0, 0.9)
+    views: int = whole(3, 1, 100)
 
 
 @dataclass(frozen=True)
@@ -417,6 +444,7 @@ BODIES: dict[str, type[Any]] = {
     "gru": RecurrentSettings,
     "crnn": CrnnSettings,
     "conformer": ConformerSettings,
+    "functionals": FunctionalsSettings,
     "foundation": FoundationSettings,
 }
 """What each neural family's body can be set to."""
@@ -455,9 +483,49 @@ class Settings:
         )
 
 
-def allowed(family: str) -> list[str]:
-    """The parameters that a user may set for a neural family."""
-    return list(_fields(family))
+SHARED = ("validation", "clips_per_epoch", "temperature", "accelerator", "devices", "precision")
+"""Parameters that the members of a hybrid have in common, so that they hold out the same clips."""
+
+
+def allowed(family: str, members: Sequence[str] = ()) -> list[str]:
+    """The parameters that a user may set for a neural family; for a hybrid, with its members."""
+    if not members:
+        return list(_fields(family))
+    own = [f"{name}.{key}" for name in members for key in _fields(name) if key not in SHARED]
+    return [*SHARED, *own]
+
+
+def resolve_members(
+    family: str, members: Sequence[str], params: Mapping[str, Any]
+) -> dict[str, Any]:
+    """As `resolve` for a hybrid: what its members share, and ``MEMBER.PARAMETER`` of each.
+
+    Raises
+    ------
+    UsageError
+        As `resolve` does.
+    """
+    known = allowed(family, members)
+    for name in params:
+        if name not in known:
+            raise UsageError(
+                f"the family '{family}' has no parameter '{name}'",
+                remedy=f"It has {', '.join(sorted(known))}.",
+            )
+    resolved: dict[str, Any] = {}
+    for member in members:
+        own = resolve(member, member_params(member, params))
+        resolved |= {key: own[key] for key in SHARED}
+        resolved |= {f"{member}.{key}": own[key] for key in own if key not in SHARED}
+    return resolved
+
+
+def member_params(member: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of a hybrid's parameters that one of its members is made with."""
+    shared = {key: params[key] for key in SHARED if key in params}
+    prefix = f"{member}."
+    own = {key.removeprefix(prefix): params[key] for key in params if key.startswith(prefix)}
+    return shared | own
 
 
 def resolve(family: str, params: Mapping[str, Any]) -> dict[str, Any]:

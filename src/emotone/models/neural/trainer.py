@@ -14,12 +14,15 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
 import lightning.pytorch as L
+import numpy as np
+import numpy.typing as npt
 import torch
+import torch.nn.functional as F
 from lightning.pytorch.callbacks import (
     Callback,
     EarlyStopping,
@@ -34,13 +37,24 @@ from torch.utils.data import DataLoader
 from emotone.errors import MissingExtraError, TrainingError
 from emotone.models.neural import augmentation
 from emotone.models.neural.augmentation import Chance, derived_seed
-from emotone.models.neural.bodies import SpectralBody
-from emotone.models.neural.data import Batch, EvenBatches, LabelledClips, TrainingBatches
+from emotone.models.neural.bodies import Perceptron, SpectralBody
+from emotone.models.neural.data import (
+    Batch,
+    EvenBatches,
+    LabelledClips,
+    TrainingBatches,
+    even_batches,
+    padded,
+)
 from emotone.models.neural.files import CHECKPOINT, TrainingFiles
 from emotone.models.neural.foundation import FoundationBody
 from emotone.models.neural.frontend import FrontEnd
 from emotone.models.neural.network import Logits, Network, probabilities
-from emotone.models.neural.settings import Settings
+from emotone.models.neural.settings import Augmentation, Settings
+
+# Numbers too small for full precision turn up all over a network in training, and a processor takes
+# many times as long over them. Before the first parallel operation: its threads inherit this.
+torch.set_flush_denormal(True)
 
 Progress = Callable[[int, int, str], None]
 """Called with steps done, of how many, and a word on the losses."""
@@ -52,6 +66,9 @@ _STATE = "emotone"
 
 _FORM = 1
 """Of that; and whatever else changes what a resumed training would compute."""
+
+_FRAMES = 32
+"""Frames of a batch in training are a multiple of this."""
 
 _STATISTICS_CLIPS = 500
 """Clips that the front end's standardisation is computed on."""
@@ -106,13 +123,58 @@ def standardise(network: Network, data: LabelledClips, seed: int) -> None:
     if not isinstance(end, FrontEnd):
         return
     chosen = torch.randperm(len(data), generator=torch.Generator().manual_seed(seed))
-    logs = []
     with torch.no_grad():
-        for row in chosen[:_STATISTICS_CLIPS].tolist():
-            waveform = torch.from_numpy(data.clips[row])[None]
-            found = end.analyse(waveform, None)
-            logs.append(found.log[0][:, found.mask[0, 0] > 0].T)
-        end.standardise(torch.cat(logs))
+        end.standardise(
+            [
+                end.analyse(torch.from_numpy(data.clips[row])[None], None)
+                for row in chosen[:_STATISTICS_CLIPS].tolist()
+            ]
+        )
+
+
+def described(network: Network, data: TrainingData, settings: Settings, seed: int) -> TrainingData:
+    """The data with descriptions in place of sound, for a body that hears by nothing else."""
+    body = network.body
+    if not isinstance(body, Perceptron):
+        return data
+
+    def views(part: LabelledClips, count: int) -> LabelledClips:
+        return replace(part, views=_views(body, part, count, settings.augmentation, seed))
+
+    return replace(
+        data,
+        training=views(data.training, settings.body.views),
+        validation=None if data.validation is None else views(data.validation, 1),
+        watched=None if data.watched is None else views(data.watched, 1),
+    )
+
+
+def _views(
+    body: Perceptron,
+    part: LabelledClips,
+    count: int,
+    altered: Augmentation | None,
+    seed: int,
+) -> npt.NDArray[np.float32]:
+    """Standardised functionals of clips as they are, and `count` - 1 times altered."""
+    end = body.front_end
+    found = np.empty((count, len(part), end.described), dtype=np.float32)
+    with torch.no_grad():
+        for view in range(count):
+            for number, rows in enumerate(even_batches(part.clips)):
+                waveforms, lengths = padded([part.clips[int(row)] for row in rows])
+                hop, warps = None, None
+                if view and altered is not None:
+                    chance = Chance(augmentation.generator(end.mean.device, seed, view, number))
+                    waveforms, lengths = augmentation.alter_waveforms(
+                        waveforms, lengths, altered, chance, end.rate
+                    )
+                    hop = augmentation.draw_hop(altered, chance, end.hop)
+                    warps = augmentation.draw_warps(altered, chance, len(lengths))
+                found[view, rows] = end.functionals(
+                    waveforms, lengths, hop=hop, warps=warps
+                ).numpy()
+    return found
 
 
 def fit(
@@ -158,7 +220,9 @@ def fit(
         fingerprint = _fingerprint(network, data, settings, seed)
         state = _left_behind(path, fingerprint) if path.exists() else None
         if state is None or not _finished(state, settings):
-            learner = Learner(network, data, settings, seed, fingerprint)
+            learner = Learner(
+                network, described(network, data, settings, seed), settings, seed, fingerprint
+            )
             _run(learner, settings, folder, files.logs, path if state else None, progress)
         return _outcome(path)
 
@@ -216,22 +280,8 @@ class Learner(L.LightningModule):
     def configure_optimizers(self) -> Any:
         """AdamW on what can be learned, its rate rising and falling once."""
         training = self.settings.training
-        learned = [p for p in self.network.parameters() if p.requires_grad]
-        body = self.network.body
-        slow = body.slow_parameters() if isinstance(body, FoundationBody) else []
-        chosen = {id(p) for p in slow}
-        groups = []
-        for part, lr in (
-            ([p for p in learned if id(p) not in chosen], training.lr),
-            (slow, getattr(body, "encoder_lr", None)),
-        ):
-            if part:
-                matrices = [p for p in part if p.ndim > 1]
-                others = [p for p in part if p.ndim <= 1]
-                groups.append({"params": matrices, "lr": lr})
-                groups.append({"params": others, "lr": lr, "weight_decay": 0.0})
         optimizer = torch.optim.AdamW(
-            groups,
+            parameter_groups(self.network, training.lr),
             weight_decay=training.weight_decay,
             betas=(0.9, 0.98),
         )
@@ -276,6 +326,11 @@ class Learner(L.LightningModule):
             drawn = chance.beta(training.mixup_alpha)
             ratio = max(drawn, 1 - drawn)
             partners = chance.uniform(0, 1, len(lengths)).argsort()
+        if isinstance(body, Perceptron):
+            rows = batch.rows
+            if partners is not None:
+                rows = augmentation.mix(rows, partners, ratio)
+            return body.encode(rows), partners, ratio
         with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
             if altered is not None:
                 waveforms, lengths = augmentation.alter_waveforms(
@@ -286,6 +341,7 @@ class Learner(L.LightningModule):
                 if altered is not None:
                     hop = augmentation.draw_hop(altered, chance, end.hop)
                     warps = augmentation.draw_warps(altered, chance, len(lengths))
+                waveforms = _to_few_shapes(waveforms, hop or end.hop)
                 spectra = end(waveforms, lengths, hop=hop, warps=warps)
                 if altered is not None:
                     spectra = augmentation.alter_spectra(spectra, end, altered, chance)
@@ -299,12 +355,19 @@ class Learner(L.LightningModule):
         )
         return embeddings, partners, ratio
 
+    def _listen(self, network: Network, batch: Batch) -> Logits:
+        """What a network says to clips as they are."""
+        if isinstance(network.body, Perceptron):
+            return network.heads(network.body.encode(batch.rows))
+        return cast(Logits, network(batch.waveforms, batch.lengths))
+
     def _losses(self, logits: Logits, batch: Batch) -> Tensor:
         return self.network.losses(
             logits,
             batch.labels,
             batch.corpora,
             smoothing=self.settings.training.label_smoothing,
+            own_weight=self.settings.training.own_weight,
             general_weight=self.settings.training.general_weight,
         )
 
@@ -323,7 +386,7 @@ class Learner(L.LightningModule):
     def validation_step(self, batch: Batch, index: int, dataloader_idx: int = 0) -> None:
         """Add up the log loss of the average's scores."""
         name = self._held_out()[dataloader_idx][0]
-        logits = self.average(batch.waveforms, batch.lengths)
+        logits = self._listen(self.average, batch)
         if name == "validation":
             scores = probabilities(self.average, logits, batch.corpora, 1.0, 1.0)
         else:  # as the exported model hears them, which does not know the corpus
@@ -382,6 +445,24 @@ class Learner(L.LightningModule):
         self.curves, self.best = state["curves"], state["best"]
 
 
+def parameter_groups(network: Network, lr: float) -> list[dict[str, Any]]:
+    """What can be learned, for an optimizer: matrices, which decay, and the rest, which does not.
+
+    A foundation encoder's part of either may learn at a rate of its own.
+    """
+    body = network.body
+    slow = body.slow_parameters() if isinstance(body, FoundationBody) else []
+    apart = {id(parameter) for parameter in slow}
+    rest = [p for p in network.parameters() if p.requires_grad and id(p) not in apart]
+    groups: list[dict[str, Any]] = []
+    for part, rate in ((rest, lr), (slow, getattr(body, "encoder_lr", lr))):
+        if part:
+            groups.append({"params": [p for p in part if p.ndim > 1], "lr": rate})
+            vectors = [p for p in part if p.ndim <= 1]
+            groups.append({"params": vectors, "lr": rate, "weight_decay": 0.0})
+    return groups
+
+
 class _WholeCheckpoints(TorchCheckpointIO):
     """Checkpoints that are there in full or not at all, whenever the process is killed.
 
@@ -402,6 +483,16 @@ class _WholeCheckpoints(TorchCheckpointIO):
             file.flush()
             os.fsync(file.fileno())
         part.replace(target)
+
+
+def _to_few_shapes(waveforms: Tensor, hop: int) -> Tensor:
+    """Pad waveforms to a number of frames that many batches share.
+
+    PyTorch prepares convolutions for every shape anew, which takes as long as to compute them.
+    """
+    frames = 1 + waveforms.shape[1] // hop
+    wanted = -(-frames // _FRAMES) * _FRAMES
+    return F.pad(waveforms, (0, (wanted - 1) * hop - waveforms.shape[1] // hop * hop))
 
 
 class _Reporter(Callback):
@@ -445,7 +536,7 @@ def _run(
         )
     if logs is not None:
         callbacks.append(LearningRateMonitor("step"))
-    if progress is not None:
+    if progress is not None and devices == 1:  # it cannot follow into other processes
         callbacks.append(_Reporter(progress))
     with _quiet(), _interruptible(), torch.random.fork_rng():
         trainer = L.Trainer(
@@ -462,7 +553,7 @@ def _run(
             use_distributed_sampler=False,
             reload_dataloaders_every_n_epochs=1,
             num_sanity_val_steps=0,
-            enable_progress_bar=False,
+            enable_progress_bar=progress is not None and devices > 1,
             enable_model_summary=False,
             default_root_dir=folder,
             plugins=[_WholeCheckpoints()],

@@ -1,0 +1,160 @@
+"""Several networks that hear the same clip, their scores averaged: one classifier, one file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emotone.audio.clips import Clips
+from emotone.errors import TrainingError
+from emotone.models.calibration import FloatMatrix, fit_temperature, softmax
+from emotone.models.neural.classifier import NeuralClassifier
+from emotone.models.neural.files import TrainingFiles
+from emotone.models.neural.settings import member_params
+
+if TYPE_CHECKING:
+    from emotone.models.families import Family
+
+FLOOR = 1e-7
+"""Added to the mean score before its logarithm, here and in the ONNX graph."""
+
+
+class HybridClassifier:
+    """Waveforms in, the mean of several networks' calibrated probabilities out.
+
+    Made by `emotone.models.build`; it has the face of `NeuralClassifier`. The networks learn one
+    after the other, from the same clips, with the same ones held out. Their mean scores p are
+    calibrated again, with log p as the logits.
+
+    Attributes
+    ----------
+    family, params, seed, class_weight, sampling
+        As given to `build`, defaults filled in.
+    classes_, corpora_
+        As those of `NeuralClassifier`.
+    temperature_, calibration_
+        Of the mean.
+    loss_curve_, validation_curve_, watch_curve_
+        Of the first network.
+    members_
+        The fitted classifiers.
+    """
+
+    def __init__(
+        self,
+        *,
+        family: Family,
+        params: dict[str, Any],
+        seed: int = 0,
+        class_weight: str | None = None,
+        sampling: str | None = None,
+    ) -> None:
+        self.family = family
+        self.params = params
+        self.seed = seed
+        self.class_weight = class_weight
+        self.sampling = sampling
+        self.members_: list[NeuralClassifier] = []
+        self.temperature_ = 1.0
+        self.calibration_: dict[str, Any] = {}
+
+    @property
+    def classes_(self) -> npt.NDArray[np.str_]:
+        """The emotions in the order of the scores' columns, after `fit`."""
+        return self.members_[0].classes_ if self.members_ else np.array([], dtype=np.str_)
+
+    @property
+    def corpora_(self) -> list[str]:
+        """Names of the corpora that have a head of their own, after `fit`."""
+        return self.members_[0].corpora_ if self.members_ else []
+
+    @property
+    def loss_curve_(self) -> list[float]:
+        """Training loss of the first network after each epoch."""
+        return self.members_[0].loss_curve_ if self.members_ else []
+
+    @property
+    def validation_curve_(self) -> list[float]:
+        """Its log loss on the held-out clips."""
+        return self.members_[0].validation_curve_ if self.members_ else []
+
+    @property
+    def watch_curve_(self) -> list[float]:
+        """Its log loss on the watched clips."""
+        return self.members_[0].watch_curve_ if self.members_ else []
+
+    def fit(
+        self,
+        X: npt.ArrayLike | Clips,
+        y: Sequence[str] | npt.NDArray[Any],
+        groups: Sequence[str | None] | None = None,
+        watch: tuple[npt.ArrayLike | Clips, Sequence[str] | npt.NDArray[Any]] | None = None,
+        corpora: Sequence[str] | None = None,
+        *,
+        files: TrainingFiles | None = None,
+        progress: Callable[[int, int, str], None] | None = None,
+    ) -> HybridClassifier:
+        """Learn from labelled clips; see `NeuralClassifier.fit`."""
+        from emotone.models import families
+
+        files = files or TrainingFiles()
+        members: list[NeuralClassifier] = []
+        for name in self.family.members:
+            member = NeuralClassifier(
+                family=families.get(name),
+                params=member_params(name, self.params),
+                seed=self.seed,
+                class_weight=self.class_weight,
+                sampling=self.sampling,
+            )
+            member.fit(
+                X,
+                y,
+                groups,
+                watch if not members else None,
+                corpora,
+                files=files.part(name),
+                progress=None if progress is None else _named(name, progress),
+            )
+            members.append(member)
+        self.members_ = members
+        self._calibrate(X)
+        return self
+
+    def scores(self, X: npt.ArrayLike | Clips, corpora: Sequence[str] | None = None) -> FloatMatrix:
+        """Calibrated probabilities, shape ``(n, k)``; see `NeuralClassifier.scores`."""
+        if not self.members_:
+            raise TrainingError("this classifier has not been fitted yet")
+        mean = np.mean([member.scores(X, corpora) for member in self.members_], axis=0)
+        return softmax(np.log(mean + FLOOR), self.temperature_)
+
+    def predict(self, X: npt.ArrayLike | Clips) -> npt.NDArray[np.str_]:
+        """The most probable emotion of each clip, shape ``(n,)``."""
+        chosen: npt.NDArray[np.str_] = self.classes_[self.scores(X).argmax(axis=1)]
+        return chosen
+
+    def to_onnx(self) -> bytes:
+        """The model as ONNX; see `NeuralClassifier.to_onnx`."""
+        from emotone.models.neural.export import to_onnx
+
+        if not self.members_:
+            raise TrainingError("this classifier has not been fitted yet")
+        parts = [(member.fitted(), member.temperature_) for member in self.members_]
+        return to_onnx(parts, self.temperature_, self.members_[0].rate)
+
+    def _calibrate(self, X: npt.ArrayLike | Clips) -> None:
+        fixed, first = self.params["temperature"], self.members_[0]
+        self.temperature_ = 1.0 if fixed is None else fixed
+        self.calibration_ = dict(first.calibration_) | {"temperature": self.temperature_}
+        if fixed is None and len(first.held_) and isinstance(X, Clips):
+            self.temperature_ = 1.0
+            logits = np.log(self.scores(X[first.held_]) + FLOOR)
+            self.temperature_ = fit_temperature(logits, first.held_labels_)
+            self.calibration_["temperature"] = round(self.temperature_, 6)
+
+
+def _named(name: str, progress: Callable[[int, int, str], None]) -> Callable[[int, int, str], None]:
+    return lambda done, total, said: progress(done, total, f"{name}: {said}")

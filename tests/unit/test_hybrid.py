@@ -1,0 +1,112 @@
+"""Several networks in one classifier: the mean of their scores, in Python and in ONNX."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+
+import speech
+from emotone import audio
+from emotone.audio.clips import Clips
+from emotone.errors import TrainingError, UsageError
+from emotone.features.waveforms import DEFAULT_PREPARATION
+from emotone.models import build
+from emotone.models.neural.files import TrainingFiles
+from emotone.models.neural.hybrid import HybridClassifier
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+SMALL: dict[str, Any] = {
+    "crnn.channels": [4, 4, 8],
+    "crnn.width": 24,
+    "crnn.lag_width": 8,
+    "crnn.blocks": 1,
+    "crnn.embedding": 16,
+    "crnn.epochs": 2,
+    "crnn.ema": 0.5,
+    "functionals.hidden": 16,
+    "functionals.embedding": 16,
+    "functionals.views": 2,
+    "functionals.epochs": 15,
+    "functionals.ema": 0.5,
+}
+
+
+def made(**params: Any) -> HybridClassifier:
+    classifier = build("hybrid", params={**SMALL, **params})
+    assert isinstance(classifier, HybridClassifier)
+    return classifier
+
+
+@pytest.fixture(scope="module")
+def fitted() -> HybridClassifier:
+    clips, emotions, speakers = speech.clips()
+    homes = ["here" if i % 2 else "there" for i in range(len(emotions))]
+    return made(validation=0.25).fit(clips, emotions, speakers, corpora=homes)
+
+
+def test_it_learns_and_says_who_it_learned_from(fitted: HybridClassifier) -> None:
+    clips, emotions, _ = speech.clips(seed=1)
+    assert (fitted.predict(clips) == np.array(emotions)).mean() > 0.3  # half of it barely began
+    assert (fitted.members_[1].predict(clips) == np.array(emotions)).mean() > 0.5
+    assert fitted.corpora_ == ["here", "there"]
+    assert fitted.calibration_["temperature"] == pytest.approx(fitted.temperature_, abs=1e-6)
+    assert fitted.calibration_["grouped_by"] == "speaker"
+    first, second = fitted.members_
+    assert np.array_equal(first.held_, second.held_)
+
+
+def test_its_scores_are_the_calibrated_mean(fitted: HybridClassifier) -> None:
+    clips, _, _ = speech.clips(8, seed=1)
+    mean = np.mean([member.scores(clips) for member in fitted.members_], axis=0)
+    powers = (mean + 1e-7) ** (1 / fitted.temperature_)
+    assert np.allclose(fitted.scores(clips), powers / powers.sum(1, keepdims=True), atol=1e-9)
+    own = fitted.scores(clips, corpora=["here"] * 8)
+    assert np.allclose(own.sum(1), 1)
+    assert not np.allclose(own, fitted.scores(clips), atol=1e-3)
+
+
+def test_the_onnx_form_agrees_on_real_clips_and_is_the_same_each_time(
+    fitted: HybridClassifier,
+) -> None:
+    model = fitted.to_onnx()
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    for name in ("low-voice.flac", "raised-voice.flac"):
+        samples = DEFAULT_PREPARATION.apply(audio.read(EXAMPLES / name)).samples
+        for length in (4800, 20001, len(samples)):
+            clip = samples[:length]
+            (scores,) = session.run(None, {"waveform": clip[None]})
+            clips = Clips.of([clip], 16000)
+            assert np.abs(scores - fitted.scores(clips)).max() < 1e-4
+    assert fitted.to_onnx() == model
+
+
+def test_it_goes_on_from_what_its_members_left(tmp_path: Path, fitted: HybridClassifier) -> None:
+    clips, emotions, speakers = speech.clips()
+    said: list[str] = []
+    for _ in range(2):
+        said.clear()
+        made(validation=0).fit(
+            clips,
+            emotions,
+            speakers,
+            files=TrainingFiles(tmp_path),
+            progress=lambda done, total, text: said.append(text),
+        )
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["crnn", "functionals"]
+    assert said == []  # both were finished
+
+
+def test_parameters_are_checked() -> None:
+    assert made().params["crnn.recurrent"] == 0
+    with pytest.raises(UsageError, match="no parameter 'epochs'"):
+        made(epochs=3)
+    with pytest.raises(UsageError, match="'hidden' is 0"):
+        made(**{"functionals.hidden": 0})
+    with pytest.raises(UsageError, match="no parameter"):
+        made(**{"crnn.validation": 0.2})
+    with pytest.raises(TrainingError, match="not been fitted"):
+        made().scores(speech.clips(1)[0])
