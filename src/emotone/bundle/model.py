@@ -110,7 +110,7 @@ def write(path: str | Path, model: bytes, card: Card) -> Card:
             f"the model takes {len(model) / 2**20:.0f} MiB, more than the "
             f"{storage.DEFAULT_MAX_BYTES / 2**20:.0f} MiB of a bundle",
             source=path,
-            remedy="Train a smaller one: fewer or shallower trees, fewer features.",
+            remedy="Train a smaller one: fewer or shallower trees, fewer features, fewer layers.",
             code="oversized_bundle",
         )
     storage.write_files(path, {storage.CARD: data, storage.MODEL: model})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -35,6 +35,10 @@ def compare(
     balance: options.Balance = False,
     search: options.Search = 0,
     select: options.Select = None,
+    param: Annotated[
+        list[str] | None,
+        typer.Option("--param", "-p", metavar="F.A=B", help="A parameter of the family F."),
+    ] = None,
     emotions: options.Emotions = None,
     merge: options.Merge = None,
     rate: options.Rate = None,
@@ -48,7 +52,7 @@ def compare(
     as_json: options.Json = False,
     as_csv: options.Csv = False,
 ) -> None:
-    """Train families under the same folds and show them side by side.
+    r"""Train families under the same folds and show them side by side.
 
     Families are those of 'emotone train'. Neural ones hear the sound itself,
     whatever set of features is named; --select and --search leave them alone.
@@ -60,6 +64,8 @@ def compare(
     Examples:
       emotone compare emodb/ --families svm-rbf,mlp,forest
       emotone compare ravdess/ -f all --split random:test=0.2,seed=7
+      emotone compare emodb/ -f crnn,foundation -p crnn.epochs=30 \
+          -p foundation.encoder=microsoft/wavlm-base
     """
     output.only_one(json=as_json, csv=as_csv)
     from emotone import comparison
@@ -67,7 +73,10 @@ def compare(
     from emotone.models import FAMILIES
 
     corpus = options.corpus(data, emotions, merge)
-    chosen = list(FAMILIES) if families == "all" else options.names(families) or []
+    params = _by_family(options.parameters(param))
+    chosen = options.names(families) or []
+    if families == "all":  # a foundation needs an encoder of the user's
+        chosen = [name for name in FAMILIES if name != "foundation" or name in params]
     with options.feature_cache(cache) as kept, progress.stages() as tell:
         found = comparison.compare(
             corpus,
@@ -75,6 +84,7 @@ def compare(
             features=feature_set,
             split=split,
             preparation=options.preparation(rate, denoise, band, trim_db, normalize, length),
+            params=params,
             seed=seed,
             class_weight=class_weight,
             sampling="balanced" if balance else None,
@@ -98,6 +108,28 @@ def compare(
         messages.error(f"{row.family}: {row.error}")
     if failed or found.failures:
         raise typer.Exit(1)
+
+
+def _by_family(params: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """``{"svm-rbf.C": 3}`` as ``{"svm-rbf": {"C": 3}}``.
+
+    Raises
+    ------
+    UsageError
+        If a name has no family in front.
+    """
+    from emotone.errors import UsageError
+
+    grouped: dict[str, dict[str, Any]] = {}
+    for name, value in params.items():
+        family, dot, rest = name.partition(".")
+        if not dot:
+            raise UsageError(
+                f"--param {name} does not say of which family",
+                remedy="Write it as --param FAMILY.PARAMETER=VALUE.",
+            )
+        grouped.setdefault(family, {})[rest] = value
+    return grouped
 
 
 def _print(found: Comparison) -> None:

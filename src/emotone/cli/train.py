@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -83,9 +83,10 @@ def train(
     gradient-boosting, knn, logistic, ensemble.
 
     Neural families learn from the sound itself: cnn1d, cnn2d, lstm, gru,
-    crnn, conformer; foundation, on a speech encoder that you downloaded:
-    -p encoder=FOLDER_OR_HUB_NAME, -p tune=frozen|lora|full. They leave a checkpoint after each epoch: the same
-    command goes on where it was cut off, to the same result.
+    crnn, conformer; and foundation, on a speech encoder that you have
+    downloaded (-p encoder=FOLDER or its name on the Hugging Face hub,
+    -p tune=frozen, lora or full). They leave a checkpoint after each epoch:
+    the same command goes on where it was cut off, to the same result.
 
     Splits: speakers:5, speakers:loo, random:test=0.25,seed=9, corpora:loo,
     file:folds.csv, none. With several folds the model in the bundle is
@@ -108,6 +109,9 @@ def train(
     from emotone.report.files import write_beside
 
     check_target(out)
+    params = options.parameters(param)
+    if family == "foundation":
+        _check_size(params)
     state = out.with_name(f"{out.name.removesuffix('.emotone')}.training")
     files = TrainingFiles(checkpoints or state, logs, fresh)
     corpus = options.corpus(data, emotions, merge)
@@ -119,7 +123,7 @@ def train(
             features=feature_set,
             split=split,
             preparation=preparation,
-            params=options.parameters(param),
+            params=params,
             seed=seed,
             class_weight=class_weight,
             sampling="balanced" if balance else None,
@@ -158,6 +162,17 @@ def _name(out: Path) -> str:
     """A name for the card, made of that of the bundle."""
     plain = re.sub(r"[^A-Za-z0-9._-]+", "-", out.name.removesuffix(".emotone"))
     return plain.strip("-._")[:80] or "model"
+
+
+def _check_size(params: dict[str, Any]) -> None:
+    """Refuse an encoder that no bundle could hold before it is trained for hours."""
+    from emotone.bundle import DEFAULT_MAX_BYTES
+    from emotone.models import families
+    from emotone.models.neural.encoders import check_size
+    from emotone.models.neural.settings import Settings
+
+    resolved = families.resolve(families.get("foundation"), params)
+    check_size(Settings.of("foundation", resolved).body, DEFAULT_MAX_BYTES)
 
 
 def _print(run: TrainingRun) -> None:
