@@ -10,49 +10,17 @@ The capture needs emotone on the PATH of this Python; where it is not, the old o
 from __future__ import annotations
 
 import argparse
-import json
-import re
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterable
-from pathlib import Path
-from typing import Any
 
 import _records
 import emobox
 import tutorials
+from _markdown import Record, footer, percent, read_results, replaced, table
 
 README = _records.BENCHMARKS.parent / "README.md"
 CAPTURED = ("predict", "examples/low-voice.flac", "examples/raised-voice.flac", "--top", "2")
-
-Record = dict[str, Any]
-
-
-def read_results(folder: Path = _records.RESULTS) -> list[Record]:
-    """Every record of every result; some hold a list of them, some a single one."""
-    found: list[Record] = []
-    for path in sorted(folder.glob("*.json")):
-        content = json.loads(path.read_text(encoding="utf-8"))
-        found += content if isinstance(content, list) else [content]
-    return found
-
-
-def table(header: list[str], rows: Iterable[list[str]]) -> str:
-    """A Markdown table; every column but the first is aligned to the right."""
-    lines = [header, ["---", *["--:"] * (len(header) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-
-
-def percent(value: float) -> str:
-    """``73.1``."""
-    return f"{100 * value:.1f}"
-
-
-def footer(records: list[Record], command: str) -> str:
-    """Where the figures come from."""
-    machines = ", ".join(sorted({record["machine"] for record in records}))
-    return f"Measured by `{command}` on {machines}."
 
 
 def tutorials_section(records: list[Record]) -> str:
@@ -169,6 +137,7 @@ def agreement_section(records: list[Record]) -> str:
 
 def default_section(records: list[Record]) -> str:
     """The bundled model on speakers it has not heard, by corpus."""
+    records = [record for record in records if "group" not in record]  # those are in the card
     rows = [
         [
             "all clips" if record["corpus"] == "all" else record["corpus"],
@@ -222,16 +191,6 @@ def capture() -> str | None:
     if done.returncode:
         return None
     return f"```console\n$ emotone {' '.join(CAPTURED)}\n{done.stdout.rstrip()}\n```"
-
-
-def replaced(text: str, name: str, content: str) -> str:
-    """The text with other content between the markers of that name."""
-    pattern = rf"(<!-- {name}:begin -->\n).*?(<!-- {name}:end -->)"
-    middle = f"{content}\n" if content else ""
-    found, count = re.subn(pattern, lambda match: match[1] + middle + match[2], text, flags=re.S)
-    if count != 1:
-        raise SystemExit(f"README.md must have the markers {name}:begin and {name}:end once")
-    return found
 
 
 def main() -> None:
