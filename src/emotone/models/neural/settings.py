@@ -149,8 +149,8 @@ class TrainingSettings:
         "bf16-mixed", "32-true".
     accelerator, devices
         As Lightning's Trainer has them. "auto" takes every CUDA device that there is, else the
-        processor. Several devices share each step's work of `batch_size` clips each, in processes of
-        their own: a script that trains so needs ``if __name__ == "__main__"``.
+        processor. Several devices take `batch_size` clips each per step, in processes of their own:
+        a script that trains so needs ``if __name__ == "__main__"``.
     augment
         Whether clips are altered in training, in the ways of `Augmentation`.
     """

@@ -545,7 +545,7 @@ def _run(
             devices=devices,
             # Not the usual "ddp", which would run the user's whole command once per device.
             strategy="auto" if devices == 1 else "ddp_spawn",
-            sync_batchnorm=devices > 1,
+            sync_batchnorm=devices > 1 and accelerator != "cpu",
             precision=cast(Any, precision(training.precision, accelerator)),
             logger=False if logs is None else _logger(logs),
             callbacks=callbacks,
