@@ -22,9 +22,9 @@ def read_results(folder: Path = _records.RESULTS) -> list[Record]:
     return found
 
 
-def table(header: list[str], rows: Iterable[list[str]]) -> str:
-    """A Markdown table; every column but the first is aligned to the right."""
-    lines = [header, ["---", *["--:"] * (len(header) - 1)], *rows]
+def table(header: list[str], rows: Iterable[list[str]], *, numbers: bool = True) -> str:
+    """A Markdown table; columns of numbers, all but the first, are aligned to the right."""
+    lines = [header, ["---", *["--:" if numbers else "---"] * (len(header) - 1)], *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 

@@ -1,0 +1,546 @@
+"""Brings docs/model-card.md and docs/data-statement.md up to date with benchmarks/results/.
+
+    python benchmarks/documents.py [--check]
+
+Every figure in them stands between ``<!-- NAME:begin -->`` and ``<!-- NAME:end -->`` and is written
+anew from the records; the prose is not touched. What has not been measured says so in its row. Only
+records of the model's own family count: those of another model are not its figures. With
+``--check`` nothing is written, and the exit status is 1 where something is stale.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+import _records
+import emobox
+from _conditions import CLEAN, CONDITIONS
+from _markdown import Record, percent, read_results, replaced, table
+from default_model import BUNDLE, CORPORA
+from emotone.bundle import Bundle
+from emotone.corpora import registry
+from emotone.emotions import CANONICAL
+
+DOCS = _records.BENCHMARKS.parent / "docs"
+FAMILY = "hybrid"
+NOT_YET = "not measured yet"
+
+SPEAKER_INDEPENDENT = ("ravdess", "casia", "emovo")
+"""Corpora of EmoBox whose test speakers are new in every fold."""
+
+ENCODERS = tuple(name for name in emobox.PUBLISHED if "openSMILE" not in name)
+SHOWN = ("WavLM large (316 M)", "Whisper large v3 (1.5 B)", "openSMILE 6461 + linear SVM")
+
+INFO = {info.name: info for info in registry()}
+LANGUAGES = {
+    "en": "English",
+    "de": "German",
+    "ur": "Urdu",
+    "am": "Amharic",
+    "tr": "Turkish",
+    "zh": "Mandarin Chinese",
+    "it": "Italian",
+    "pl": "Polish",
+}
+CLIP_COUNTS = (1, 5, 20)
+ADAPTATIONS = {"unlabelled": "any, unlabelled", "neutral": "neutral"}
+
+
+# -- records and cells
+
+
+def measured(records: Iterable[Record], benchmark: str) -> list[Record]:
+    """The records of one benchmark that are of the model's family.
+
+    The family is the field ``family``; a record without one says it in the name of its model.
+    """
+    return [
+        record
+        for record in records
+        if record["benchmark"] == benchmark
+        and FAMILY in str(record.get("family", record.get("model", "")))
+    ]
+
+
+def source(found: Sequence[Record], command: str) -> str:
+    """Where the figures come from, or would."""
+    if not found:
+        return f"`{command}` measures this; it has not been run for this model yet."
+    parts = [f"Measured by `{command}`"]
+    for key, before in (("machine", "on"), ("commit", "at commit"), ("seed", "seed")):
+        values = sorted({str(record[key]) for record in found if key in record})
+        if values:
+            parts.append(f"{before} {', '.join(values)}")
+    return f"{' '.join(parts[:2])}{''.join(f', {part}' for part in parts[2:])}."
+
+
+def interval(record: Record, key: str = "ci95") -> str:
+    """``51.8 to 60.7``, or nothing where there is none."""
+    ends = record.get(key)
+    return f"{percent(ends[0])} to {percent(ends[1])}" if ends else ""
+
+
+def missing(width: int) -> list[str]:
+    """Cells that say that there is no figure yet."""
+    return [NOT_YET, *[""] * (width - 1)]
+
+
+def corpus_named(record: Record | str) -> str:
+    """A corpus, or what the record is of in place of one."""
+    name = record if isinstance(record, str) else record["corpus"]
+    return {"all": "**all clips**", "mean": "**mean of the corpora**"}.get(name, name)
+
+
+# -- the model card
+
+
+def identity(records: list[Record]) -> str:
+    """The bundle that is in the package."""
+    bundle = Bundle.open(BUNDLE)
+    card, record = bundle.card, bundle.card.files["model.onnx"]
+    family = card.training.get("family")
+    heard = f"the feature set `{card.feature_set}`"
+    if card.input.rate is not None:
+        heard = f"a mono waveform at {card.input.rate:,} Hz"
+    rows = [
+        ["name and version", f"`{card.model}`"],
+        ["family", f"`{family}`"],
+        ["prepared by", _listed(card.preparation)],
+        ["takes", heard],
+        ["answers", ", ".join(card.emotions)],
+        ["calibration", _listed(card.calibration)],
+        ["trained on", f"{card.training.get('clips', 0):,} clips"],
+        ["bundle", f"{BUNDLE.stat().st_size / 1e6:.2f} MB"],
+        ["`model.onnx`", f"{record.bytes / 1e6:.2f} MB, SHA-256 `{record.sha256}`"],
+        ["made", f"{(card.created or 'unknown')[:10]}, by emotone {card.emotone_version}"],
+    ]
+    text = table(["the bundle in the package", ""], rows, numbers=False)
+    if family == FAMILY:
+        return text
+    return (
+        f"**The bundle in the package is not yet of the family `{FAMILY}`** that this card "
+        f"describes. It is the one below, and its figures are in the README.\n\n{text}"
+    )
+
+
+def _listed(settings: Mapping[str, object]) -> str:
+    """``rate 16000, trim db 40.0``: what is set."""
+    found = {key.replace("_", " "): value for key, value in settings.items() if value is not None}
+    return ", ".join(f"{key} {value}" for key, value in found.items())
+
+
+def emobox_figures(records: list[Record]) -> str:
+    """The official folds, beside published rows."""
+    means = {r["corpus"]: r for r in measured(records, "emobox") if r["fold"] == "mean"}
+    rows = []
+    for place, name in enumerate(emobox.CORPORA):
+        best = max(emobox.PUBLISHED[encoder][place] for encoder in ENCODERS)
+        published = [f"{emobox.PUBLISHED[row][place]:.1f}" for row in SHOWN]
+        record = means.get(name)
+        protocol = "new speakers" if name in SPEAKER_INDEPENDENT else "speakers shared"
+        ours = [f"**{percent(record['ua'])}**", interval(record)] if record else missing(2)
+        rows.append([name, protocol, *ours, f"{best:.1f}", *published])
+    head = ["UA in %", "protocol", "this model", "95 % interval", "best published encoder", *SHOWN]
+    text = f"{table(head, rows)}\n\n{source(list(means.values()), 'emotone benchmark emobox')}"
+    told = {record["told"] for record in means.values() if "told" in record}
+    if told == {True}:
+        text += (
+            " The model was told which corpus a test clip is from: the scores are those of the "
+            "corpus's own head and of the general one, averaged, over the corpus's emotions."
+        )
+    elif told == {False}:
+        text += (
+            " The model was not told which corpus a test clip is from: the scores are those of "
+            "the general head, as in the package."
+        )
+    return text
+
+
+def new_speakers(records: list[Record]) -> str:
+    """Cross-validation by speaker, by corpus."""
+    found = [r for r in measured(records, "default-model") if "group" not in r]
+    by_corpus = {record["corpus"]: record for record in found}
+    rows = []
+    for name in ("all", *CORPORA):
+        record = by_corpus.get(name)
+        rows.append([corpus_named(name), *(_figures(record) if record else missing(6))])
+    head = ["in %", "UA", "95 % interval", "WA", "ECE", "speakers", "clips"]
+    return f"{table(head, rows)}\n\n{source(found, 'emotone benchmark default-model')}"
+
+
+def _figures(record: Record) -> list[str]:
+    return [
+        f"**{percent(record['ua'])}**",
+        interval(record),
+        percent(record["wa"]),
+        percent(record["ece"]),
+        str(record["speakers"] or ""),
+        f"{record['clips']:,}",
+    ]
+
+
+def grouped(records: Iterable[Record], kind: str) -> dict[tuple[str, str], Record]:
+    """Records of one kind of group, by corpus and value; ``gender=female`` has both in one."""
+    found = {}
+    for record in measured(records, "default-model"):
+        name, _, value = str(record.get("group", "")).partition("=")
+        if name == kind:
+            found[record["corpus"], value] = record
+    return found
+
+
+def languages(records: list[Record]) -> str:
+    """The same cross-validation, by language."""
+    found = grouped(records, "language")
+    rows = []
+    for code, name in LANGUAGES.items():
+        record = found.get(("all", code))
+        of = ", ".join(corpus for corpus in CORPORA if INFO[corpus].language == code)
+        rows.append([f"{name} ({of})", *(_figures(record) if record else missing(6))])
+    head = ["in %", "UA", "95 % interval", "WA", "ECE", "speakers", "clips"]
+    command = "emotone benchmark default-model"
+    return f"{table(head, rows)}\n\n{source(list(found.values()), command)}"
+
+
+def genders(records: list[Record]) -> str:
+    """The same cross-validation, by gender."""
+    found = grouped(records, "gender")
+    rows = []
+    for name in ("all", *CORPORA):
+        pair = [found.get((name, gender)) for gender in ("female", "male")]
+        if name != "all" and not any(pair):
+            continue
+        cells = []
+        for record in pair:
+            cells += [percent(record["ua"]), interval(record)] if record else [NOT_YET, ""]
+        female, male = pair
+        apart = 100 * (female["ua"] - male["ua"]) if female and male else None
+        clips = " / ".join(f"{record['clips']:,}" if record else "0" for record in pair)
+        rows.append(
+            [
+                corpus_named(name),
+                *cells,
+                "" if apart is None else f"{apart:+.1f}",
+                clips if any(pair) else "",
+            ]
+        )
+    head = ["UA in %", "women", "95 % interval", "men", "95 % interval", "apart", "clips"]
+    command = "emotone benchmark default-model"
+    return f"{table(head, rows)}\n\n{source(list(found.values()), command)}"
+
+
+def coverage(records: list[Record]) -> str:
+    """How often the model answers at a threshold, and how often it is right then."""
+    found = sorted(grouped(records, "confidence").values(), key=lambda r: r["threshold"])
+    rows = []
+    for record in found:
+        row = [
+            f"{record['threshold']:.2f}",
+            percent(record["coverage"]),
+            percent(record["wa"]),
+            percent(record["ua"]),
+        ]
+        rows.append([f"**{cell}**" for cell in row] if record.get("recommended") else row)
+    head = ["`threshold`", "clips answered, %", "of these right (WA), %", "UA, %"]
+    text = table(head, rows or [[NOT_YET, "", "", ""]])
+    if any(record.get("recommended") for record in found):
+        text += (
+            "\n\nIn bold: the threshold to start from, where being wrong costs more than silence."
+        )
+    return f"{text}\n\n{source(found, 'emotone benchmark default-model')}"
+
+
+def robustness(records: list[Record]) -> str:
+    """UA under every condition, and what is lost."""
+    found = measured(records, "robustness")
+    runs = dict.fromkeys((r["model"], r["fold"]) for r in found)
+    parts = [_robustness_of([r for r in found if (r["model"], r["fold"]) == run]) for run in runs]
+    return "\n\n".join(
+        [*(parts or [_robustness_of([])]), source(found, "emotone benchmark robustness")]
+    )
+
+
+def _robustness_of(found: list[Record]) -> str:
+    head = ["UA in %", "mean of the corpora", "lost", "95 % interval", "lost most on"]
+    rows = []
+    for condition in CONDITIONS:
+        of_it = [record for record in found if record["condition"] == condition.name]
+        mean = next((record for record in of_it if record["corpus"] == "mean"), None)
+        if mean is None:
+            rows.append([condition.description, *missing(4)])
+            continue
+        lost = ["", "", ""]
+        corpora = [record for record in of_it if record["corpus"] != "mean"]
+        if condition is not CLEAN:
+            worst = max(corpora, key=lambda record: record["drop"], default=None)
+            lost = [
+                f"**{percent(mean['drop'])}**",
+                interval(mean, "drop_ci95"),
+                f"{worst['corpus']} ({percent(worst['drop'])})" if worst else "",
+            ]
+        rows.append([condition.description, percent(mean["ua"]), *lost])
+    text = table(head, rows)
+    if not found:
+        return text
+    above = f"Fold {found[0]['fold']} of every corpus, `{found[0]['model']}`."
+    seen = found[0].get("seen")
+    if seen:
+        above += f" **Not on new clips:** {seen}."
+    return f"{above}\n\n{text}"
+
+
+def cross_corpus(records: list[Record]) -> str:
+    """A corpus never heard, each in turn."""
+    found = {record["corpus"]: record for record in measured(records, "cross-corpus")}
+    rows = []
+    for name in (*CORPORA, "mean"):
+        record = found.get(name)
+        if record is None:
+            rows.append([corpus_named(name), *missing(5)])
+            continue
+        rows.append(
+            [
+                corpus_named(name),
+                f"**{percent(record['ua'])}**",
+                interval(record),
+                percent(record["chance"]),
+                percent(record["wa"]),
+                str(len(record["emotions"])) if "emotions" in record else "",
+            ]
+        )
+    head = ["left out, in %", "UA", "95 % interval", "chance", "WA", "emotions"]
+    return (
+        f"{table(head, rows)}\n\n{source(list(found.values()), 'emotone benchmark cross-corpus')}"
+    )
+
+
+def adaptation(records: list[Record]) -> str:
+    """What a few clips of the same speaker add, beside the plain figure."""
+    found = {
+        (record["corpus"], record["kind"], record["clips"]): record
+        for record in records
+        if record["benchmark"] == "adaptation" and record.get("family", FAMILY) == FAMILY
+    }
+    rows = []
+    for name in SPEAKER_INDEPENDENT:
+        for kind, words in ADAPTATIONS.items():
+            cells = []
+            for clips in CLIP_COUNTS:
+                record = found.get((name, kind, clips))
+                cells.append(
+                    f"{percent(record['plain_ua'])} → **{percent(record['ua'])}**"
+                    if record
+                    else NOT_YET
+                )
+            rows.append([name, words, *cells])
+    counts = [f"{clips} clip{'s' if clips > 1 else ''}" for clips in CLIP_COUNTS]
+    head = ["UA in %, plain → adapted", "clips of the speaker", *counts]
+    return f"{table(head, rows)}\n\n{source(list(found.values()), 'emotone benchmark adaptation')}"
+
+
+def speed(records: list[Record]) -> str:
+    """Loading, one answer, a whole process; and size."""
+    warm = measured(records, "latency")
+    rows = [
+        [
+            record.get("variant", "as in the package"),
+            f"{record['clip_s']:.1f} s",
+            f"**{record['answer_ms']:.1f} ms**",
+            f"{record['load_ms']:.0f} ms",
+            f"{record['bytes'] / 1e6:.1f} MB",
+        ]
+        for record in warm
+    ]
+    head = ["one core, warm", "clip", "one answer", "loading", "size"]
+    parts = [
+        table(head, rows or [["as in the package", "", *missing(3)]]),
+        source(warm, "emotone benchmark speed"),
+    ]
+    cold = [r for r in measured(records, "speed-predict") if r["way"].startswith("emotone")]
+    rows = [
+        [
+            record["way"],
+            f"{record['clip_s']:.1f} s",
+            f"**{record['wall_s']:.2f} s**",
+            f"{record['cpu_s']:.2f} s",
+            f"{record['peak_mib']:.0f} MiB",
+        ]
+        for record in cold
+    ]
+    head = ["whole process, cold", "clip", "wall", "CPU", "peak memory"]
+    parts += [
+        table(head, rows or [["emotone predict", "", *missing(3)]]),
+        source(cold, "emotone benchmark speed"),
+    ]
+    return "\n\n".join(parts)
+
+
+def weights_licences(records: list[Record]) -> str:
+    """The terms that the weights inherit, corpora of the same terms together."""
+    terms: dict[str, list[str]] = {}
+    for name in CORPORA:
+        terms.setdefault(INFO[name].licence, []).append(name)
+    rows = [[licence, ", ".join(names)] for licence, names in terms.items()]
+    return table(["terms", "corpora"], rows, numbers=False)
+
+
+# -- the data statement
+
+
+def _facts(records: list[Record]) -> list[Record]:
+    found = {record["corpus"]: record for record in records if record["benchmark"] == "corpora"}
+    return [found[name] for name in CORPORA if name in found]
+
+
+def holdings(records: list[Record]) -> str:
+    """Language, clips, hours and speakers of every corpus."""
+    rows = []
+    facts = _facts(records)
+    for record in facts:
+        unsure = record["gender_unknown"] + record["gender_contradictory"]
+        rows.append(
+            [
+                record["corpus"],
+                LANGUAGES[record["language"]],
+                f"{record['clips']:,}",
+                f"{record['trained_on']:,}",
+                f"{record['total_s'] / 60:.0f}",
+                str(record["speakers"]),
+                str(record["female"]),
+                str(record["male"]),
+                str(unsure or ""),
+                f"{record['fewest_clips']} to {record['most_clips']}",
+            ]
+        )
+    sums = [sum(record[key] for record in facts) for key in ("clips", "trained_on")]
+    minutes = sum(record["total_s"] for record in facts) / 60
+    people = [sum(record[key] for record in facts) for key in ("speakers", "female", "male")]
+    unsure = sum(r["gender_unknown"] + r["gender_contradictory"] for r in facts)
+    rows.append(
+        [
+            "**all**",
+            f"{len({record['language'] for record in facts})} languages",
+            *(f"{value:,}" for value in sums),
+            f"{minutes:.0f}",
+            *map(str, people),
+            str(unsure),
+            "",
+        ]
+    )
+    head = ["corpus", "language", "clips", "trained on", "minutes", "speakers", "women", "men"]
+    head += ["unknown or contradictory", "clips per speaker"]
+    return f"{table(head, rows)}\n\nCounted by `emotone benchmark corpora-facts`."
+
+
+def labels(records: list[Record]) -> str:
+    """Clips by emotion, and how far the speaker gives it away."""
+    head = [
+        "clips",
+        *CANONICAL,
+        "boredom (not used)",
+        "told by the speaker",
+    ]
+    rows = []
+    facts = _facts(records)
+    for record in facts:
+        counts = [record["emotions"].get(name, 0) for name in (*CANONICAL, "boredom")]
+        rows.append(
+            [
+                record["corpus"],
+                *(f"{count:,}" if count else "" for count in counts),
+                f"{100 * record['told_by_speaker']:.0f} %",
+            ]
+        )
+    sums = [sum(r["emotions"].get(name, 0) for r in facts) for name in (*CANONICAL, "boredom")]
+    rows.append(["**all**", *(f"{count:,}" for count in sums), ""])
+    return f"{table(head, rows)}\n\nCounted by `emotone benchmark corpora-facts`."
+
+
+def coding(records: list[Record]) -> str:
+    """Lengths and coding of the copies that the model was trained on."""
+    rows = [
+        [
+            record["corpus"],
+            f"{record['median_s']:.2f} s",
+            f"{record['min_s']:.2f} to {record['max_s']:.2f} s",
+            ", ".join(record["containers"]),
+            ", ".join(f"{rate:,}" for rate in record["rates"]),
+            f"{record['kbit_s']:.0f}",
+            str(len(record["identical_files"]) or ""),
+        ]
+        for record in _facts(records)
+    ]
+    head = ["corpus", "median length", "shortest to longest", "coding", "Hz", "kbit/s"]
+    head += ["groups of identical files"]
+    return f"{table(head, rows)}\n\nMeasured by `emotone benchmark corpora-facts`."
+
+
+def terms(records: list[Record]) -> str:
+    """Licence and citation of every corpus, as its reader states them."""
+    rows = [
+        [name, INFO[name].licence, INFO[name].citation, f"<{INFO[name].homepage}>"]
+        for name in CORPORA
+    ]
+    head = ["corpus", "terms", "citation", "from"]
+    return table(head, rows, numbers=False)
+
+
+Section = Callable[[list[Record]], str]
+DOCUMENTS: dict[str, dict[str, Section]] = {
+    "model-card.md": {
+        "identity": identity,
+        "emobox": emobox_figures,
+        "new-speakers": new_speakers,
+        "languages": languages,
+        "genders": genders,
+        "coverage": coverage,
+        "robustness": robustness,
+        "cross-corpus": cross_corpus,
+        "adaptation": adaptation,
+        "speed": speed,
+        "licences": weights_licences,
+    },
+    "data-statement.md": {
+        "holdings": holdings,
+        "labels": labels,
+        "coding": coding,
+        "terms": terms,
+    },
+}
+"""The sections of each document that are written from records."""
+
+
+def written(name: str, text: str, records: list[Record]) -> str:
+    """A document with its sections as these records have them."""
+    for marker, write in DOCUMENTS[name].items():
+        text = replaced(text, marker, write(records), name)
+    return text
+
+
+def main() -> None:
+    """Write the documents, or check them."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--check", action="store_true", help="only say whether they are up to date")
+    options = parser.parse_args()
+    records = read_results()
+    stale: list[Path] = []
+    for name in DOCUMENTS:
+        path = DOCS / name
+        before = path.read_text(encoding="utf-8")
+        after = written(name, before, records)
+        if after != before:
+            stale.append(path)
+            if not options.check:
+                path.write_text(after, encoding="utf-8")
+                print(f"written: {path}")
+    if stale and options.check:
+        names = ", ".join(path.name for path in stale)
+        raise SystemExit(f"{names}: out of date; run python benchmarks/documents.py")
+
+
+if __name__ == "__main__":
+    main()

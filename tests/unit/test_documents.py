@@ -1,0 +1,185 @@
+"""The model card and the data statement hold the figures of the results, and no others."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from emotone.cli.app import run
+
+REPO = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(REPO / "benchmarks"))
+
+import documents  # noqa: E402
+
+Record = dict[str, Any]
+ABOUT = {"family": "hybrid", "machine": "a machine", "commit": "abc1234", "seed": 0}
+FIGURES = {"ua": 0.5, "ci95": [0.4, 0.6], "wa": 0.25, "ece": 0.03, "clips": 1200, "speakers": 7}
+
+
+def row(section: str, start: str) -> list[str]:
+    """The cells of the row of a table whose first cell this is."""
+    found = [line for line in section.splitlines() if line.startswith(f"| {start} |")]
+    assert len(found) == 1, section
+    return [cell.strip() for cell in found[0].strip("|").split("|")]
+
+
+@pytest.mark.parametrize("name", documents.DOCUMENTS)
+def test_the_figures_are_those_of_the_results(name: str) -> None:
+    text = (documents.DOCS / name).read_text(encoding="utf-8")
+    assert documents.written(name, text, documents.read_results()) == text, (
+        "run python benchmarks/documents.py"
+    )
+
+
+@pytest.mark.parametrize("name", documents.DOCUMENTS)
+def test_every_marker_is_written(name: str) -> None:
+    text = (documents.DOCS / name).read_text(encoding="utf-8")
+    assert set(re.findall(r"<!-- ([\w-]+):begin -->", text)) == set(documents.DOCUMENTS[name])
+
+
+@pytest.mark.parametrize("name", documents.DOCUMENTS)
+def test_every_command_is_one(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (documents.DOCS / name).read_text(encoding="utf-8")
+    for line in re.findall(r"^\$ emotone (.+)$", text, re.MULTILINE):
+        words = shlex.split(line)
+        if words[0] == "benchmark":
+            script = f"{words[1].replace('-', '_')}*.py"
+            assert list((REPO / "benchmarks").glob(script)), line
+        else:
+            assert run([*words, "--help"]) == 0, capsys.readouterr().err
+
+
+def test_links_between_the_documents_lead_somewhere() -> None:
+    for name in documents.DOCUMENTS:
+        text = (documents.DOCS / name).read_text(encoding="utf-8")
+        for target, anchor in re.findall(r"\]\(([\w.-]+)(?:#([\w-]+))?\)", text):
+            linked = (documents.DOCS / target).read_text(encoding="utf-8")
+            titles = re.findall(r"^#+ (.+)$", linked, re.MULTILINE)
+            anchors = {re.sub(r"[^\w -]", "", t).lower().replace(" ", "-") for t in titles}
+            assert not anchor or anchor in anchors
+
+
+def test_what_is_not_measured_says_so() -> None:
+    for name in ("emobox", "new-speakers", "languages", "genders", "coverage", "robustness"):
+        assert documents.NOT_YET in documents.DOCUMENTS["model-card.md"][name]([])
+    for name in ("cross-corpus", "adaptation", "speed"):
+        assert documents.NOT_YET in documents.DOCUMENTS["model-card.md"][name]([])
+
+
+def test_another_model_gives_no_figures() -> None:
+    classical = {
+        "benchmark": "default-model",
+        "model": "emotone-default@0.1",
+        "corpus": "casia",
+        **FIGURES,
+    }
+    assert row(documents.new_speakers([classical]), "casia")[1] == documents.NOT_YET
+    assert row(documents.new_speakers([classical | ABOUT]), "casia")[1] == "**50.0**"
+
+
+def test_figures_of_emobox_stand_beside_the_published_ones() -> None:
+    record = ABOUT | FIGURES | {"benchmark": "emobox", "corpus": "ravdess", "told": True}
+    section = documents.emobox_figures(
+        [record | {"fold": "1", "ua": 0.9}, record | {"fold": "mean"}]
+    )
+    cells = row(section, "ravdess")
+    assert cells[1:5] == ["new speakers", "**50.0**", "40.0 to 60.0", "75.3"]
+    assert row(section, "casia")[2] == documents.NOT_YET
+    assert "was told" in section
+    assert "on a machine, at commit abc1234, seed 0" in section
+
+
+def test_groups_are_no_corpora() -> None:
+    record = ABOUT | FIGURES | {"benchmark": "default-model", "corpus": "all"}
+    records = [
+        record,
+        record | {"group": "gender=female", "ua": 0.7},
+        record | {"group": "gender=male", "ua": 0.6},
+        record | {"group": "language=en", "ua": 0.8},
+    ]
+    assert row(documents.new_speakers(records), r"**all clips**")[1] == "**50.0**"
+    assert row(documents.languages(records), "English (ravdess, tess)")[1] == "**80.0**"
+    cells = row(documents.genders(records), r"**all clips**")
+    assert cells[1] == "70.0"
+    assert cells[3] == "60.0"
+    assert cells[5] == "+10.0"
+
+
+def test_coverage_is_sorted_by_threshold() -> None:
+    record = ABOUT | {"benchmark": "default-model", "corpus": "all", "wa": 0.7, "ua": 0.6}
+    section = documents.coverage(
+        [
+            record | {"group": "confidence=0.6", "threshold": 0.6, "coverage": 0.5},
+            record
+            | {"group": "confidence=0.4", "threshold": 0.4, "coverage": 0.8, "recommended": True},
+        ]
+    )
+    assert section.index("**0.40**") < section.index("| 0.60 |")
+    assert "In bold" in section
+
+
+def test_robustness_says_what_is_lost_and_whether_the_clips_were_new() -> None:
+    record = ABOUT | {
+        "benchmark": "robustness",
+        "model": "hybrid.waveform@1.0",
+        "fold": "1",
+        "seen": "its card does not say what it was trained on",
+        "ua": 0.6,
+        "ci95": [0.5, 0.7],
+        "drop_ci95": [0.01, 0.09],
+    }
+    section = documents.robustness(
+        [
+            record | {"condition": "clean", "corpus": "mean", "drop": 0.0},
+            record | {"condition": "white-10", "corpus": "casia", "drop": 0.08},
+            record | {"condition": "white-10", "corpus": "emovo", "drop": 0.02},
+            record | {"condition": "white-10", "corpus": "mean", "drop": 0.05},
+        ]
+    )
+    assert row(section, "white noise at 10 dB SNR")[1:] == [
+        "60.0",
+        "**5.0**",
+        "1.0 to 9.0",
+        "casia (8.0)",
+    ]
+    assert row(section, "the clip as it is")[2] == ""
+    assert "Not on new clips" in section
+
+
+def test_adaptation_and_speed() -> None:
+    adapted = {
+        "benchmark": "adaptation",
+        "corpus": "casia",
+        "clips": 5,
+        "kind": "neutral",
+        "ua": 0.65,
+        "plain_ua": 0.6,
+    }
+    cells = documents.adaptation([adapted]).splitlines()
+    assert any("60.0 → **65.0**" in line and "neutral" in line for line in cells)
+    warm = ABOUT | {"benchmark": "latency", "clip_s": 3.7, "answer_ms": 8.21, "load_ms": 90.0}
+    assert "**8.2 ms**" in documents.speed([warm | {"bytes": 5_000_000}])
+
+
+def test_cross_corpus_has_a_mean() -> None:
+    record = ABOUT | FIGURES | {"benchmark": "cross-corpus", "chance": 0.25}
+    section = documents.cross_corpus(
+        [record | {"corpus": "urdu", "emotions": ["sad", "angry"]}, record | {"corpus": "mean"}]
+    )
+    assert row(section, "urdu")[1:] == ["**50.0**", "40.0 to 60.0", "25.0", "25.0", "2"]
+    assert row(section, r"**mean of the corpora**")[1] == "**50.0**"
+
+
+def test_what_the_corpora_hold_adds_up() -> None:
+    records = [r for r in documents.read_results() if r["benchmark"] == "corpora"]
+    assert {r["corpus"] for r in records} == set(documents.CORPORA)
+    assert all(sum(r["emotions"].values()) == r["clips"] for r in records)
+    assert row(documents.holdings(records), r"**all**")[2] == (
+        f"{sum(r['clips'] for r in records):,}"
+    )
