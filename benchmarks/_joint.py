@@ -8,16 +8,22 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 
-from default_model import CORPORA
+from _recipe import CORPORA
 from emotone import corpora, splits
 from emotone.corpora import Corpus
+from emotone.dataset import Dataset, prepare
 from emotone.emotions import CANONICAL
 from emotone.folds import Progress
-from emotone.models import FAMILIES
+from emotone.models import FAMILIES, Classifier
+from emotone.models.building import AnyClassifier
+from emotone.models.neural.files import TrainingFiles
+
+Rows = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,9 +95,76 @@ def joint_fold(data: Path, names: Sequence[str], fold: int) -> JointFold:
     return JointFold(corpus, np.array(sorted(train), np.intp), np.array(sorted(test), np.intp))
 
 
+@dataclass(frozen=True, eq=False)
+class Material:
+    """The sound of all corpora, and which rows of it train and test each fold.
+
+    Attributes
+    ----------
+    dataset
+        Every clip, boredom of EmoDB included.
+    folds
+        Rows of training and test part of each fold of a corpus; none for a corpus that is not in
+        EmoBox and is always trained on.
+    """
+
+    dataset: Dataset
+    folds: dict[str, list[tuple[Rows, Rows]]]
+
+    def training(self, fold: int) -> Rows:
+        """The training parts of a fold, from 1, of all corpora; fewer folds begin again."""
+        parts = []
+        for name in dict.fromkeys(self.dataset.corpora.tolist()):
+            folds = self.folds.get(name)
+            parts.append(
+                folds[(fold - 1) % len(folds)][0]
+                if folds
+                else np.flatnonzero(self.dataset.corpora == name)
+            )
+        return np.sort(np.concatenate(parts))
+
+    def test(self, name: str, fold: int) -> Rows | None:
+        """The test part of a fold of a corpus; None where it has not so many."""
+        folds = self.folds[name]
+        return folds[fold - 1][1] if fold <= len(folds) else None
+
+    def fit(
+        self, classifier: AnyClassifier, rows: Rows, files: TrainingFiles | None = None
+    ) -> AnyClassifier:
+        """Train a neural classifier on some rows, telling how far it is."""
+        tell, data = Teller(), self.dataset
+        assert not isinstance(classifier, Classifier)
+        return classifier.fit(
+            data.features[rows],
+            data.labels[rows].tolist(),
+            groups=data.speakers[rows].tolist(),
+            corpora=data.corpora[rows].tolist(),
+            files=files,
+            progress=lambda done, total, said: tell(Progress("fold", done, total, said)),
+        )
+
+
+def material(data: Path, names: Sequence[str]) -> Material:
+    """Read these corpora whole."""
+    corpus = corpora.load_many([f"{name}={data / name}" for name in names])
+    dataset = prepare(corpus, "waveform", "none")
+    row = {utterance.path: i for i, utterance in enumerate(dataset.utterances)}
+    folds = {}
+    for name in names:
+        file = data / "emobox" / f"{name}.csv"
+        if file.exists():
+            own = [utterance for utterance in corpus.utterances if utterance.corpus == name]
+            at = np.array([row.get(utterance.path, -1) for utterance in own], np.intp)
+            folds[name] = [
+                tuple(rows[rows >= 0] for rows in (at[fold.train], at[fold.test]))
+                for fold in splits.make(own, f"file:{file}").folds
+            ]
+    return Material(dataset, cast("dict[str, list[tuple[Rows, Rows]]]", folds))
+
+
 def features_of(family: str) -> str:
     """What a family hears by in these benchmarks."""
-    return "waveform" if getattr(FAMILIES[family], "input", "") == "waveform" else "rich"
+    return "waveform" if FAMILIES[family].input == "waveform" else "rich"
 
 
 class Teller:

@@ -14,6 +14,10 @@ from __future__ import annotations
 from typing import Any
 
 from emotone.folds import Recipe
+from emotone.models import FAMILIES
+
+CORPORA = ("ravdess", "tess", "emodb", "urdu", "ased", "turev", "casia", "emovo", "nemo")
+"""All nine, in the order in which a joint training reads them."""
 
 FEATURES = "rich"
 
@@ -56,4 +60,7 @@ with one fold)."""
 def neural(family: str) -> dict[str, Any]:
     """The parameters of a family for a joint training, on all clips for all epochs."""
     shared = {"validation": 0, "temperature": 1.0, "clips_per_epoch": CLIPS_PER_EPOCH}
-    return {**shared, **NEURAL.get(family, {})}
+    own = dict(NEURAL.get(family, {}))
+    for member in FAMILIES[family].members:
+        own |= {f"{member}.{key}": value for key, value in NEURAL[member].items()}
+    return {**shared, **own}

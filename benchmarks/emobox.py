@@ -1,12 +1,20 @@
 """EmoBox: every official fold of a corpus, trained on its training part and tested once.
 
-    python benchmarks/emobox.py [--data CORPORA] [--corpus ravdess ...] [--json OUT]
-                                [--predictions OUT.csv]
+    python benchmarks/emobox.py [--data CORPORA] [--family classical|hybrid|crnn|...]
+                                [--corpus ravdess ...] [--fold K ...] [--json OUT]
+                                [--predictions OUT.csv] [--checkpoints DIR] [--bundles DIR]
 
-Each corpus and fold is trained on its own training part alone, as the published rows are. Figures
-are means over the folds, with 95 % intervals by bootstrap over speakers (clips where a corpus names
-none). RAVDESS, CASIA and EMOVO are speaker-independent; in the other corpora train and test share
-speakers.
+Figures are means over the folds, with 95 % intervals by bootstrap over speakers (clips where a
+corpus names none). RAVDESS, CASIA and EMOVO are speaker-independent; in the other corpora train and
+test share speakers.
+
+The classical recipe trains each corpus and fold on its own training part alone, as the published
+rows are. A neural family is trained jointly: fold k is one network, trained on the training parts
+of fold k of all eight corpora (those with fewer folds begin again) and on nEMO, and tested on the
+test parts of fold k. No test clip of any corpus is ever heard in training by the network that is
+tested on it. As in the published rows, the corpus of a test clip is known, and with it the emotions
+to choose from; `ua_unrestricted` is the recall where the network answers for itself, as a bundle
+does. Its training takes hours on two cores; with `--checkpoints` one that was cut off goes on.
 
 Rows for comparison: Ma et al., "EmoBox", Interspeech 2024, arXiv:2406.07162, table 4 (frozen
 encoders with a trained head); openSMILE's eGeMAPSv02 and ComParE 2016 functionals with a linear
@@ -17,15 +25,27 @@ from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
+import _joint
 import _recipe
 import _records
-from emotone import corpora
+from emotone import bundle, corpora
+from emotone.cli.options import parameters
 from emotone.dataset import prepare
-from emotone.evaluation import write_predictions
+from emotone.emotions import in_order
+from emotone.evaluation import TestedClip, tested_clips, write_predictions
 from emotone.features.cache import FeatureCache
 from emotone.folds import answers, evaluate_fold, evaluate_folds, run_fold
+from emotone.metrics import Evaluation, fold_mean, metrics
+from emotone.models import FAMILIES, Classifier, build
+from emotone.models.neural.classifier import NeuralClassifier
+from emotone.models.neural.files import TrainingFiles
+from emotone.models.neural.hybrid import HybridClassifier
 
 CORPORA = ("ravdess", "emodb", "tess", "urdu", "ased", "turev", "casia", "emovo")
 PUBLISHED = {
@@ -37,25 +57,34 @@ PUBLISHED = {
 }
 
 
-def main() -> None:
-    """Train, test, print, and write the records."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", type=Path, default=_records.corpora_folder())
-    parser.add_argument("--corpus", nargs="+", choices=CORPORA, default=list(CORPORA))
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", type=Path, default=_records.RESULTS / "emobox-classical.json")
-    parser.add_argument("--predictions", type=Path, help="write the answer to every test clip")
-    options = parser.parse_args()
+@dataclass
+class Tested:
+    """One fold of one corpus: the truth and the scores.
 
+    `scores` are over the emotions of the corpus, `free` over all that the network knows.
+    """
+
+    fold: str
+    truth: npt.NDArray[np.str_]
+    scores: npt.NDArray[np.float64]
+    speakers: list[str | None]
+    free: npt.NDArray[np.float64] | None = None
+
+
+def show(name: str, figures: Evaluation, folds: int, seconds: float, protocol: str) -> None:
+    """One line of the table."""
+    low, high = figures.ua.ci95 or (float("nan"), float("nan"))
+    print(
+        f"{name:10} UA {100 * figures.ua.value:6.2f}  [{100 * low:.1f} to {100 * high:.1f}]"
+        f"  WA {100 * figures.wa.value:6.2f}  F1 {100 * figures.f1.value:6.2f}"
+        f"  ECE {100 * figures.ece.value:5.2f}  {folds} folds, {seconds:.0f} s  ({protocol})",
+        flush=True,
+    )
+
+
+def classical(options: argparse.Namespace) -> list[TestedClip]:
+    """The classical recipe: a model for each corpus and fold."""
     cache, records, tested = FeatureCache(), [], []
-    width = max(map(len, PUBLISHED))
-    print(f"{'UA in %':{width}}" + "".join(f"{name:>9}" for name in options.corpus))
-    for name, row in PUBLISHED.items():
-        values = (row[CORPORA.index(corpus)] for corpus in options.corpus)
-        print(f"{name:{width}}" + "".join(f"{value:9.2f}" for value in values))
-    print()
     for name in options.corpus:
         corpus = corpora.load(f"{name}={options.data / name}")
         spec = f"file:{options.data / 'emobox' / f'{name}.csv'}"
@@ -72,6 +101,8 @@ def main() -> None:
         results = []
         started = time.time()
         for fold in data.folds:
+            if options.fold and int(fold.name) not in options.fold:
+                continue
             fold_started = time.time()
             result = run_fold(data, fold, _recipe.recipe(options.seed), lambda _: None)
             results.append(result)
@@ -79,18 +110,162 @@ def main() -> None:
             figures = evaluate_fold(data, result, bootstrap=1000, seed=0)
             seconds = round(time.time() - fold_started, 1)
             records.append(figures.record(**about, fold=fold.name, seconds=seconds))
+        if not results:
+            continue
         figures = evaluate_folds(data, results, bootstrap=1000, seed=0)
         seconds = round(time.time() - started, 1)
-        records.append(figures.record(**about, fold="mean", seconds=seconds))
+        if not options.fold:
+            records.append(figures.record(**about, fold="mean", seconds=seconds))
         _records.write(options.json, records)
-        low, high = figures.ua.ci95 or (float("nan"), float("nan"))
-        print(
-            f"{name:10} UA {100 * figures.ua.value:6.2f}  [{100 * low:.1f} to {100 * high:.1f}]"
-            f"  WA {100 * figures.wa.value:6.2f}  F1 {100 * figures.f1.value:6.2f}"
-            f"  ECE {100 * figures.ece.value:5.2f}  {len(results)} folds, {seconds:.0f} s"
-            f"  ({about['protocol']})",
-            flush=True,
+        show(name, figures, len(results), seconds, about["protocol"])
+    return tested
+
+
+def neural(options: argparse.Namespace) -> list[TestedClip]:
+    """A neural family: a network for each fold, trained on all corpora and tested on all."""
+    names = _joint.present(options.data)
+    print(f"reading {', '.join(names)}", flush=True)
+    material = _joint.material(options.data, names)
+    data = material.dataset
+    params = {**_recipe.neural(options.family), **parameters(options.param)}
+    found: dict[str, list[Tested]] = {name: [] for name in options.corpus}
+    tested: list[TestedClip] = []
+    seconds: dict[str, float] = {}
+    parameter_count = 0
+    folds = range(1, 1 + max(len(material.folds[name]) for name in options.corpus))
+    for fold in folds:
+        chosen = {name: material.test(name, fold) for name in options.corpus}
+        if (options.fold and fold not in options.fold) or not any(
+            rows is not None for rows in chosen.values()
+        ):
+            continue
+        started = time.time()
+        rows = material.training(fold)
+        for test in chosen.values():
+            assert test is None or not set(test.tolist()) & set(rows.tolist())
+        files = TrainingFiles(options.checkpoints).part(f"fold-{fold}").part(options.family)
+        if FAMILIES[options.family].members:  # a hybrid keeps a folder for each member itself
+            files = TrainingFiles(options.checkpoints).part(f"fold-{fold}")
+        classifier = build(options.family, params=params, seed=options.seed)
+        material.fit(classifier, rows, files)
+        assert not isinstance(classifier, Classifier)
+        parameter_count = classifier.parameter_count
+        emotions = classifier.classes_.tolist()
+        for name, test in chosen.items():
+            if test is None:
+                continue
+            own = [e for e in emotions if e in set(data.labels[data.corpora == name].tolist())]
+            columns = [emotions.index(emotion) for emotion in own]
+            scores = classifier.scores(data.features[test], corpora=[name] * len(test))[:, columns]
+            scores = scores / scores.sum(axis=1, keepdims=True)
+            free = classifier.scores(data.features[test])
+            found[name].append(
+                Tested(str(fold), data.labels[test], scores, data.speakers[test].tolist(), free)
+            )
+            tested += tested_clips([data.utterances[i] for i in test], free, emotions, str(fold))
+            ua = metrics(data.labels[test], scores, own, bootstrap=0).ua.value
+            print(f"fold {fold}  {name:10} UA {100 * ua:6.2f}", flush=True)
+        seconds[str(fold)] = round(time.time() - started, 1)
+        if options.bundles:
+            path = options.bundles / f"{options.family}-fold-{fold}.emotone"
+            bundle.write(path, classifier.to_onnx(), card(options, material, rows, classifier))
+    records = []
+    for name, parts in found.items():
+        own = in_order(set(data.labels[data.corpora == name].tolist()))
+        shared = {s for s in data.speakers[data.corpora == name].tolist() if s} and any(
+            set(data.speakers[train].tolist()) & set(data.speakers[test].tolist()) - {None}
+            for train, test in material.folds[name]
         )
+        about = {
+            "benchmark": "emobox",
+            "corpus": name,
+            "model": f"emotone {options.family}, all corpora",
+            "parameters": parameter_count,
+            "protocol": "speakers shared" if shared else "speaker-independent",
+            "commit": options.trained_at or _records.commit(),
+            "seed": options.seed,
+            "machine": _records.machine(),
+        }
+        everything = classifier.classes_.tolist()
+        for label, group in [*((part.fold, [part]) for part in parts), ("mean", parts)]:
+            if not group or (label == "mean" and len(group) < len(material.folds[name])):
+                continue
+            figures = fold_mean([(p.truth, p.scores, p.speakers) for p in group], own)
+            free = fold_mean([(p.truth, p.free, p.speakers) for p in group], everything)
+            took = sum(seconds[part.fold] for part in group)
+            records.append(
+                figures.record(**about, fold=label, seconds=round(took, 1))
+                | {
+                    "ua_unrestricted": round(free.ua.value, 6),
+                    "ece_unrestricted": round(free.ece.value, 6),
+                }
+            )
+            if label == "mean":
+                show(name, figures, len(group), took, str(about["protocol"]))
+    _records.write(options.json, records)
+    return tested
+
+
+def card(
+    options: argparse.Namespace,
+    material: _joint.Material,
+    rows: _joint.Rows,
+    classifier: NeuralClassifier | HybridClassifier,
+) -> bundle.Card:
+    """What the bundle of a fold says about itself."""
+    names = material.dataset.corpora[rows]
+    return bundle.Card(
+        name=f"emobox-{options.family}",
+        version="1",
+        emotions=tuple(classifier.classes_.tolist()),
+        input=bundle.ModelInput("waveform", rate=classifier.rate),
+        preparation=material.dataset.preparation.to_dict(),
+        calibration=classifier.calibration_,
+        training={
+            "family": options.family,
+            "params": classifier.params,
+            "seed": options.seed,
+            "clips": len(rows),
+            "corpora": [
+                {"name": name, "clips": int((names == name).sum())}
+                for name in dict.fromkeys(names.tolist())
+            ],
+            "fitted_on": "the training part of the split",
+        },
+    )
+
+
+def main() -> None:
+    """Train, test, print, and write the records."""
+    families = ["classical", *(name for name in FAMILIES if FAMILIES[name].input == "waveform")]
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, default=_records.corpora_folder())
+    parser.add_argument("--family", choices=families, default="classical")
+    parser.add_argument("--corpus", nargs="+", choices=CORPORA)
+    parser.add_argument("--fold", nargs="+", type=int, help="these folds alone; then no mean")
+    parser.add_argument("--param", nargs="+", help="NAME=VALUE, over the recipe's (neural)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--predictions", type=Path, help="write the answer to every test clip")
+    parser.add_argument("--checkpoints", type=Path, help="where trainings leave their state")
+    parser.add_argument("--bundles", type=Path, help="write the model of each fold there")
+    parser.add_argument(
+        "--trained-at", metavar="COMMIT", help="the commit that finished checkpoints come from"
+    )
+    options = parser.parse_args()
+    options.json = options.json or _records.RESULTS / f"emobox-{options.family}.json"
+    options.corpus = options.corpus or [
+        name for name in CORPORA if (options.data / "emobox" / f"{name}.csv").exists()
+    ]
+    width = max(map(len, PUBLISHED))
+    print(f"{'UA in %':{width}}" + "".join(f"{name:>9}" for name in options.corpus))
+    for name, row in PUBLISHED.items():
+        values = (row[CORPORA.index(corpus)] for corpus in options.corpus)
+        print(f"{name:{width}}" + "".join(f"{value:9.2f}" for value in values))
+    print()
+    tested = (classical if options.family == "classical" else neural)(options)
     if options.predictions:
         write_predictions(tested, options.predictions)
     print(f"\nwritten: {options.json}")

@@ -16,6 +16,7 @@ import soundfile
 
 import audio_files
 import bundles
+import emotone
 from emotone import features
 
 REPO = Path(__file__).resolve().parents[2]
@@ -162,6 +163,66 @@ def test_cross_corpus_leaves_one_out_and_goes_on_where_it_was(
     assert list(again) == list(every)
     assert again["ravdess"]["machine"] == first["ravdess"]["machine"]
     assert again["emovo"] == every["emovo"]
+
+
+TINY = (
+    "crnn.channels=[4,4,8]",
+    "crnn.width=24",
+    "crnn.lag_width=8",
+    "crnn.blocks=1",
+    "crnn.epochs=1",
+    "functionals.hidden=16",
+    "functionals.views=1",
+    "functionals.epochs=20",
+    "functionals.ema=0.9",
+    "clips_per_epoch=null",
+)
+
+
+def test_emobox_by_joint_networks_and_the_default_model_from_them(
+    small: Path, tmp_path: Path
+) -> None:
+    predictions, folder = tmp_path / "answers.csv", tmp_path / "bundles"
+    records = run(
+        "emobox.py",
+        *("--data", str(small), "--family", "hybrid", "--param", *TINY),
+        *("--predictions", str(predictions), "--bundles", str(folder)),
+        *("--checkpoints", str(tmp_path / "state")),
+        folder=tmp_path,
+    )
+    found = {(r["corpus"], r["fold"]): r for r in records}
+    assert list(found) == [(c, f) for c in ("ravdess", "emovo") for f in ("1", "2", "mean")]
+    mean = found["ravdess", "mean"]
+    assert mean["clips"] == 32
+    assert mean["protocol"] == "speaker-independent"
+    assert mean["ua"] > 0.5
+    assert mean["ua"] >= mean["ua_unrestricted"]
+    folds = [found["ravdess", fold]["ua"] for fold in ("1", "2")]
+    assert mean["ua"] == pytest.approx(np.mean(folds), abs=1e-5)
+    rows = list(csv.DictReader(predictions.open(encoding="utf-8")))
+    assert len(rows) == 64
+    assert "score_boredom" in rows[0]
+    for fold in (1, 2):
+        recognizer = emotone.load(folder / f"hybrid-fold-{fold}.emotone")
+        assert recognizer.card.training["clips"] == 16 + 16 + 24
+        tested = next(row for row in rows if row["fold"] == str(fold))
+        answer = recognizer.predict(tested["file"])
+        for emotion, score in answer.scores.items():
+            assert score == pytest.approx(float(tested[f"score_{emotion}"]), abs=2e-3)
+
+    output = tmp_path / "default.emotone"
+    records = run(
+        "default_model.py",
+        *("--data", str(small), "--predictions", str(predictions), "--param", *TINY),
+        *("--output", str(output)),
+        folder=tmp_path,
+    )
+    assert {r["corpus"] for r in records} == {"all", "new speakers", "ravdess", "emovo"}
+    assert {r.get("group") for r in records} >= {None, "language=en", "language=it"}
+    card = emotone.load(output).card
+    assert card.emotions == ("neutral", "calm", "happy", "angry", "disgust")
+    assert card.training["clips"] == 32 + 32 + 18
+    assert card.calibration["temperature"] > 0
 
 
 def test_speed_of_one_answer(tmp_path: Path) -> None:

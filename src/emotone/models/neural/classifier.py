@@ -250,6 +250,11 @@ class NeuralClassifier:
         """Of the clips it hears, in Hz, after `fit`."""
         return self._rate
 
+    @property
+    def parameter_count(self) -> int:
+        """Numbers that were learned, after `fit`."""
+        return sum(values.numel() for values in self.fitted().parameters())
+
     def fitted(self) -> Network:
         """The network.
 

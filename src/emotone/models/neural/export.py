@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from emotone.errors import MissingExtraError, TrainingError
 from emotone.models.graph import IR_VERSION, OPSET
+from emotone.models.neural.foundation import FoundationBody
 from emotone.models.neural.hybrid import FLOOR
 from emotone.models.neural.network import Network
 
@@ -32,7 +33,10 @@ class _Scores(nn.Module):
 
     def __init__(self, parts: Sequence[tuple[Network, float]], temperature: float) -> None:
         super().__init__()
-        self.bodies = nn.ModuleList(network.body for network, _ in parts)
+        bodies = [network.body for network, _ in parts]
+        self.bodies = nn.ModuleList(
+            body.for_export() if isinstance(body, FoundationBody) else body for body in bodies
+        )
         self.heads = nn.ModuleList(network.general for network, _ in parts)
         self.temperatures = [own for _, own in parts]
         self.temperature = temperature
@@ -69,6 +73,8 @@ def to_onnx(parts: Sequence[tuple[Network, float]], temperature: float, rate: in
     ------
     MissingExtraError
         If onnx is not installed.
+    TrainingError
+        If the networks are too large for the format.
     """
     try:
         import onnx
@@ -95,12 +101,52 @@ def to_onnx(parts: Sequence[tuple[Network, float]], temperature: float, rate: in
             dynamic_axes={"waveform": {0: "n", 1: "samples"}, "scores": {0: "n"}},
         )
     model = onnx.load_from_string(written.getvalue())
+    _merge_constants(model)
     _halve(model)
     model.ir_version = IR_VERSION
     model.producer_name, model.producer_version = "emotone", ""
     model.graph.name = "emotone"
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString(deterministic=True))
+
+
+def _merge_constants(model: onnx.ModelProto) -> None:
+    """Keep equal constants once.
+
+    The front ends of a hybrid's networks transform the same frames with the same matrix. Where it
+    has one name, ONNX Runtime sees that and does it once.
+    """
+    from onnx import TensorProto
+
+    graph = model.graph
+    found, nodes = list(graph.initializer), []
+    for node in graph.node:
+        if node.op_type == "Constant" and [a.name for a in node.attribute] == ["value"]:
+            tensor = TensorProto()
+            tensor.CopyFrom(node.attribute[0].t)
+            tensor.name = node.output[0]
+            found.append(tensor)
+        else:
+            nodes.append(node)
+    first: dict[bytes, str] = {}
+    renamed: dict[str, str] = {}
+    kept = []
+    for tensor in found:
+        content = TensorProto()
+        content.CopyFrom(tensor)
+        content.name = ""
+        key = content.SerializeToString(deterministic=True)
+        if key in first:
+            renamed[tensor.name] = first[key]
+        else:
+            first[key] = tensor.name
+            kept.append(tensor)
+    for node in nodes:
+        for place, name in enumerate(node.input):
+            node.input[place] = renamed.get(name, name)
+    del graph.node[:], graph.initializer[:]
+    graph.node.extend(nodes)
+    graph.initializer.extend(kept)
 
 
 def round_weights(network: Network) -> None:

@@ -72,6 +72,16 @@ class HybridClassifier:
         return self.members_[0].corpora_ if self.members_ else []
 
     @property
+    def rate(self) -> int:
+        """Of the clips it hears, in Hz, after `fit`."""
+        return self.members_[0].rate if self.members_ else 0
+
+    @property
+    def parameter_count(self) -> int:
+        """Numbers that were learned, after `fit`."""
+        return sum(member.parameter_count for member in self.members_)
+
+    @property
     def loss_curve_(self) -> list[float]:
         """Training loss of the first network after each epoch."""
         return self.members_[0].loss_curve_ if self.members_ else []
@@ -143,7 +153,7 @@ class HybridClassifier:
         if not self.members_:
             raise TrainingError("this classifier has not been fitted yet")
         parts = [(member.fitted(), member.temperature_) for member in self.members_]
-        return to_onnx(parts, self.temperature_, self.members_[0].rate)
+        return to_onnx(parts, self.temperature_, self.rate)
 
     def _calibrate(self, X: npt.ArrayLike | Clips) -> None:
         fixed, first = self.params["temperature"], self.members_[0]
