@@ -11,6 +11,7 @@ records of the model's own family count: those of another model are not its figu
 from __future__ import annotations
 
 import argparse
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -29,6 +30,12 @@ NOT_YET = "not measured yet"
 
 SPEAKER_INDEPENDENT = ("ravdess", "casia", "emovo")
 """Corpora of EmoBox whose test speakers are new in every fold."""
+
+SHARED = tuple(name for name in emobox.CORPORA if name not in SPEAKER_INDEPENDENT)
+"""Those whose test speakers are in train too."""
+
+NEW = "new speakers"
+"""What the records call these three together."""
 
 ENCODERS = tuple(name for name in emobox.PUBLISHED if "openSMILE" not in name)
 SHOWN = ("WavLM large (316 M)", "Whisper large v3 (1.5 B)", "openSMILE 6461 + linear SVM")
@@ -51,16 +58,28 @@ ADAPTATIONS = {"unlabelled": "any, unlabelled", "neutral": "neutral"}
 # -- records and cells
 
 
+@functools.cache
+def shipped() -> Bundle:
+    """The bundle in the package."""
+    return Bundle.open(BUNDLE)
+
+
 def measured(records: Iterable[Record], benchmark: str) -> list[Record]:
     """The records of one benchmark that are of the model's family.
 
-    The family is the field ``family``; a record without one says it in the name of its model.
+    The family is the field ``family``. A record without one says it in the name of its model, or
+    has the name of the bundle in the package.
     """
+    card = shipped().card
+    names = [card.model] if card.training.get("family") == FAMILY else []
     return [
         record
         for record in records
         if record["benchmark"] == benchmark
-        and FAMILY in str(record.get("family", record.get("model", "")))
+        and (
+            FAMILY in str(record.get("family", record.get("model", "")))
+            or record.get("model") in names
+        )
     ]
 
 
@@ -90,7 +109,12 @@ def missing(width: int) -> list[str]:
 def corpus_named(record: Record | str) -> str:
     """A corpus, or what the record is of in place of one."""
     name = record if isinstance(record, str) else record["corpus"]
-    return {"all": "**all clips**", "mean": "**mean of the corpora**"}.get(name, name)
+    others = {
+        "all": "**all test clips**",
+        NEW: f"**new speakers** ({', '.join(SPEAKER_INDEPENDENT)})",
+        "mean": "**mean of the corpora**",
+    }
+    return others.get(name, name)
 
 
 # -- the model card
@@ -98,15 +122,16 @@ def corpus_named(record: Record | str) -> str:
 
 def identity(records: list[Record]) -> str:
     """The bundle that is in the package."""
-    bundle = Bundle.open(BUNDLE)
-    card, record = bundle.card, bundle.card.files["model.onnx"]
-    family = card.training.get("family")
+    card = shipped().card
+    record, family = card.files["model.onnx"], card.training.get("family")
+    parameters = card.training.get("parameters")
     heard = f"the feature set `{card.feature_set}`"
     if card.input.rate is not None:
         heard = f"a mono waveform at {card.input.rate:,} Hz"
     rows = [
         ["name and version", f"`{card.model}`"],
         ["family", f"`{family}`"],
+        *([["parameters", f"{parameters:,}"]] if isinstance(parameters, int) else []),
         ["prepared by", _listed(card.preparation)],
         ["takes", heard],
         ["answers", ", ".join(card.emotions)],
@@ -140,34 +165,34 @@ def emobox_figures(records: list[Record]) -> str:
         published = [f"{emobox.PUBLISHED[row][place]:.1f}" for row in SHOWN]
         record = means.get(name)
         protocol = "new speakers" if name in SPEAKER_INDEPENDENT else "speakers shared"
-        ours = [f"**{percent(record['ua'])}**", interval(record)] if record else missing(2)
+        ours = missing(3)
+        if record:
+            free = record.get("ua_unrestricted")
+            ours = [f"**{percent(record['ua'])}**", interval(record), percent(free) if free else ""]
         rows.append([name, protocol, *ours, f"{best:.1f}", *published])
-    head = ["UA in %", "protocol", "this model", "95 % interval", "best published encoder", *SHOWN]
-    text = f"{table(head, rows)}\n\n{source(list(means.values()), 'emotone benchmark emobox')}"
-    told = {record["told"] for record in means.values() if "told" in record}
-    if told == {True}:
-        text += (
-            " The model was told which corpus a test clip is from: the scores are those of the "
-            "corpus's own head and of the general one, averaged, over the corpus's emotions."
-        )
-    elif told == {False}:
-        text += (
-            " The model was not told which corpus a test clip is from: the scores are those of "
-            "the general head, as in the package."
-        )
-    return text
+    head = ["UA in %", "protocol", "this model", "95 % interval", "not told the corpus"]
+    head += ["best published encoder", *SHOWN]
+    command = f"emotone benchmark emobox --family {FAMILY}"
+    return f"{table(head, rows)}\n\n{source(list(means.values()), command)}"
 
 
-def new_speakers(records: list[Record]) -> str:
-    """Cross-validation by speaker, by corpus."""
-    found = [r for r in measured(records, "default-model") if "group" not in r]
-    by_corpus = {record["corpus"]: record for record in found}
+def unheard(records: list[Record]) -> str:
+    """All eight emotions to choose from, on clips that were not heard, by corpus."""
+    found = _by_corpus(records)
     rows = []
-    for name in ("all", *CORPORA):
-        record = by_corpus.get(name)
-        rows.append([corpus_named(name), *(_figures(record) if record else missing(6))])
-    head = ["in %", "UA", "95 % interval", "WA", "ECE", "speakers", "clips"]
-    return f"{table(head, rows)}\n\n{source(found, 'emotone benchmark default-model')}"
+    for name in (NEW, *SPEAKER_INDEPENDENT, *(c for c in CORPORA if c in SHARED), "all"):
+        record = found.get(name)
+        figures = _figures(record) if record else missing(6)
+        protocol = {"all": "", **dict.fromkeys(SHARED, "speakers shared")}.get(name, NEW)
+        rows.append([corpus_named(name), protocol, *figures])
+    head = ["in %", "protocol", "UA", "95 % interval", "WA", "ECE", "speakers", "clips"]
+    command = "emotone benchmark default-model"
+    return f"{table(head, rows)}\n\n{source(list(found.values()), command)}"
+
+
+def _by_corpus(records: Iterable[Record]) -> dict[str, Record]:
+    found = measured(records, "default-model")
+    return {record["corpus"]: record for record in found if "group" not in record}
 
 
 def _figures(record: Record) -> list[str]:
@@ -192,27 +217,40 @@ def grouped(records: Iterable[Record], kind: str) -> dict[tuple[str, str], Recor
 
 
 def languages(records: list[Record]) -> str:
-    """The same cross-validation, by language."""
-    found = grouped(records, "language")
+    """By language: new speakers, speakers that are shared, and the language never heard."""
+    new, shared = grouped(records, "language"), _by_corpus(records)
+    never = {record["corpus"]: record for record in measured(records, "cross-corpus")}
     rows = []
     for code, name in LANGUAGES.items():
-        record = found.get(("all", code))
-        of = ", ".join(corpus for corpus in CORPORA if INFO[corpus].language == code)
-        rows.append([f"{name} ({of})", *(_figures(record) if record else missing(6))])
-    head = ["in %", "UA", "95 % interval", "WA", "ECE", "speakers", "clips"]
-    command = "emotone benchmark default-model"
-    return f"{table(head, rows)}\n\n{source(list(found.values()), command)}"
+        own = [corpus for corpus in CORPORA if INFO[corpus].language == code]
+        row = [f"{name} ({', '.join(own)})"]
+        if any(corpus in SPEAKER_INDEPENDENT for corpus in own):
+            row += _ua(new.get(("all", code)))
+        else:
+            row += ["no test", ""]
+        others = [corpus for corpus in own if corpus in SHARED]
+        row += _ua(shared.get(others[0])) if others else ["no test", ""]
+        row += _ua(never.get(own[0])) if len(own) == 1 else ["no test", ""]
+        rows.append(row)
+    head = ["UA in %", "new speakers", "95 % interval", "speakers shared", "95 % interval"]
+    head += ["language never heard", "95 % interval"]
+    found = [*new.values(), *shared.values(), *never.values()]
+    return f"{table(head, rows)}\n\n{source(found, 'emotone benchmark default-model')}"
+
+
+def _ua(record: Record | None) -> list[str]:
+    return [f"**{percent(record['ua'])}**", interval(record)] if record else missing(2)
 
 
 def genders(records: list[Record]) -> str:
-    """The same cross-validation, by gender."""
+    """The new speakers, by gender."""
     found = grouped(records, "gender")
     rows = []
     for name in ("all", *CORPORA):
         pair = [found.get((name, gender)) for gender in ("female", "male")]
         if name != "all" and not any(pair):
             continue
-        cells = []
+        cells: list[str] = []
         for record in pair:
             cells += [percent(record["ua"]), interval(record)] if record else [NOT_YET, ""]
         female, male = pair
@@ -220,7 +258,7 @@ def genders(records: list[Record]) -> str:
         clips = " / ".join(f"{record['clips']:,}" if record else "0" for record in pair)
         rows.append(
             [
-                corpus_named(name),
+                corpus_named(NEW if name == "all" else name),
                 *cells,
                 "" if apart is None else f"{apart:+.1f}",
                 clips if any(pair) else "",
@@ -492,7 +530,7 @@ DOCUMENTS: dict[str, dict[str, Section]] = {
     "model-card.md": {
         "identity": identity,
         "emobox": emobox_figures,
-        "new-speakers": new_speakers,
+        "unheard": unheard,
         "languages": languages,
         "genders": genders,
         "coverage": coverage,
