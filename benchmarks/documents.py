@@ -152,8 +152,11 @@ def identity(records: list[Record]) -> str:
 
 def _listed(settings: Mapping[str, object]) -> str:
     """``rate 16000, trim db 40.0``: what is set."""
-    found = {key.replace("_", " "): value for key, value in settings.items() if value is not None}
-    return ", ".join(f"{key} {value}" for key, value in found.items())
+    return ", ".join(
+        f"{key.replace('_', ' ')} {value}"
+        for key, value in settings.items()
+        if value is not None and not isinstance(value, Mapping)
+    )
 
 
 def emobox_figures(records: list[Record]) -> str:
@@ -270,22 +273,25 @@ def genders(records: list[Record]) -> str:
 
 
 def coverage(records: list[Record]) -> str:
-    """How often the model answers at a threshold, and how often it is right then."""
-    found = sorted(grouped(records, "confidence").values(), key=lambda r: r["threshold"])
-    rows = []
-    for record in found:
-        row = [
-            f"{record['threshold']:.2f}",
+    """How often the model is right if it answers only where it is sure."""
+    found = sorted(measured(records, "coverage"), key=lambda r: r["coverage"], reverse=True)
+    rows = [
+        [
             percent(record["coverage"]),
-            percent(record["wa"]),
-            percent(record["ua"]),
+            f"{record['confidence']:.2f}",
+            f"**{percent(record['accuracy'])}**",
         ]
-        rows.append([f"**{cell}**" for cell in row] if record.get("recommended") else row)
-    head = ["`threshold`", "clips answered, %", "of these right (WA), %", "UA, %"]
-    text = table(head, rows or [[NOT_YET, "", "", ""]])
-    if any(record.get("recommended") for record in found):
+        for record in found
+    ]
+    head = ["clips answered, %", "confidence from", "of these right, %"]
+    text = table(head, rows or [missing(3)])
+    card = shipped().card
+    stated = card.calibration.get("uncertain_below")
+    if stated and card.training.get("family") == FAMILY:
         text += (
-            "\n\nIn bold: the threshold to start from, where being wrong costs more than silence."
+            f"\n\nThe confidence that the model states, and `--uncertain` takes: "
+            f"{stated['confidence']:.2f}, at which it answers {percent(stated['coverage'])} % of "
+            f"{stated['clips']:,} clips and {percent(stated['accuracy'])} % of these rightly."
         )
     return f"{text}\n\n{source(found, 'emotone benchmark default-model')}"
 

@@ -117,17 +117,16 @@ def test_groups_are_no_corpora() -> None:
     assert cells[5] == "+10.0"
 
 
-def test_coverage_is_sorted_by_threshold() -> None:
-    record = ABOUT | {"benchmark": "default-model", "corpus": "all", "wa": 0.7, "ua": 0.6}
+def test_coverage_falls_from_row_to_row() -> None:
+    record = ABOUT | {"benchmark": "coverage"}
     section = documents.coverage(
         [
-            record | {"group": "confidence=0.6", "threshold": 0.6, "coverage": 0.5},
-            record
-            | {"group": "confidence=0.4", "threshold": 0.4, "coverage": 0.8, "recommended": True},
+            record | {"coverage": 0.5, "confidence": 0.62, "accuracy": 0.9},
+            record | {"coverage": 1.0, "confidence": 0.2, "accuracy": 0.7},
         ]
     )
-    assert section.index("**0.40**") < section.index("| 0.60 |")
-    assert "In bold" in section
+    assert row(section, "50.0")[1:] == ["0.62", "**90.0**"]
+    assert section.index("| 100.0 |") < section.index("| 50.0 |")
 
 
 def test_robustness_says_what_is_lost_and_whether_the_clips_were_new() -> None:
