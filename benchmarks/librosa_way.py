@@ -29,9 +29,13 @@ def samples_of(path: Path) -> tuple[np.ndarray, int]:
 
 def tutorial_180(path: Path) -> np.ndarray:
     """Means of 40 MFCC, 12 chroma and 128 mel bands."""
+    return tutorial_180_of(*samples_of(path))
+
+
+def tutorial_180_of(X: np.ndarray, rate: int) -> np.ndarray:
+    """The same of samples."""
     import librosa
 
-    X, rate = samples_of(path)
     stft = np.abs(librosa.stft(X))
     mfccs = np.mean(librosa.feature.mfcc(y=X, sr=rate, n_mfcc=40).T, axis=0)
     chroma = np.mean(librosa.feature.chroma_stft(S=stft, sr=rate).T, axis=0)

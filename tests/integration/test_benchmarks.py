@@ -235,6 +235,14 @@ def test_speed_of_one_answer(tmp_path: Path) -> None:
     assert records["emotone predict"]["clip"] == clip.name
 
 
+def test_speed_of_a_loaded_model(tmp_path: Path) -> None:
+    (record,) = run("speed_answer.py", "--runs", "5", "--seconds", "1", folder=tmp_path)
+    assert record["model"] == emotone.load().model
+    assert 0 < record["answer_ms"] < 500
+    assert 0 < record["load_ms"] < 5000
+    assert record["bytes"] < 10_000_000
+
+
 def test_speed_of_features(tmp_path: Path) -> None:
     records = run("speed_features.py", "--repeats", "2", folder=tmp_path)
     ratios = {r["features"]: r["ratio"] for r in records if r["clip"] == "all"}
