@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import ctypes
 import io
 import json
 import logging
 import math
 import os
 import signal
+import sys
 import tempfile
 import threading
 import warnings
@@ -60,6 +62,10 @@ Progress = Callable[[int, int, str], None]
 """Called with steps done, of how many, and a word on the losses."""
 
 Weights = dict[str, Tensor]
+
+_MALLOPT = {-4: 0, -1: 2**31 - 1, -2: 2**28}
+"""Of malloc.h: no blocks apart from the heap (M_MMAP_MAX), which never shrinks (M_TRIM_THRESHOLD)
+and grows by so many bytes (M_TOP_PAD)."""
 
 _STATE = "emotone"
 """Key of what we keep in a checkpoint beside Lightning's own."""
@@ -511,6 +517,18 @@ class _Reporter(Callback):
         self.progress(trainer.global_step, epochs * int(trainer.num_training_batches), said)
 
 
+def _keep_memory() -> None:
+    """Let the C library keep what is freed for the next step: a tenth of the time and more.
+
+    glibc gives blocks as large as a layer's output back to the system, which has to clear them
+    again at the next step. Other C libraries are left alone.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        for option, value in _MALLOPT.items():
+            mallopt(option, value)
+
+
 def _run(
     learner: Learner,
     settings: Settings,
@@ -520,6 +538,7 @@ def _run(
     progress: Progress | None,
 ) -> None:
     training = settings.training
+    _keep_memory()
     accelerator, devices = _devices(training.accelerator, training.devices)
     callbacks: list[Callback] = [
         ModelCheckpoint(
