@@ -21,7 +21,7 @@ from emotone.audio.clips import Clips  # noqa: E402
 from emotone.errors import TrainingError, UsageError  # noqa: E402
 from emotone.models import build  # noqa: E402
 from emotone.models.neural.encoders import check_size, find  # noqa: E402
-from emotone.models.neural.export import to_onnx  # noqa: E402
+from emotone.models.neural.export import round_weights, to_onnx  # noqa: E402
 from emotone.models.neural.files import TrainingFiles  # noqa: E402
 from emotone.models.neural.foundation import FoundationBody, LogMel  # noqa: E402
 from emotone.models.neural.network import Network  # noqa: E402
@@ -182,8 +182,9 @@ def test_what_fits_no_bundle_is_refused_before_training(folders: dict[str, Path]
     check_size(replace(settings, layers=1), size - 1000)
     with pytest.raises(UsageError, match=r"rounded to 16 bits \(half=true\)"):
         check_size(replace(settings, half=False), size + 1000)
-    with pytest.raises(UsageError, match=r"low-rank updates \(tune=lora\)"):
-        check_size(replace(settings, tune="full"), size + 1000)
+    check_size(replace(settings, tune="full"), size + 1000)
+    with pytest.raises(UsageError, match=r"rounded again \(tune=full\)"):
+        check_size(replace(settings, tune="lora"), size + 1000)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -365,6 +366,15 @@ def test_weights_are_rounded_to_16_bits_unless_told_otherwise(folders: dict[str,
         assert all(p.dtype == torch.float32 for p in parameters)
         assert all(torch.equal(p, p.half().float()) for p in parameters) == half
 
+    tuned = Network(body(folders["hubert"], tune="full"), torch.ones(1, 4, dtype=torch.bool))
+    kept = Network(body(folders["hubert"], half=False), torch.ones(1, 4, dtype=torch.bool))
+    step(tuned.body)
+    for network, half in ((tuned, True), (kept, False)):
+        round_weights(network)
+        large = [p for p in network.body.encoder.parameters() if p.numel() >= 4096]
+        assert len(large) >= 4
+        assert all(torch.equal(p, p.half().float()) for p in large) == half
+
 
 # -- export
 
@@ -383,8 +393,8 @@ def test_onnx_agrees_at_other_sizes_than_it_was_traced_at(
     network = Network(body(folders[kind], tune=tune), torch.ones(1, 4, dtype=torch.bool))
     step(network.body)
     network.eval()
-    model = to_onnx(network, 0.5, RATE)
-    assert model == to_onnx(network, 0.5, RATE)
+    model = to_onnx([(network, 0.5)], 1.0, RATE)
+    assert model == to_onnx([(network, 0.5)], 1.0, RATE)
     for shape in ((1, 4800), (3, 70000)):
         clips = noise(*shape)
         with torch.no_grad():
@@ -394,8 +404,9 @@ def test_onnx_agrees_at_other_sizes_than_it_was_traced_at(
 
 def test_rounded_weights_take_half_the_space(folders: dict[str, Path]) -> None:
     has = torch.ones(1, 4, dtype=torch.bool)
-    half = to_onnx(Network(body(folders["hubert"]), has), 1.0, RATE)
-    full = to_onnx(Network(body(folders["hubert"], half=False), has), 1.0, RATE)
+    half = to_onnx([(Network(body(folders["hubert"]), has), 1.0)], 1.0, RATE)
+    full = to_onnx([(Network(body(folders["hubert"], half=False), has), 1.0)], 1.0, RATE)
+    assert len(onnx.load_from_string(full).graph.initializer) > 20  # not constants in the nodes
     kinds = [tensor.data_type for tensor in onnx.load_from_string(half).graph.initializer]
     assert kinds.count(onnx.TensorProto.FLOAT16) >= 4  # the feed-forward layers
     assert len(half) < len(full) - 4 * 2 * WIDTH * 128 + 2000

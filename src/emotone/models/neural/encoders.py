@@ -32,7 +32,6 @@ RATE: Final = 16000
 _CONFIG, _INPUT, _PROCESSOR = "config.json", "preprocessor_config.json", "processor_config.json"
 _WEIGHTS, _INDEX = "model.safetensors", "model.safetensors.index.json"
 _MAX_JSON_BYTES = 64 * 2**20
-_STEM = re.compile(r"(?:^|\.)(?:feature_extractor|conv1|conv2|embed_positions)\.")
 _OTHERS = re.compile(r"(?:^|\.)(?:decoder|lm_head|proj_out|quantizer|project_\w+|classifier)\.")
 _LAYER = re.compile(r"(?:^|\.)encoder\.layers\.(\d+)\.")
 
@@ -279,8 +278,8 @@ def check_size(settings: FoundationSettings, limit: int) -> None:
     for name, count in files.sizes():
         match = _LAYER.search(name)
         layer = None if match is None else int(match[1])
-        trained = settings.tune == "full" or any(f".{target}." in name for target in targets)
-        halved = settings.half and (not trained or _STEM.search(name) is not None)
+        # What LoRA adds to a rounded weight makes it an unrounded one.
+        halved = settings.half and not any(f".{target}." in name for target in targets)
         by_layer[layer] = by_layer.get(layer, 0) + count * (2 if halved else 4)
     size = sum(size for layer, size in by_layer.items() if layer is None or layer < kept)
     if size <= limit:
@@ -292,8 +291,8 @@ def check_size(settings: FoundationSettings, limit: int) -> None:
     remedies = []
     if fitting:
         remedies.append(f"use its first {fitting} of {files.layers} layers (layers={fitting})")
-    if settings.tune == "full":
-        remedies.append("train low-rank updates (tune=lora)")
+    if settings.tune == "lora":
+        remedies.append("tune all of it, which is rounded again (tune=full)")
     if not settings.half:
         remedies.append("let its weights be rounded to 16 bits (half=true)")
     remedies.append("take a smaller encoder")

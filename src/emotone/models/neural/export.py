@@ -152,8 +152,11 @@ def _merge_constants(model: onnx.ModelProto) -> None:
 def round_weights(network: Network) -> None:
     """Round large weights to what 16 bits hold, so that a bundle takes half the space.
 
-    The relative error is 2**-11 at most: scores change in the fourth digit.
+    The relative error is 2**-11 at most: scores change in the fourth digit. A foundation encoder
+    whose settings keep it in 32 bits is left alone.
     """
+    if isinstance(network.body, FoundationBody) and not network.body.half_weights:
+        return
     with torch.no_grad():
         for values in network.parameters():
             if values.numel() >= _LARGE and bool(

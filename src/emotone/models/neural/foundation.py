@@ -68,6 +68,7 @@ class FoundationBody(nn.Module):
             )
         files = encoders.find(settings.encoder)
         model = _load(files, encoders.kept_layers(files, settings))
+        self.half_weights = settings.half
         if settings.half:
             with torch.no_grad():
                 for parameter in model.parameters():

@@ -411,8 +411,9 @@ class FoundationSettings:
         Peak of the encoder's learning rate; null for 1e-5 in full tuning and that of everything
         else for LoRA.
     half
-        Whether the encoder's weights are rounded to 16 bits when it is loaded. It calculates in 32
-        bits all the same; those that are not trained take half the space in a bundle.
+        Whether the encoder's weights are rounded to 16 bits when it is loaded, and again after a
+        full tuning. They take half the space in a bundle, but for those that LoRA updates. It
+        calculates in 32 bits all the same.
     embedding, dropout
         As in `Cnn1dSettings`.
     """
