@@ -29,6 +29,8 @@ class Prediction:
         Name and version of the model, ``"emotone-default@1.0"``.
     file
         The path asked about, or None for samples.
+    adapted_clips
+        How many clips of the speaker the recognizer was adapted to; 0 where it was not.
     """
 
     emotion: str
@@ -37,13 +39,18 @@ class Prediction:
     duration_s: float
     model: str
     file: str | None = None
+    adapted_clips: int = 0
 
     def top(self, k: int) -> list[tuple[str, float]]:
         """The k most probable emotions with their scores, highest first."""
         return list(self.scores.items())[:k]
 
     def to_dict(self) -> dict[str, Any]:
-        """The prediction as plain types, ready for JSON."""
+        """The prediction as plain types, ready for JSON.
+
+        ``adapted_clips`` is there only where the recognizer was adapted.
+        """
+        about = {"adapted_clips": self.adapted_clips} if self.adapted_clips else {}
         return {
             "file": self.file,
             "emotion": self.emotion,
@@ -51,6 +58,7 @@ class Prediction:
             "scores": {name: round(score, 4) for name, score in self.scores.items()},
             "duration_s": round(self.duration_s, 3),
             "model": self.model,
+            **about,
         }
 
 

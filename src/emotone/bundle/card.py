@@ -84,7 +84,10 @@ class Card:
         What was done to each clip before, as `emotone.audio.preparation.Preparation.to_dict` gives.
     calibration
         How the scores were made probabilities, ``{"method": "temperature", "temperature": 1.3}``.
-        The step itself is inside the model.
+        The step itself is inside the model. Two entries may follow that are used outside of it:
+        ``uncertain_below``, as `emotone.selective.uncertain_below` gives, the confidence below
+        which the answer had better be "uncertain"; and ``adaptation``, as
+        `emotone.adaptation.Adaptation.to_dict` gives.
     training
         How it was made: corpora with their licences, family, parameters, split, seed, counts.
     metrics
@@ -210,9 +213,7 @@ class Card:
             raise read.refuse("a model over features must say its feature_set and feature_version")
         if card.input.kind == "waveform" and card.feature_set is not None:
             raise read.refuse("a model over the waveform cannot have a feature_set")
-        temperature = card.calibration.get("temperature", 1.0)
-        if not _is_number(temperature) or not 0.0 < temperature < math.inf:
-            raise read.refuse("calibration.temperature must be a positive number")
+        _check_calibration(card, source)
         return card
 
 
@@ -264,6 +265,12 @@ class _Reader:
         if not isinstance(value, int) or isinstance(value, bool) or not lowest <= value <= highest:
             raise self.refuse(f"{key} must be a whole number from {lowest} to {highest}")
         return value
+
+    def number(self, key: str, lowest: float, highest: float) -> float:
+        value = self.take(key)
+        if not _is_number(value) or not lowest <= value <= highest:
+            raise self.refuse(f"{key} must be a number from {lowest:g} to {highest:g}")
+        return float(value)
 
     def mapping(self, key: str, *, optional: bool = False) -> dict[str, Any]:
         value = self.values.pop(key, {}) if optional else self.take(key)
@@ -326,3 +333,40 @@ def _files(read: _Reader) -> dict[str, FileRecord]:
         records[name] = FileRecord(sha256, inner.integer("bytes", 0, 2**40))
         inner.nothing_left()
     return records
+
+
+def _check_calibration(card: Card, source: object) -> None:
+    """Refuse entries that are used outside of the model and are not as they must be."""
+    where = "card.json: calibration"
+    temperature = card.calibration.get("temperature", 1.0)
+    if not _is_number(temperature) or not 0.0 < temperature < math.inf:
+        raise _Reader({}, source, "card.json").refuse(
+            "calibration.temperature must be a positive number"
+        )
+    if "uncertain_below" in card.calibration:
+        inner = _Reader(card.calibration["uncertain_below"], source, f"{where}: uncertain_below")
+        for key in ("confidence", "target", "accuracy", "coverage"):
+            inner.number(key, 0, 1)
+        inner.integer("clips", 1, 2**40)
+        inner.nothing_left()
+    if "adaptation" in card.calibration:
+        inner = _Reader(card.calibration["adaptation"], source, f"{where}: adaptation")
+        inner.number("precision", 1e-3, 1e6)
+        inner.integer("speakers", 0, 2**40)
+        neutral = inner.take("neutral")
+        inner.nothing_left()
+        if neutral is not None:
+            _check_neutral(_Reader(neutral, source, f"{where}: adaptation: neutral"), card)
+
+
+def _check_neutral(read: _Reader, card: Card) -> None:
+    logits = read.take("logits")
+    if (
+        not isinstance(logits, list)
+        or len(logits) != len(card.emotions)
+        or not all(_is_number(value) and abs(value) <= 100 for value in logits)
+    ):
+        raise read.refuse("logits must be a list of a number from -100 to 100 for each emotion")
+    read.number("weight", 0, 1)
+    read.number("prior_clips", 0, 1e6)
+    read.nothing_left()
