@@ -274,6 +274,55 @@ def write_predictions(tested: Iterable[TestedClip], path: str | Path) -> None:
             writer.writerow([*(row[column] for column in head), *scores])
 
 
+def read_predictions(path: str | Path) -> list[TestedClip]:
+    """The answers in a table that `write_predictions` wrote.
+
+    Parameters
+    ----------
+    path
+        The ``.csv`` or ``.jsonl`` file.
+
+    Raises
+    ------
+    UsageError
+        If it is not such a table, or cannot be read.
+    """
+    path = Path(path)
+    check_predictions_path(path)
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            if path.suffix == ".jsonl":
+                return [TestedClip(**json.loads(line)) for line in file]
+            return [_clip_of(row) for row in csv.DictReader(file)]
+    except (KeyError, TypeError, ValueError) as error:
+        raise UsageError(
+            f"this is no table of answers ({type(error).__name__}: {error})",
+            source=path,
+            remedy="Give what 'emotone evaluate --predictions' wrote.",
+        ) from error
+    except OSError as error:
+        raise UsageError(
+            f"the table cannot be read ({error.strerror or error})", source=path
+        ) from error
+
+
+def _clip_of(row: dict[str, str]) -> TestedClip:
+    return TestedClip(
+        file=row["file"],
+        corpus=row["corpus"],
+        speaker=row["speaker"] or None,
+        fold=row["fold"] or None,
+        true=row["true"],
+        predicted=row["predicted"],
+        confidence=float(row["confidence"]),
+        scores={
+            column.removeprefix("score_"): float(value)
+            for column, value in row.items()
+            if column.startswith("score_") and value
+        },
+    )
+
+
 def check_predictions_path(path: Path) -> None:
     """Refuse a path that `write_predictions` would, before the work is done."""
     if path.suffix not in (".csv", ".jsonl"):

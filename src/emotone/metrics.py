@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emotone.errors import UsageError
+from emotone.selective import CoverageCurve, coverage_curve
 
 FloatMatrix = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -108,6 +109,9 @@ class Evaluation:
         Counts, shape ``(k, k)``: rows are the true emotion, columns the predicted one.
     calibration
         The bins of the reliability diagram.
+    coverage
+        Accuracy against the share of clips answered, over all clips together. None where it was
+        read from the JSON of an emotone that did not keep it.
     """
 
     emotions: tuple[str, ...]
@@ -122,6 +126,7 @@ class Evaluation:
     per_emotion: dict[str, EmotionFigures]
     confusion: IntArray
     calibration: tuple[CalibrationBin, ...]
+    coverage: CoverageCurve | None = None
 
     def most_confused(self, count: int = 5) -> list[tuple[str, str, int, float]]:
         """The commonest mistakes: (true, predicted, clips, share of the true emotion's clips)."""
@@ -161,6 +166,7 @@ class Evaluation:
                 }
                 for bin in self.calibration
             ],
+            "coverage": None if self.coverage is None else self.coverage.to_dict(),
         }
 
     @classmethod
@@ -173,6 +179,7 @@ class Evaluation:
             If the data is not an evaluation.
         """
         try:
+            curve = data.get("coverage")
             return cls(
                 emotions=tuple(data["emotions"]),
                 clips=int(data["clips"]),
@@ -189,9 +196,10 @@ class Evaluation:
                 },
                 confusion=np.asarray(data["confusion"], dtype=np.int64),
                 calibration=tuple(CalibrationBin(**bin) for bin in data["calibration"]),
+                coverage=None if curve is None else CoverageCurve.from_dict(curve),
                 **{name: Estimate.from_dict(data[name]) for name in HEADLINES},
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise UsageError(
                 f"this is not an evaluation ({type(error).__name__}: {error})",
                 remedy="Give the JSON that 'emotone evaluate --json' or 'emotone train' wrote.",
@@ -325,6 +333,10 @@ def fold_mean(
         },
         confusion=confusion,
         calibration=_calibration(totals[k * k + 1 :]),
+        coverage=coverage_curve(
+            np.concatenate([s.argmax(axis=1) == y for y, s in zip(truth, scores, strict=True)]),
+            np.concatenate([s.max(axis=1) for s in scores]),
+        ),
         **{name: estimate(i) for i, name in enumerate(HEADLINES)},
     )
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emotone import bundle
+from emotone import adaptation, bundle
 from emotone.audio import Preparation
 from emotone.audio.clips import Clips
 from emotone.bundle import Card, ModelInput
@@ -42,6 +42,7 @@ from emotone.models.neural.files import TrainingFiles
 from emotone.models.preprocessing import Selection
 from emotone.models.search import Search
 from emotone.prediction import Failure
+from emotone.selective import uncertain_below
 from emotone.splits import Fold
 
 __all__ = ["Callback", "History", "Progress", "TrainingRun", "train"]
@@ -381,11 +382,41 @@ def _card(
         feature_set=feature_set,
         feature_version=None if feature_set is None else get_feature_set(feature_set).version,
         preparation=dataset.preparation.to_dict(),
-        calibration=classifier.calibration_,
+        calibration={
+            **classifier.calibration_,
+            **_from_answers(dataset, classifier.classes_.tolist(), results, recipe.seed),
+        },
         training=training,
         metrics={} if evaluation is None else _quoted(dataset, evaluation, per_fold, results),
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
     )
+
+
+def _from_answers(
+    dataset: Dataset, names: list[str], results: list[FoldResult], seed: int
+) -> dict[str, Any]:
+    """What the card says for its users from the answers to the test clips, if they suffice.
+
+    Both are a few numbers read off the answers of all folds, so they hardly fit to them. Adapting
+    needs answers to speakers who were not trained on.
+    """
+    if not results:
+        return {}
+    found: dict[str, Any] = {}
+    everything = in_order(set(dataset.labels.tolist()))
+    truth = np.concatenate([result.truth for result in results])
+    scores = np.concatenate([result.scores for result in results])
+    scores = scores[:, [everything.index(name) for name in names]]
+    right = np.array(names)[scores.argmax(axis=1)] == truth
+    below = uncertain_below(right, scores.max(axis=1))
+    if below is not None:
+        found["uncertain_below"] = below
+    if not dataset.split.shared_speakers:
+        speakers = np.concatenate([dataset.speakers[result.rows] for result in results]).tolist()
+        settings = adaptation.estimate(scores, truth, speakers, names, seed=seed)
+        if settings is not None:
+            found["adaptation"] = settings.to_dict()
+    return found
 
 
 def _quoted(

@@ -241,6 +241,44 @@ def reliability(result: Result, out: Out, title: Title = None) -> None:
     _save(plots.reliability(found.calibration, ece=found.ece.value, title=title), out)
 
 
+@app.command(no_args_is_help=True)
+def coverage(
+    result: Annotated[
+        Path,
+        typer.Argument(
+            metavar="PREDICTIONS",
+            help="The .csv or .jsonl of 'emotone evaluate --predictions', or the JSON of a result.",
+        ),
+    ],
+    out: Out,
+    target: Annotated[
+        float, typer.Option(min=0, max=1, metavar="P", help="Mark where answers are right by this.")
+    ] = 0.8,
+    title: Title = None,
+) -> None:
+    """Draw how often a model is right where it may answer 'uncertain'.
+
+    Examples:
+      emotone evaluate mine.emotone emodb/ --predictions answers.csv
+      emotone plot coverage answers.csv -o coverage.png --target 0.9
+    """
+    from emotone import plots
+    from emotone.evaluation import read_predictions
+    from emotone.selective import coverage_curve
+
+    if result.suffix in (".csv", ".jsonl"):
+        clips = read_predictions(result)
+        curve = coverage_curve(
+            [clip.predicted == clip.true for clip in clips], [clip.confidence for clip in clips]
+        )
+    else:
+        kept = _evaluation(result).coverage
+        if kept is None:
+            raise UsageError("it holds no coverage curve", source=result, remedy=_RESULT)
+        curve = kept
+    _save(plots.coverage(curve, target=target, title=title), out)
+
+
 def _read(clip: str) -> Waveform:
     from emotone import audio
 

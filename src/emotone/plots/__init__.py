@@ -17,6 +17,7 @@ from emotone.plots.corpus import class_counts, embedding_map, feature_distributi
 from emotone.plots.results import (
     comparison,
     confusion,
+    coverage,
     history,
     learning_curve,
     loss,
@@ -31,6 +32,7 @@ __all__ = [
     "class_counts",
     "comparison",
     "confusion",
+    "coverage",
     "embedding_map",
     "feature_distributions",
     "history",

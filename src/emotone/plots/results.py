@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from emotone.metrics import CalibrationBin
+    from emotone.selective import CoverageCurve
     from emotone.training import History
 
 CURVES = (ACCENT, SECOND, "#009E73", "#7B3FA0", "#E69F00", "#5E7A1F")
@@ -347,6 +348,85 @@ def reliability(
     lower.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
     figure.align_ylabels([upper, lower])
     set_title(upper, title, pad=24)
+    return figure
+
+
+@styled
+def coverage(
+    curve: CoverageCurve, *, target: float | None = None, title: str | None = None
+) -> Figure:
+    """How often the answers are right when only the surest are given, the rest being uncertain.
+
+    Parameters
+    ----------
+    curve
+        As `emotone.selective.coverage_curve` gives.
+    target
+        An accuracy from 0 to 1: the widest coverage that reaches it is marked, with the least
+        confidence that is answered there.
+    title
+        Text above the plot.
+
+    Raises
+    ------
+    UsageError
+        If the curve has no point.
+    """
+    from matplotlib.ticker import PercentFormatter
+
+    if not curve.points:
+        raise UsageError("there is no prediction to draw a coverage curve from")
+    figure = new_figure(5.6, 4.0)
+    axes = figure.add_subplot()
+    everything = curve.points[-1].accuracy
+    axes.axhline(everything, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
+    axes.plot(
+        [point.coverage for point in curve.points],
+        [point.accuracy for point in curve.points],
+        color=ACCENT,
+        marker="o" if len(curve.points) <= 25 else None,
+        markersize=4,
+    )
+    found = None if target is None else curve.reaching(target)
+    if found is not None:
+        axes.plot(
+            found.coverage,
+            found.accuracy,
+            "o",
+            markersize=8,
+            markerfacecolor=PAPER,
+            markeredgecolor=SECOND,
+            markeredgewidth=1.8,
+        )
+        right = found.coverage < 0.6
+        axes.annotate(
+            f"confidence {found.confidence:.2f}:\n{100 * found.coverage:.0f} % answered, "
+            f"{100 * found.accuracy:.0f} % right",
+            (found.coverage, found.accuracy),
+            xytext=(8 if right else -8, 10),
+            textcoords="offset points",
+            ha="left" if right else "right",
+            va="bottom",
+            fontsize=9,
+        )
+    axes.text(
+        0,
+        1.02,
+        f"Area above the curve {100 * curve.area:.1f} %; dashed: all answers, "
+        f"{100 * everything:.0f} % right",
+        transform=axes.transAxes,
+        fontsize=9,
+        color=MUTED,
+        va="bottom",
+    )
+    axes.set_xlim(0, 1.02)
+    axes.set_ylim(0, 1.03)
+    axes.grid()
+    axes.set_xlabel("Share of clips answered, the surest first")
+    axes.set_ylabel("Share of those that is right")
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
+    set_title(axes, title, pad=24)
     return figure
 
 

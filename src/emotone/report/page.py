@@ -15,6 +15,7 @@ from emotone.errors import MissingExtraError
 from emotone.metrics import Estimate, Evaluation
 from emotone.plots.style import ACCENT, GRID, INK, LINE, MUTED, PAPER, SECOND
 from emotone.report.data import PlayableClip, ReportData
+from emotone.selective import TARGET_ACCURACY
 
 if TYPE_CHECKING:
     import jinja2
@@ -68,6 +69,7 @@ def report_html(data: ReportData) -> str:
             for true, predicted, clips, share in confused
         ],
         reliability=_reliability(evaluation),
+        coverage=_coverage(evaluation),
         curve=_curve(data.history),
         total=sum(data.counts.values()),
         order=emotions.in_order(list(data.counts)),
@@ -209,6 +211,19 @@ def _reliability(evaluation: Evaluation | None) -> markupsafe.Markup | None:
         "The table below it gives each bin."
     )
     return _inline(figure, label, "reliability")
+
+
+def _coverage(evaluation: Evaluation | None) -> markupsafe.Markup | None:
+    if evaluation is None or evaluation.coverage is None:
+        return None
+    curve = evaluation.coverage
+    half = min(curve.points, key=lambda point: abs(point.coverage - 0.5))
+    label = (
+        f"Accuracy-coverage curve: {_percent(curve.points[-1].accuracy)} right of all answers, "
+        f"{_percent(half.accuracy)} of the surer half."
+    )
+    figure = plots.coverage(curve, target=TARGET_ACCURACY)
+    return _inline(figure, label, "coverage")
 
 
 def _curve(history: History | None) -> markupsafe.Markup | None:
