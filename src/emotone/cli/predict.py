@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from emotone.cli import messages, output
+from emotone.errors import UsageError
 from emotone.prediction import UNCERTAIN, Failure, Prediction
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from emotone.recognizer import Recognizer
+    from emotone.recognizer import Recognizer, Threshold
 
 # Before NumPy is imported: the matrices of a clip are small, and starting a BLAS thread per core
 # takes longer than all the arithmetic. Many clips are spread over the cores one by one.
@@ -49,6 +50,21 @@ def predict(
             min=0, max=1, metavar="P", help="Below this confidence the answer is 'uncertain'."
         ),
     ] = None,
+    uncertain: Annotated[
+        bool,
+        typer.Option("--uncertain", help="The same, below the confidence that the model states."),
+    ] = False,
+    adapt: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--adapt",
+            metavar="CLIPS",
+            help="A clip or folder of the same one speaker, to adapt to. May be repeated.",
+        ),
+    ] = None,
+    neutral: Annotated[
+        bool, typer.Option("--neutral", help="The clips of --adapt are all neutral.")
+    ] = False,
     channel: Annotated[
         int | None,
         typer.Option(
@@ -67,18 +83,34 @@ def predict(
     A clip is a few seconds of one voice. A file that cannot be read is
     reported in its row, the others are answered, and the exit status is 1.
 
+    With --adapt, what is peculiar to one voice is taken out of the scores:
+    give clips of that speaker, unlabelled but of all emotions about equally
+    often, or all neutral (--neutral). All FILEs are then of that speaker.
+
     Examples:
       emotone predict clip.wav
       emotone predict recordings/ --top 3
       emotone predict call.mp3 --channel 0 --threshold 0.5
       emotone predict recordings/ --csv > emotions.csv
+      emotone predict anna/new.wav --adapt anna/earlier/ --uncertain
       ffmpeg -i film.mkv -t 4 -f wav - | emotone predict - --json
     """
     output.only_one(json=as_json, csv=as_csv)
+    output.only_one(threshold=threshold is not None, uncertain=uncertain)
+    if neutral and not adapt:
+        raise UsageError(
+            "--neutral says what the clips of --adapt are, and there are none",
+            remedy="Name them: --adapt CLIPS --neutral",
+        )
     from emotone.recognizer import load
 
     recognizer = load(model)
-    answers = _Answers(recognizer, files, threshold, channel, jobs)
+    if adapt:
+        recognizer = recognizer.adapt(adapt, neutral=neutral, channel=channel, jobs=jobs)
+        clips = output.counted(recognizer.adapted_clips, "neutral clip" if neutral else "clip")
+        messages.note(f"Adapted to {clips} of one speaker")
+    least: Threshold = "card" if uncertain else threshold
+    answers = _Answers(recognizer, files, least, channel, jobs)
     if as_json:
         output.write_json_items(answer.to_dict() for answer in answers)
     elif as_csv:
@@ -101,7 +133,7 @@ class _Answers:
         self,
         recognizer: Recognizer,
         files: list[str],
-        threshold: float | None,
+        threshold: Threshold,
         channel: int | None,
         jobs: int | None,
     ) -> None:
