@@ -11,6 +11,7 @@ fold is `--search`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from emotone.folds import Recipe
@@ -55,6 +56,12 @@ NEURAL: dict[str, dict[str, Any]] = {
 """Parameters of the joint training of a neural family, over its defaults. Chosen on speakers of the
 training part of EmoBox fold 1 (those of fold 2, and a tenth of the training clips of the corpora
 with one fold)."""
+
+
+def params(family: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """A family's parameters in these benchmarks: a neural one's recipe, and what is given."""
+    recipe = neural(family) if FAMILIES[family].input == "waveform" else {}
+    return {**recipe, **given}
 
 
 def neural(family: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
@@ -32,7 +33,7 @@ def machine() -> str:
 
 
 def commit() -> str:
-    """The short hash of the checkout, with ``+`` where the code differs from it."""
+    """The short hash of the checkout; with ``+`` and a hash of what differs from it, if anything."""
 
     def git(*arguments: str) -> str:
         done = subprocess.run(
@@ -40,8 +41,13 @@ def commit() -> str:
         )
         return done.stdout.strip()
 
-    changed = git("status", "--porcelain", "--", "../src", "../benchmarks/*.py")
-    return (git("rev-parse", "--short", "HEAD") or "unknown") + ("+" if changed else "")
+    code = ("--", "../src", "../benchmarks/*.py")
+    changed = git("status", "--porcelain", *code)
+    head = git("rev-parse", "--short", "HEAD") or "unknown"
+    if not changed:
+        return head
+    difference = changed + git("diff", "HEAD", *code)
+    return f"{head}+{hashlib.sha256(difference.encode()).hexdigest()[:6]}"
 
 
 def write(path: Path, records: Iterable[Mapping[str, Any]]) -> None:

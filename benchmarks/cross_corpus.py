@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import _joint
+import _recipe
 import _records
 from default_model import CORPORA, PREPARATION
 from emotone.cli.options import parameters
@@ -141,7 +142,7 @@ def main() -> None:
     if len(there) < 2:
         raise SystemExit(f"{options.data} holds {len(there)} of the corpora {', '.join(CORPORA)}")
     features = options.features or _joint.features_of(options.family)
-    params = parameters(options.param)
+    params = _recipe.params(options.family, parameters(options.param))
     about: Record = {
         "benchmark": "cross-corpus",
         "model": f"emotone {options.family} on {features}",

@@ -12,9 +12,11 @@ The classical recipe trains each corpus and fold on its own training part alone,
 rows are. A neural family is trained jointly: fold k is one network, trained on the training parts
 of fold k of all eight corpora (those with fewer folds begin again) and on nEMO, and tested on the
 test parts of fold k. No test clip of any corpus is ever heard in training by the network that is
-tested on it. As in the published rows, the corpus of a test clip is known, and with it the emotions
-to choose from; `ua_unrestricted` is the recall where the network answers for itself, as a bundle
-does. Its training takes hours on two cores; with `--checkpoints` one that was cut off goes on.
+tested on it. The recipe (`_recipe.neural`) was chosen inside the training part of fold 1, on the
+speakers that fold 2 tests. As in the published rows, the corpus of a test clip is known, and with
+it the emotions to choose from; `ua_unrestricted` is the recall where the network answers for
+itself, as a bundle does. Its training takes hours on two cores; with `--checkpoints` one that was
+cut off goes on.
 
 Rows for comparison: Ma et al., "EmoBox", Interspeech 2024, arXiv:2406.07162, table 4 (frozen
 encoders with a trained head); openSMILE's eGeMAPSv02 and ComParE 2016 functionals with a linear
@@ -169,6 +171,8 @@ def neural(options: argparse.Namespace) -> list[TestedClip]:
         if options.bundles:
             path = options.bundles / f"{options.family}-fold-{fold}.emotone"
             bundle.write(path, classifier.to_onnx(), card(options, material, rows, classifier))
+    if not seconds:
+        raise SystemExit(f"there is no fold {' or '.join(map(str, options.fold))}")
     records = []
     for name, parts in found.items():
         own = in_order(set(data.labels[data.corpora == name].tolist()))

@@ -36,6 +36,7 @@ import numpy as np
 import numpy.typing as npt
 
 import _joint
+import _recipe
 import _records
 import emotone
 from _conditions import (
@@ -456,7 +457,7 @@ def main() -> None:
             recognizers = [emotone.load(name) for name in options.model]
         else:
             features = options.features or _joint.features_of(options.family)
-            params = about["params"] = parameters(options.param)
+            params = about["params"] = _recipe.params(options.family, parameters(options.param))
             recognizers = [
                 trained(options.family, features, params, fold, options.seed, Path(folder))
             ]

@@ -9,7 +9,7 @@ from typing import Any
 from emotone.audio import Preparation
 from emotone.corpora import Corpus
 from emotone.dataset import Dataset
-from emotone.errors import TrainingError, UsageError
+from emotone.errors import EmotoneError, UsageError
 from emotone.features.cache import FeatureCache
 from emotone.features.waveforms import NAME as WAVEFORM
 from emotone.folds import (
@@ -53,7 +53,7 @@ class ComparedFamily:
     evaluation: Evaluation | None
     train_s: float
     predict_ms: float
-    error: TrainingError | None = None
+    error: EmotoneError | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The row as plain types, ready for JSON: flat, as `Evaluation.record` has it."""
@@ -207,7 +207,7 @@ def _row(
             message = f"training {recipe.family} on fold {fold.name}"
             tell(Progress("fold", done, len(folds), message))
             results.append(run_fold(dataset, fold, recipe, tell))
-    except TrainingError as error:
+    except EmotoneError as error:
         return ComparedFamily(recipe.family, dataset.feature_set, None, 0.0, 0.0, error)
     tell(Progress("fold", len(folds), len(folds), f"tested {recipe.family}"))
     clips = sum(len(result.rows) for result in results)

@@ -21,7 +21,7 @@ from emotone.evaluation import TestedClip, tested_clips
 from emotone.features import waveforms
 from emotone.features.cache import FeatureCache
 from emotone.metrics import Evaluation, FloatMatrix, fold_mean, metrics
-from emotone.models import FAMILIES, AnyClassifier, NeuralClassifier, build, families
+from emotone.models import FAMILIES, AnyClassifier, Classifier, build, families
 from emotone.models.neural.files import TrainingFiles
 from emotone.models.preprocessing import Selection
 from emotone.models.search import Search, search
@@ -241,7 +241,7 @@ def fit(
         params = found.params
     classifier = recipe.classifier(params)
     seen = None if watch is None else (dataset.features[watch], dataset.labels[watch])
-    if not isinstance(classifier, NeuralClassifier):
+    if isinstance(classifier, Classifier):
         return classifier.fit(X, y, groups=groups, watch=seen, corpora=corpora), found
     classifier.fit(
         X,

@@ -41,6 +41,12 @@ Progress = Callable[[int, int], None]
 Threshold = float | Literal["card"] | None
 """The least confidence from 0 to 1, the one that the model's card states, or none at all."""
 
+LONGEST_S = 20.0
+"""A model over the waveform hears longer clips in windows of so many seconds, as few as cover them,
+and answers with the mean of their scores. What it needs grows with the square of the length."""
+
+_WINDOWS_AT_ONCE = 8
+
 _WAITING_PER_JOB = 4
 """Clips in work or answered ahead of the reader, per thread."""
 
@@ -182,7 +188,7 @@ class Recognizer:
         """
         least = self._least_confidence(threshold)
         waveform = audio.read(source, channel=channel, limits=self._limits)
-        scores = self._scores(self._input_of(waveform))[0]
+        scores = self._heard(self._input_of(waveform))
         order = np.argsort(-scores, kind="stable")
         ranked = {self.emotions[i]: float(scores[i]) for i in order}
         emotion, confidence = next(iter(ranked.items()))
@@ -379,13 +385,27 @@ class Recognizer:
     # -- within
 
     def _input_of(self, waveform: Waveform) -> FloatArray:
-        """What the model takes for one clip, shape ``(1, ...)``."""
+        """What the model takes for one clip, shape ``(1, ...)``; or ``(windows, samples)``."""
         if self._job is not None:
             return self._job.row(waveform)[np.newaxis]
         prepared = self._preparation.apply(waveform)
         if prepared.rate != self.card.input.rate:
             prepared = audio.read(prepared, rate=self.card.input.rate)
-        return prepared.samples[np.newaxis]
+        samples, longest = prepared.samples, round(LONGEST_S * prepared.rate)
+        if len(samples) <= longest:
+            return samples[np.newaxis]
+        windows = -(-len(samples) // longest)
+        starts = np.linspace(0, len(samples) - longest, windows).astype(int)
+        return np.stack([samples[start : start + longest] for start in starts])
+
+    def _heard(self, rows: FloatArray) -> FloatArray:
+        """The scores of one clip, ``(emotions,)``: their mean over the windows of a long one."""
+        parts = [
+            self._scores(rows[start : start + _WINDOWS_AT_ONCE])
+            for start in range(0, len(rows), _WINDOWS_AT_ONCE)
+        ]
+        mean: FloatArray = np.concatenate(parts).mean(axis=0)
+        return mean
 
     def _scores(self, rows: FloatArray) -> FloatArray:
         session = self._loaded()

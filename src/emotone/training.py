@@ -37,7 +37,7 @@ from emotone.folds import (
     run_fold,
 )
 from emotone.metrics import Evaluation, metrics
-from emotone.models import AnyClassifier, NeuralClassifier
+from emotone.models import AnyClassifier, Classifier
 from emotone.models.neural.files import TrainingFiles
 from emotone.models.preprocessing import Selection
 from emotone.models.search import Search
@@ -295,7 +295,7 @@ def _epochs(classifier: AnyClassifier) -> History | None:
     if not loss:
         return None
     curves = {"training": loss, **({"test": watched} if watched else {})}
-    if isinstance(classifier, NeuralClassifier) and classifier.validation_curve_:
+    if not isinstance(classifier, Classifier) and classifier.validation_curve_:
         curves["validation"] = classifier.validation_curve_
     return History("epochs", "log loss", list(range(1, len(loss) + 1)), curves)
 

@@ -18,6 +18,7 @@ import audio_files
 import bundles
 import emotone
 from emotone import features
+from emotone.evaluation import TestedClip, write_predictions
 
 REPO = Path(__file__).resolve().parents[2]
 
@@ -256,3 +257,43 @@ def test_emobox_on_the_smallest_corpus(corpora: Path, tmp_path: Path) -> None:
     assert mean["corpus"] == "urdu"
     assert mean["clips"] == 100
     assert mean["ua"] > 0.8
+
+
+def test_adaptation_on_the_answers_of_folds(tmp_path: Path) -> None:
+    """Voices with a bias: the more clips are known, the better; the settings are of others."""
+    rng = np.random.default_rng(0)
+    emotions = ["neutral", "happy", "sad", "angry"]
+    clips = []
+    for number in range(8):
+        bias = rng.normal(scale=1.5, size=4)
+        for take in range(32):
+            z = 2.0 * np.eye(4)[take % 4] + bias + rng.normal(size=4)
+            scores = np.exp(z) / np.exp(z).sum()
+            best = int(scores.argmax())
+            clips.append(
+                TestedClip(
+                    file=f"{number}-{take}.wav",
+                    corpus="casia",
+                    speaker=f"casia/{number}",
+                    fold=str(1 + number % 4),
+                    true=emotions[take % 4],
+                    predicted=emotions[best],
+                    confidence=float(scores[best]),
+                    # Boredom is none of the corpus, and is left out of its scores.
+                    scores={"boredom": 0.5}
+                    | {e: float(s) / 2 for e, s in zip(emotions, scores, strict=True)},
+                )
+            )
+    write_predictions(clips, tmp_path / "answers.csv")
+    options = ("--predictions", str(tmp_path / "answers.csv"), "--repeats", "4")
+    records = run("adaptation.py", *options, "--corpus", "casia", folder=tmp_path)
+    found = {(r["adapted_to"], r["adapted_clips"]): r for r in records}
+    assert list(found) == [(kind, n) for kind in ("any", "neutral") for n in (1, 5, 20)]
+    gains = [found["any", n]["ua"] - found["any", n]["plain_ua"] for n in (1, 5, 20)]
+    assert gains[0] < gains[2]
+    assert gains[2] > 0.05
+    assert found["neutral", 5]["ua"] > found["neutral", 5]["plain_ua"] + 0.05
+    # Each speaker has eight neutral clips; one at least is left to be tested.
+    assert [found["neutral", n]["clips_used"] for n in (1, 5, 20)] == [1, 5, 7]
+    assert found["any", 20]["clips"] == 8 * 4 * 12
+    assert all(r["speakers"] == 8 and r["ci95"][0] <= r["ua"] <= r["ci95"][1] for r in records)

@@ -52,6 +52,35 @@ def test_train_predict_evaluate(
     assert run(["models", "verify", str(out)]) == 0
 
 
+def test_a_hybrid_keeps_its_state_and_goes_on(
+    manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, logs, state = tmp_path / "both.emotone", tmp_path / "logs", tmp_path / "state"
+    tiny = {"crnn.channels": [4, 4, 8], "crnn.width": 24, "crnn.lag_width": 8, "crnn.blocks": 1,
+            "crnn.epochs": 2, "functionals.hidden": 16, "functionals.views": 1,
+            "functionals.epochs": 3}  # fmt: skip
+    params = [
+        text for name, value in tiny.items() for text in ("-p", f"{name}={json.dumps(value)}")
+    ]
+    command = ["train", str(manifest), "-f", "hybrid", *params, "--split", "random:test=0.25"]
+    command += ["-o", str(out), "--logs", str(logs), "--checkpoints", str(state), "--json"]
+    assert run(command) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert set(printed["history"]["curves"]) == {"training", "test", "validation"}
+    members = {"crnn", "functionals"}
+    assert {path.parent.name for path in state.rglob("last.ckpt")} == members
+    assert {path.name for path in (logs / "fold-1").iterdir()} == members
+    first = bundle.Bundle.open(out).model
+    out.unlink()
+    assert run(command) == 0  # from what is there, without an epoch
+    capsys.readouterr()
+    assert bundle.Bundle.open(out).model == first
+    command[command.index("crnn.epochs=2")] = "crnn.epochs=3"
+    out.unlink()
+    assert run(command) != 0
+    assert "--fresh" in capsys.readouterr().err
+
+
 def test_the_figures_hold_for_the_bundle(manifest: Path, tmp_path: Path) -> None:
     import emotone
     from emotone import corpora

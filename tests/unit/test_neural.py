@@ -285,7 +285,7 @@ def test_a_training_goes_on_where_it_was_cut_off(tmp_path: Path) -> None:
 
 def test_clearing_removes_checkpoints_and_nothing_else(tmp_path: Path) -> None:
     files = TrainingFiles(tmp_path / "state")
-    for name in ("fold-1", "all"):
+    for name in ("fold-1", "all", "fold-2/crnn", "fold-2/functionals"):
         part = files.part(name).checkpoints
         assert part is not None
         part.mkdir(parents=True)

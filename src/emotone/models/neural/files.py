@@ -41,9 +41,12 @@ class TrainingFiles:
         """Remove the checkpoints of all parts, and folders that are empty then."""
         if self.checkpoints is None:
             return
-        for path in self.checkpoints.glob(f"*/{CHECKPOINT}"):
+        for path in list(self.checkpoints.rglob(CHECKPOINT)):
             path.unlink()
+            folder = path.parent
             with contextlib.suppress(OSError):  # something else is in there
-                path.parent.rmdir()
+                while folder != self.checkpoints:
+                    folder.rmdir()
+                    folder = folder.parent
         with contextlib.suppress(OSError):
             self.checkpoints.rmdir()
