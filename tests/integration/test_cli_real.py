@@ -200,7 +200,7 @@ def test_compare_puts_the_best_first(emotone: Run, few: Path) -> None:
     assert "nothing" in unknown.stderr
 
 
-@pytest.mark.parametrize("kind", ["loss", "confusion", "reliability"])
+@pytest.mark.parametrize("kind", ["loss", "confusion", "reliability", "coverage"])
 def test_results_are_drawn(
     trained: tuple[Path, subprocess.CompletedProcess[str]],
     emotone: Run,

@@ -197,6 +197,17 @@ def test_a_shortened_model(tmp_path: Path) -> None:
     refused(path, "bytes where the card says")
 
 
+BELOW = {"confidence": 0.5, "target": 0.8, "accuracy": 0.81, "coverage": 0.6, "clips": 400}
+NEUTRAL = {"logits": [1.0, 0.0, -1.0, 0], "weight": 0.5, "prior_clips": 2}
+ADAPTATION = {"precision": 1.0, "neutral": NEUTRAL, "speakers": 24}
+
+
+def test_a_card_says_when_to_be_uncertain_and_how_to_adapt(tmp_path: Path) -> None:
+    calibration = {"uncertain_below": BELOW, "adaptation": ADAPTATION}
+    path = bundles.write(tmp_path / "mine.emotone", calibration=calibration)
+    assert bundle.Bundle.open(path).card.calibration == calibration
+
+
 @pytest.mark.parametrize(
     ("changes", "match"),
     [
@@ -215,6 +226,21 @@ def test_a_shortened_model(tmp_path: Path) -> None:
         ({"feature_version": None}, "feature_set and feature_version"),
         ({"preparation": []}, "preparation must be an object"),
         ({"calibration": {"temperature": 0}}, "temperature must be a positive"),
+        ({"calibration": {"uncertain_below": 0.5}}, "uncertain_below: it must be a JSON object"),
+        ({"calibration": {"uncertain_below": BELOW | {"confidence": 2}}}, "number from 0 to 1"),
+        ({"calibration": {"uncertain_below": BELOW | {"x": 2}}}, "unknown field 'x'"),
+        ({"calibration": {"adaptation": []}}, "adaptation: it must be a JSON object"),
+        ({"calibration": {"adaptation": ADAPTATION | {"precision": 0}}}, "precision must be"),
+        ({"calibration": {"adaptation": ADAPTATION | {"precision": "1"}}}, "precision must be"),
+        ({"calibration": {"adaptation": ADAPTATION | {"neutral": 1}}}, "neutral: it must be"),
+        (
+            {"calibration": {"adaptation": ADAPTATION | {"neutral": NEUTRAL | {"logits": [0.0]}}}},
+            "a number from -100 to 100 for each emotion",
+        ),
+        (
+            {"calibration": {"adaptation": ADAPTATION | {"neutral": NEUTRAL | {"weight": True}}}},
+            "weight must be a number from 0 to 1",
+        ),
         ({"files": {}}, "must list model.onnx"),
         ({"files": {"model.onnx": {"sha256": "x", "bytes": 1}}}, "64 hexadecimal"),
         ({"class": "os.system"}, "unknown field 'class'"),

@@ -245,6 +245,34 @@ def test_top_and_threshold(emotone: Any, toy: Path) -> None:
     )
 
 
+def test_adapting_to_a_speaker(emotone: Any, toy: Path, tmp_path: Path) -> None:
+    plain = emotone("predict", CLIP, "-m", toy, "--json").json[0]
+    done = emotone("predict", CLIP, "-m", toy, "--json", "--adapt", EXAMPLES, "--adapt", CLIP)
+    assert done.status == 0
+    assert "Adapted to 3 clips of one speaker" in done.err
+    (answer,) = done.json
+    assert answer["adapted_clips"] == 3
+    assert answer["confidence"] < plain["confidence"]
+    assert "adapted_clips" not in plain
+    missing = emotone("predict", CLIP, "-m", toy, "--adapt", tmp_path / "none.wav")
+    assert (missing.status, missing.out) == (2, "")
+    assert "none.wav: there is no such file" in missing.err
+    neutral = emotone("predict", CLIP, "-m", toy, "--adapt", CLIP, "--neutral")
+    assert neutral.status == 1
+    assert "split by speaker" in neutral.err
+
+
+def test_uncertain_as_the_model_says(emotone: Any, toy: Path) -> None:
+    below = {"confidence": 1.0, "target": 0.8, "accuracy": 0.8, "coverage": 0.5, "clips": 99}
+    silent = emotone("predict", CLIP, "-m", toy, "--uncertain")
+    assert silent.status == 2
+    assert "states no confidence" in silent.err
+    bundles.write(toy, calibration={"uncertain_below": below})
+    assert emotone("predict", CLIP, "-m", toy, "--uncertain", "--json").json[0]["emotion"] == (
+        "uncertain"
+    )
+
+
 def test_a_channel_is_heard_alone(emotone: Any, toy: Path, tmp_path: Path) -> None:
     left, rate = soundfile.read(CLIP)
     right, _ = soundfile.read(EXAMPLES / "low-voice.flac")
@@ -284,6 +312,8 @@ def test_a_model_is_found_by_its_name(emotone: Any, toy: Path) -> None:
         ("predict", "a.wav", "--nonsense"),
         ("predict", "a.wav", "--top", "0"),
         ("predict", "a.wav", "--threshold", "2"),
+        ("predict", "a.wav", "--threshold", "0.5", "--uncertain"),
+        ("predict", "a.wav", "--neutral"),
         ("predict",),
         ("features",),
         ("features", "a.wav", "--set", "mfccc40"),

@@ -201,3 +201,21 @@ def test_the_interval_of_the_calibration_error_holds_the_error_itself() -> None:
         inside += found.ci95[0] <= found.value <= found.ci95[1]
         assert found.ci95[0] >= 0
     assert inside == 20
+
+
+def test_the_coverage_curve_is_that_of_all_folds_together() -> None:
+    first = (["sad", "happy"], [[0.9, 0.1], [0.7, 0.3]], None)
+    second = (["happy"], [[0.2, 0.8]], None)
+    found = fold_mean([first, second], ["sad", "happy"], bootstrap=0)
+    assert found.coverage is not None
+    assert [(point.confidence, point.accuracy) for point in found.coverage.points] == [
+        (0.9, 1.0),
+        (0.8, 1.0),
+        (0.7, pytest.approx(2 / 3)),
+    ]
+    again = Evaluation.from_dict(found.to_dict())
+    assert again.coverage is not None
+    assert again.coverage.to_dict() == found.coverage.to_dict()
+    older = found.to_dict()
+    del older["coverage"]
+    assert Evaluation.from_dict(older).coverage is None

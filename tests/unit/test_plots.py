@@ -19,6 +19,7 @@ from emotone.errors import UsageError
 from emotone.metrics import CalibrationBin, metrics
 from emotone.plots.corpus import anova_f
 from emotone.plots.style import shorten, text_on
+from emotone.selective import CoverageCurve, coverage_curve
 
 LONG = "a_very_long_emotion_name_that_nobody_would_ever_use"
 
@@ -62,6 +63,9 @@ def every_figure():
         "learning": plots.learning_curve([10, 20], {"test": [0.4, 0.5]}, title="a"),
         "confusion": plots.confusion([[3, 1], [0, 4]], ["sad", "happy"], title="a"),
         "reliability": plots.reliability(bins(), ece=0.1, title="a"),
+        "coverage": plots.coverage(
+            coverage_curve([True, False], [0.9, 0.5]), target=0.8, title="a"
+        ),
         "comparison": plots.comparison(["a", "b"], [0.5, 0.6], [(0.4, 0.6), None], title="a"),
     }
 
@@ -290,6 +294,21 @@ def test_reliability_draws_the_bins_that_hold_something():
     assert 0 < low < high <= 1.0 + 1e-9  # Wilson's interval stays inside
     with pytest.raises(UsageError):
         plots.reliability([])
+
+
+def test_coverage_marks_where_the_target_is_reached():
+    curve = coverage_curve([True, True, True, False, False], [0.9, 0.8, 0.7, 0.6, 0.5])
+    figure = plots.coverage(curve, target=0.75)
+    (axes,) = figure.axes
+    drawn, marked = axes.lines[1:]
+    assert drawn.get_ydata() == pytest.approx([1, 1, 1, 0.75, 0.6])
+    assert (marked.get_xdata()[0], marked.get_ydata()[0]) == (0.8, 0.75)
+    assert any("confidence 0.60" in text and "80 % answered" in text for text in texts(figure))
+    assert len(plots.coverage(curve).axes[0].lines) == 2
+    wrong = coverage_curve([False], [0.9])
+    assert len(plots.coverage(wrong, target=0.9).axes[0].lines) == 2, "it is reached nowhere"
+    with pytest.raises(UsageError):
+        plots.coverage(CoverageCurve(0, 0.0, ()))
 
 
 def test_comparison_states_every_figure_and_chance():

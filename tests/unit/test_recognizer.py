@@ -116,6 +116,89 @@ def test_below_the_threshold_it_is_uncertain(recognizer: Recognizer, clip: Path)
             recognizer.predict(clip, threshold=wrong)
 
 
+BELOW = {"confidence": 0.9999, "target": 0.8, "accuracy": 0.8, "coverage": 0.5, "clips": 100}
+
+
+def test_the_card_can_say_when_to_be_uncertain(tmp_path: Path, clip: Path) -> None:
+    silent = load(made(tmp_path))
+    assert silent.uncertain_below is None
+    with pytest.raises(UsageError, match="states no confidence"):
+        silent.predict(clip, threshold="card")
+    with pytest.raises(UsageError, match="states no confidence"):
+        silent.predict_many([clip], threshold="card")
+    careful = load(made(tmp_path, calibration={"uncertain_below": BELOW}))
+    assert careful.uncertain_below == 0.9999
+    assert careful.predict(clip).emotion != "uncertain", "off by default"
+    assert careful.predict(clip, threshold="card").emotion == "uncertain"
+    (answer,) = careful.predict_many([clip], threshold="card")
+    assert isinstance(answer, Prediction)
+    assert answer.emotion == "uncertain"
+
+
+def test_adapting_evens_out_what_is_heard(recognizer: Recognizer) -> None:
+    clips: list[Any] = [(tone(hz=hz), RATE) for hz in (150, 300, 600, 1200)]
+    row = features.extract(clips[0], "mfcc-13")
+    plain = [recognizer.predict(clip) for clip in clips]
+    before = recognizer.scores(row)
+    hers = recognizer.adapt(clips)
+    assert (hers.adapted_clips, recognizer.adapted_clips) == (4, 0)
+    assert "adapted to 4 clips" in repr(hers)
+    answers = [hers.predict(clip) for clip in clips]
+    now, was = (
+        np.mean([[a.scores[name] for name in bundles.EMOTIONS] for a in said], axis=0)
+        for said in (answers, plain)
+    )
+    assert np.linalg.norm(now - 0.25) < 0.8 * np.linalg.norm(was - 0.25)
+    for answer in answers:
+        assert sum(answer.scores.values()) == pytest.approx(1, abs=1e-5)
+        assert answer.confidence == max(answer.scores.values())
+        assert answer.to_dict()["adapted_clips"] == 4
+    assert "adapted_clips" not in plain[0].to_dict()
+    # The original is as it was, one session serves both, and rows are adapted as clips are.
+    assert recognizer.predict(clips[0]) == plain[0]
+    np.testing.assert_array_equal(recognizer.scores(row), before)
+    assert hers._loaded() is recognizer._loaded()
+    assert hers.scores(row)[0] == pytest.approx(
+        [answers[0].scores[name] for name in bundles.EMOTIONS], abs=1e-5
+    )
+    # Adapting anew begins at the model.
+    assert hers.adapt(clips).predict(clips[0]) == answers[0]
+
+
+def test_what_can_be_adapted_to(recognizer: Recognizer, clip: Path, tmp_path: Path) -> None:
+    one = recognizer.adapt(clip)
+    for same in ([clip], str(clip), clip.read_bytes(), [clip.read_bytes()], clip.open("rb")):
+        assert recognizer.adapt(same).predict(clip).scores == pytest.approx(
+            one.predict(clip).scores, abs=1e-6
+        )
+    assert recognizer.adapt((tone(), RATE)).adapted_clips == 1
+    assert recognizer.adapt([tmp_path]).adapted_clips == 1, "a folder stands for its clips"
+    bad = tmp_path / "bad.wav"
+    bad.write_bytes(b"no audio")
+    with pytest.raises(UsageError, match=r"2 of 3 clips .*bad\.wav.*none\.wav"):
+        recognizer.adapt([clip, bad, tmp_path / "none.wav"])
+    with pytest.raises(UsageError, match="no clip to adapt to"):
+        recognizer.adapt([])
+
+
+def test_adapting_to_neutral_clips_needs_the_card(tmp_path: Path, clip: Path) -> None:
+    with pytest.raises(BundleError, match="how neutral clips score") as caught:
+        load(made(tmp_path)).adapt([clip], neutral=True)
+    assert caught.value.code == "not_adaptable"
+    assert "speakers:5" in str(caught.value)
+    plain = load(made(tmp_path)).predict(clip)
+    usual = np.log([plain.scores[name] for name in bundles.EMOTIONS])
+    usual -= usual.mean()
+    usual[1] += 4  # neutral clips of others score higher for happy
+    neutral = {"logits": usual.tolist(), "weight": 1.0, "prior_clips": 1.0}
+    adaptation = {"precision": 1.0, "neutral": neutral, "speakers": 5}
+    knowing = load(made(tmp_path, calibration={"adaptation": adaptation}))
+    adapted = knowing.adapt([clip], neutral=True).predict(clip)
+    # Of the 4 that happy lacks, half is given back: n / (n + k) = 1 / 2.
+    ratio = adapted.scores["happy"] / adapted.scores["sad"]
+    assert ratio == pytest.approx(np.exp(2) * plain.scores["happy"] / plain.scores["sad"], rel=1e-2)
+
+
 def test_scores_of_a_matrix(recognizer: Recognizer) -> None:
     rows = np.random.default_rng(1).normal(size=(50, 13))
     scores = recognizer.scores(rows)

@@ -198,7 +198,7 @@ def test_the_page_is_accessible():
     tags = [tag for tag, _ in page.tags]
     assert tags.count("caption") == tags.count("table") > 6
     assert all(th.get("scope") in ("row", "col") for th in page.all("th"))
-    assert len(page.all("svg")) == 2
+    assert len(page.all("svg")) == 3
     assert all(svg["role"] == "img" and svg["aria-label"] for svg in page.all("svg"))
     ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
     assert len(ids) == len(set(ids))

@@ -19,7 +19,7 @@ from emotone.comparison import compare
 from emotone.corpora import Corpus, Utterance
 from emotone.dataset import Dataset, prepare
 from emotone.errors import SplitError, TrainingError, UsageError
-from emotone.evaluation import evaluate, write_predictions
+from emotone.evaluation import evaluate, read_predictions, write_predictions
 from emotone.folds import Progress, Recipe, run_fold
 from emotone.training import train
 
@@ -399,3 +399,32 @@ def test_answers_are_written_as_tables(
     with pytest.raises(UsageError, match=r"\.csv or \.jsonl"):
         write_predictions(run.tested, tmp_path / "a.xlsx")
     json.dumps(run.to_dict(), allow_nan=False)
+
+
+def test_the_card_tells_how_to_adapt_and_when_to_be_uncertain(corpus: Corpus) -> None:
+    run = train(corpus, family="knn", features=FEATURES, split="speakers:3", jobs=1)
+    adaptation = run.card.calibration["adaptation"]
+    assert adaptation["speakers"] == 6
+    assert len(adaptation["neutral"]["logits"]) == len(run.card.emotions)
+    below = run.card.calibration["uncertain_below"]
+    assert below["clips"] == 72
+    sure = [clip for clip in run.tested if clip.confidence >= below["confidence"]]
+    assert np.mean([clip.predicted == clip.true for clip in sure]) >= below["target"] == 0.8
+    # Answers to speakers that are trained on tell nothing of new ones.
+    shared = train(corpus, family="knn", features=FEATURES, split="random:test=0.5", jobs=1)
+    assert "adaptation" not in shared.card.calibration
+    untested = train(corpus, family="knn", features=FEATURES, split="none", jobs=1)
+    assert not {"adaptation", "uncertain_below"} & set(untested.card.calibration)
+
+
+@pytest.mark.parametrize("name", ["answers.csv", "answers.jsonl"])
+def test_answers_are_read_as_they_were_written(corpus: Corpus, tmp_path: Path, name: str) -> None:
+    run = train(corpus, family="knn", features=FEATURES, split="speakers:3", jobs=1)
+    write_predictions(run.tested, tmp_path / name)
+    found = read_predictions(tmp_path / name)
+    assert [clip.to_dict() for clip in found] == [clip.to_dict() for clip in run.tested]
+    (tmp_path / name).write_text("file\n1\n")
+    with pytest.raises(UsageError, match="no table of answers"):
+        read_predictions(tmp_path / name)
+    with pytest.raises(UsageError, match="cannot be read"):
+        read_predictions(tmp_path / f"other.{name}")
