@@ -33,7 +33,7 @@ def machine() -> str:
 
 
 def commit() -> str:
-    """The short hash of the checkout; with ``+`` and a hash of what differs from it, if anything."""
+    """The short hash of the checkout; with ``+`` and a hash of what differs from it, if it does."""
 
     def git(*arguments: str) -> str:
         done = subprocess.run(

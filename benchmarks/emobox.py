@@ -141,7 +141,6 @@ def neural(options: argparse.Namespace) -> list[TestedClip]:
             rows is not None for rows in chosen.values()
         ):
             continue
-        started = time.time()
         rows = material.training(fold)
         for test in chosen.values():
             assert test is None or not set(test.tolist()) & set(rows.tolist())
@@ -167,7 +166,7 @@ def neural(options: argparse.Namespace) -> list[TestedClip]:
             tested += tested_clips([data.utterances[i] for i in test], free, emotions, str(fold))
             ua = metrics(data.labels[test], scores, own, bootstrap=0).ua.value
             print(f"fold {fold}  {name:10} UA {100 * ua:6.2f}", flush=True)
-        seconds[str(fold)] = round(time.time() - started, 1)
+        seconds[str(fold)] = round(classifier.training_s_, 1)
         if options.bundles:
             path = options.bundles / f"{options.family}-fold-{fold}.emotone"
             bundle.write(path, classifier.to_onnx(), card(options, material, rows, classifier))
@@ -186,7 +185,7 @@ def neural(options: argparse.Namespace) -> list[TestedClip]:
             "model": f"emotone {options.family}, all corpora",
             "parameters": parameter_count,
             "protocol": "speakers shared" if shared else "speaker-independent",
-            "commit": options.trained_at or _records.commit(),
+            "commit": _records.commit(),
             "seed": options.seed,
             "machine": _records.machine(),
         }
@@ -255,9 +254,6 @@ def main() -> None:
     parser.add_argument("--predictions", type=Path, help="write the answer to every test clip")
     parser.add_argument("--checkpoints", type=Path, help="where trainings leave their state")
     parser.add_argument("--bundles", type=Path, help="write the model of each fold there")
-    parser.add_argument(
-        "--trained-at", metavar="COMMIT", help="the commit that finished checkpoints come from"
-    )
     options = parser.parse_args()
     options.json = options.json or _records.RESULTS / f"emobox-{options.family}.json"
     options.corpus = options.corpus or [

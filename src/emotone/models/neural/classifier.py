@@ -44,6 +44,8 @@ class NeuralClassifier:
     loss_curve_, validation_curve_, watch_curve_
         Training loss (smoothing, mixing and alteration of the clips included), log loss of the
         held-out clips and of the watched ones, after each epoch.
+    training_s_
+        Seconds that the training took, those before it was cut off included.
     held_, held_labels_
         Positions of the validation part among the clips, and the indices of their emotions.
     network_
@@ -71,6 +73,7 @@ class NeuralClassifier:
         self.loss_curve_: list[float] = []
         self.validation_curve_: list[float] = []
         self.watch_curve_: list[float] = []
+        self.training_s_ = 0.0
         self.network_: Network | None = None
         self.held_ = np.empty(0, dtype=np.int64)
         self.held_labels_ = np.empty(0, dtype=np.int64)
@@ -188,6 +191,7 @@ class NeuralClassifier:
         self.loss_curve_ = outcome.training
         self.validation_curve_ = outcome.validation
         self.watch_curve_ = outcome.watched
+        self.training_s_ = outcome.seconds
         self.held_, self.held_labels_ = held, codes[held]
         self._calibrate(known.take(held), disjoint, settings)
         return self

@@ -82,6 +82,11 @@ class HybridClassifier:
         return sum(member.parameter_count for member in self.members_)
 
     @property
+    def training_s_(self) -> float:
+        """Seconds that the trainings took together."""
+        return sum(member.training_s_ for member in self.members_)
+
+    @property
     def loss_curve_(self) -> list[float]:
         """Training loss of the first network after each epoch."""
         return self.members_[0].loss_curve_ if self.members_ else []

@@ -13,6 +13,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -115,12 +116,15 @@ class Outcome:
         Of the network: the moving average at the best epoch, or at the last one without validation.
     training, validation, watched
         Loss after each epoch.
+    seconds
+        How long the training took, that before a kill included.
     """
 
     weights: Weights
     training: list[float]
     validation: list[float]
     watched: list[float]
+    seconds: float
 
 
 def standardise(network: Network, data: LabelledClips, seed: int) -> None:
@@ -251,6 +255,8 @@ class Learner(L.LightningModule):
         self.seed, self.fingerprint = seed, dict(fingerprint)
         self.curves: dict[str, list[float]] = {"training": [], "validation": [], "watched": []}
         self.best: Weights | None = None
+        self.seconds = 0.0
+        self._began = time.monotonic()
         self._totals: dict[str, list[float]] = {}
 
     # -- data
@@ -443,12 +449,14 @@ class Learner(L.LightningModule):
             "fingerprint": self.fingerprint,
             "curves": self.curves,
             "best": self.best,
+            "seconds": self.seconds + time.monotonic() - self._began,
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take it from there."""
         state = checkpoint[_STATE]
         self.curves, self.best = state["curves"], state["best"]
+        self.seconds = state.get("seconds", 0.0)
 
 
 def parameter_groups(network: Network, lr: float) -> list[dict[str, Any]]:
@@ -687,7 +695,13 @@ def _outcome(path: Path) -> Outcome:
             if name.startswith(prefix)
         }
     curves = state["curves"]
-    return Outcome(weights, curves["training"], curves["validation"], curves["watched"])
+    return Outcome(
+        weights,
+        curves["training"],
+        curves["validation"],
+        curves["watched"],
+        state.get("seconds", 0.0),
+    )
 
 
 @contextmanager
