@@ -59,18 +59,21 @@ class Answers:
         The n clips.
     folds
         The fold of each.
+    emotions
+        The canonical emotions that the corpora have: all eight of them in the nine corpora.
     logits
-        Logarithms of the scores over the canonical emotions, shape ``(n, 8)``.
+        Logarithms of the scores over them, shape ``(n, 8)``.
     """
 
     utterances: list[Utterance]
     folds: npt.NDArray[np.str_]
+    emotions: list[str]
     logits: npt.NDArray[np.float64]
 
     @property
     def codes(self) -> npt.NDArray[np.int64]:
         """Index of each clip's emotion."""
-        return np.array([CANONICAL.index(u.emotion) for u in self.utterances], dtype=np.int64)
+        return np.array([self.emotions.index(u.emotion) for u in self.utterances], dtype=np.int64)
 
     @property
     def corpora(self) -> npt.NDArray[np.str_]:
@@ -97,16 +100,18 @@ class Answers:
 def read(predictions: Path, corpus: Corpus) -> Answers:
     """The predictions that the EmoBox benchmark wrote, of the clips of canonical emotions."""
     known = {str(utterance.path): utterance for utterance in corpus.utterances}
+    there = {utterance.emotion for utterance in corpus.utterances}
+    emotions = [emotion for emotion in CANONICAL if emotion in there]
     utterances, folds, rows = [], [], []
     with predictions.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             if row["true"] in CANONICAL:
                 utterances.append(known[row["file"]])
                 folds.append(row["fold"])
-                rows.append([float(row.get(f"score_{emotion}") or 0) for emotion in CANONICAL])
+                rows.append([float(row.get(f"score_{emotion}") or 0) for emotion in emotions])
     scores = np.array(rows)
     logits = np.log(scores / scores.sum(axis=1, keepdims=True) + _FLOOR)
-    return Answers(utterances, np.array(folds), logits)
+    return Answers(utterances, np.array(folds), emotions, logits)
 
 
 def figures_of(
@@ -117,7 +122,7 @@ def figures_of(
     return metrics(
         [u.emotion for u in chosen],
         scores[rows],
-        CANONICAL,
+        answers.emotions,
         speakers=[u.speaker_key for u in chosen],
     )
 
@@ -139,7 +144,7 @@ def held_out(
     chosen = [u for u, wanted in zip(answers.utterances, rows, strict=True) if wanted]
     right = scores[rows].argmax(axis=1) == answers.codes[rows]
     adapting = adaptation.estimate(
-        scores[rows], [u.emotion for u in chosen], [u.speaker_key for u in chosen], CANONICAL
+        scores[rows], [u.emotion for u in chosen], [u.speaker_key for u in chosen], answers.emotions
     )
     found = {
         "adaptation": None if adapting is None else adapting.to_dict(),
@@ -202,7 +207,7 @@ def training_of(material: _joint.Material, classifier: HybridClassifier) -> dict
         "seed": classifier.seed,
         "clips": len(used),
         "corpora": [part(name) for name in dict.fromkeys(u.corpus for u in used)],
-        "emotions": {name: emotions.count(name) for name in CANONICAL},
+        "emotions": {name: emotions.count(name) for name in classifier.classes_.tolist()},
         "fitted_on": "all clips",
     }
 
@@ -293,7 +298,7 @@ def main() -> None:
         for name, figures in apart.items()
     ]
     records += [
-        {**about, "benchmark": "coverage", **point}
+        {**about, "benchmark": "coverage", "corpus": "new speakers", **point}
         for point in coverage(answers, scores, chosen["new speakers"])
     ]
     _records.write(options.json, records)
