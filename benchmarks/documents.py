@@ -52,7 +52,7 @@ LANGUAGES = {
     "pl": "Polish",
 }
 CLIP_COUNTS = (1, 5, 20)
-ADAPTATIONS = {"unlabelled": "any, unlabelled", "neutral": "neutral"}
+ADAPTATIONS = {"any": "any, unlabelled", "neutral": "neutral"}
 
 
 # -- records and cells
@@ -363,7 +363,7 @@ def cross_corpus(records: list[Record]) -> str:
 def adaptation(records: list[Record]) -> str:
     """What a few clips of the same speaker add, beside the plain figure."""
     found = {
-        (record["corpus"], record["kind"], record["clips"]): record
+        (record["corpus"], record["adapted_to"], record["adapted_clips"]): record
         for record in records
         if record["benchmark"] == "adaptation" and record.get("family", FAMILY) == FAMILY
     }

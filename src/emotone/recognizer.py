@@ -460,6 +460,8 @@ class Recognizer:
         # Rows are small and few: reserving memory ahead costs more than it gains.
         options.enable_cpu_mem_arena = False
         options.enable_mem_pattern = False
+        # Planning which results can share memory takes longer than loading all else of a network.
+        options.enable_mem_reuse = False
         options.log_severity_level = 4
         # Silence makes numbers so small that a processor takes many times as long over them.
         options.add_session_config_entry("session.set_denormal_as_zero", "1")

@@ -161,8 +161,8 @@ def test_adaptation_and_speed() -> None:
     adapted = {
         "benchmark": "adaptation",
         "corpus": "casia",
-        "clips": 5,
-        "kind": "neutral",
+        "adapted_clips": 5,
+        "adapted_to": "neutral",
         "ua": 0.65,
         "plain_ua": 0.6,
     }
