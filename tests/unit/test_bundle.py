@@ -118,7 +118,9 @@ def test_a_writer_stopped_at_any_moment_leaves_a_whole_bundle(
 ) -> None:
     target = bundles.write(tmp_path / "mine.emotone")
     program = (
-        "import sys; sys.path.insert(0, sys.argv[1]); import bundles, pathlib\n"
+        "import sys; sys.path.insert(0, sys.argv[1]); import bundles, pathlib, signal\n"
+        # A shell that runs the tests in the background makes its children deaf to it.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "print('ready', flush=True)\n"
         "n = 0\n"
         "while True:\n"
