@@ -169,21 +169,22 @@ class NeuralClassifier:
         with torch.random.fork_rng([]):
             torch.manual_seed(self.seed)
             network = Network(bodies.make(settings, clips.rate), torch.from_numpy(has))
-        trainer.standardise(network, training, self.seed)
-        outcome = trainer.fit(
-            network,
-            trainer.TrainingData(
-                training=training,
-                validation=known.take(held) if len(held) else None,
-                watched=None if watch is None else self._watched(watch),
-                corpora=self.corpora_,
-                balanced=self.sampling is not None,
-            ),
-            settings,
-            seed=self.seed,
-            files=files or TrainingFiles(),
-            progress=progress,
-        )
+        with trainer.flushed_denormals():
+            trainer.standardise(network, training, self.seed)
+            outcome = trainer.fit(
+                network,
+                trainer.TrainingData(
+                    training=training,
+                    validation=known.take(held) if len(held) else None,
+                    watched=None if watch is None else self._watched(watch),
+                    corpora=self.corpora_,
+                    balanced=self.sampling is not None,
+                ),
+                settings,
+                seed=self.seed,
+                files=files or TrainingFiles(),
+                progress=progress,
+            )
         network.load_state_dict(outcome.weights)
         self.network_ = network.cpu().eval()
         round_weights(self.network_)

@@ -55,10 +55,6 @@ from emotone.models.neural.frontend import FrontEnd
 from emotone.models.neural.network import Logits, Network, probabilities
 from emotone.models.neural.settings import Augmentation, Settings
 
-# Numbers too small for full precision turn up all over a network in training, and a processor takes
-# many times as long over them. Before the first parallel operation: its threads inherit this.
-torch.set_flush_denormal(True)
-
 Progress = Callable[[int, int, str], None]
 """Called with steps done, of how many, and a word on the losses."""
 
@@ -125,6 +121,21 @@ class Outcome:
     validation: list[float]
     watched: list[float]
     seconds: float
+
+
+@contextmanager
+def flushed_denormals() -> Iterator[None]:
+    """Take numbers that are too small for full precision for zero.
+
+    They turn up all over a network in training, and a processor takes many times as long over them.
+    PyTorch's threads inherit this when the first parallel operation starts them, so it has to be on
+    by then.
+    """
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
 
 
 def standardise(network: Network, data: LabelledClips, seed: int) -> None:
