@@ -106,6 +106,8 @@ def read(predictions: Path, corpus: Corpus) -> Answers:
     with predictions.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             if row["true"] in CANONICAL:
+                if row["file"] not in known:
+                    raise SystemExit(f"{predictions} names {row['file']}, which is not in --data")
                 utterances.append(known[row["file"]])
                 folds.append(row["fold"])
                 rows.append([float(row.get(f"score_{emotion}") or 0) for emotion in emotions])
