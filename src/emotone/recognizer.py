@@ -465,8 +465,6 @@ class Recognizer:
         # A second copy of the weights in another order would make a single answer a little faster.
         options.add_session_config_entry("session.disable_prepacking", "1")
         options.log_severity_level = 4
-        # Silence makes numbers so small that a processor takes many times as long over them.
-        options.add_session_config_entry("session.set_denormal_as_zero", "1")
         try:
             session = onnxruntime.InferenceSession(
                 model, options, providers=["CPUExecutionProvider"]
