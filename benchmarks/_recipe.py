@@ -52,6 +52,7 @@ NEURAL: dict[str, dict[str, Any]] = {
         "ema": 0.997,
     },
     "functionals": {"epochs": 30, "batch_size": 64},
+    "ridge": {},
 }
 """Parameters of the joint training of a neural family, over its defaults. Chosen on speakers of the
 training part of EmoBox fold 1 (those of fold 2, and a tenth of the training clips of the corpora

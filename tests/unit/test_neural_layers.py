@@ -141,9 +141,13 @@ def test_a_head_for_each_corpus_keeps_to_its_emotions() -> None:
         smoothing=0.0,
         own_weight=2.0,
         general_weight=0.5,
+        open_share=0.4,
     )
+    targets = ([0, 1], [1, 2])
     expected = (
-        -2 * own.log_softmax(1)[[0, 1], [1, 2]] - 0.5 * general.log_softmax(1)[[0, 1], [1, 2]]
+        -2 * own.log_softmax(1)[targets]
+        - 0.5 * 0.6 * general.log_softmax(1)[targets]
+        - 0.5 * 0.4 * logits.general.log_softmax(1)[targets]
     )
     torch.testing.assert_close(losses, expected)
 

@@ -84,7 +84,8 @@ def train(
 
     Neural families learn from the sound itself: cnn1d, cnn2d, lstm, gru,
     crnn, conformer; functionals, a perceptron on statistics of the clip;
-    hybrid, a crnn and functionals averaged, as the model that comes with
+    ridge, a regression on the same, solved in seconds;
+    hybrid, a crnn, functionals and ridge averaged, as the model that comes with
     emotone; and foundation, on a speech encoder that you have downloaded
     (-p encoder=FOLDER or its name on the Hugging Face hub, -p tune=frozen,
     lora or full). They leave a checkpoint after each epoch: the same command

@@ -54,7 +54,9 @@ class Family:
     @property
     def learns_in_epochs(self) -> bool:
         """Whether a training has a loss curve."""
-        return self.head is heads.MLPHead or self.input == "waveform"
+        if self.input == "waveform":
+            return self.name not in neural.CLOSED_FORM
+        return self.head is heads.MLPHead
 
 
 def _mlp_space(trial: optuna.Trial) -> dict[str, Any]:
@@ -232,11 +234,17 @@ _ALL = (
     ),
     Family("functionals", "a perceptron on statistics of the clip", input="waveform"),
     Family(
+        "ridge",
+        "ridge regression on statistics of the clip, solved at once for all corpora",
+        input="waveform",
+    ),
+    Family(
         "hybrid",
-        "a crnn and a perceptron on statistics of the clip, averaged: the default model's",
+        "a crnn, and a perceptron and a ridge regression on statistics of the clip, averaged: the "
+        "default model's",
         defaults={"crnn.recurrent": 0},
         input="waveform",
-        members=("crnn", "functionals"),
+        members=("crnn", "functionals", "ridge"),
     ),
     Family("conformer", "Conformer blocks on log-mel bands", input="waveform"),
     Family(

@@ -217,7 +217,7 @@ def _add_noise(
     low = F.avg_pool1d(white[:, None], 9, 1, 4)[:, 0]
     babble = torch.zeros_like(white)
     for _ in range(3):
-        others = chance.whole(0, batch, count)
+        others = (rows + chance.whole(1, batch, count)) % batch
         shift = int(chance.one(0, length))
         babble = babble + torch.roll(waveforms[others], shift, 1)
     kind = chance.whole(0, 3, count)[:, None]

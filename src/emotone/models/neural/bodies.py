@@ -39,6 +39,9 @@ from emotone.models.neural.settings import (
 
 BANDS = 64
 
+COMPRESSION = 0.7
+"""Power of a functional's deviation that `Compressed` takes."""
+
 PICTURE_DROPOUT = 0.15
 """Share of the clips that a `Crnn` in training sees without one of its two pictures, for each."""
 
@@ -50,6 +53,8 @@ def make(settings: Settings, rate: int) -> nn.Module:
     warp = settings.augmentation.warp if settings.augmentation is not None else 0.0
     if settings.family == "functionals":
         return Perceptron(DescribingFrontEnd(rate, bands=BANDS, warp=warp), settings.body)
+    if settings.family == "ridge":
+        return Compressed(DescribingFrontEnd(rate, bands=BANDS, warp=warp))
     lags = settings.body.lags if settings.family == "crnn" else 0
     front_end = FrontEnd(rate, bands=BANDS, lags=lags, warp=warp)
     if settings.family == "cnn1d":
@@ -231,8 +236,8 @@ class Crnn(SpectralBody):
         return cast(Tensor, self.embedding(self.pool(x, mask)))
 
 
-class Perceptron(nn.Module):
-    """Functionals of the clip, two layers: what the classical families do, on the sound itself.
+class DescribedBody(nn.Module):
+    """A body that hears by functionals alone, which can be computed before the training.
 
     Attributes
     ----------
@@ -242,10 +247,25 @@ class Perceptron(nn.Module):
         Length of the embedding.
     """
 
-    def __init__(self, front_end: DescribingFrontEnd, settings: FunctionalsSettings) -> None:
+    def __init__(self, front_end: DescribingFrontEnd, dimension: int) -> None:
         super().__init__()
         self.front_end = front_end
-        self.dimension = settings.embedding
+        self.dimension = dimension
+
+    def encode(self, rows: Tensor) -> Tensor:
+        """Embeddings of standardised functionals, shape ``(B, dimension)``."""
+        raise NotImplementedError
+
+    def forward(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Embeddings of waveforms (B, N), each ``lengths`` samples long."""
+        return self.encode(self.front_end.functionals(waveforms, lengths))
+
+
+class Perceptron(DescribedBody):
+    """Functionals of the clip, two layers: what the classical families do, on the sound itself."""
+
+    def __init__(self, front_end: DescribingFrontEnd, settings: FunctionalsSettings) -> None:
+        super().__init__(front_end, settings.embedding)
         self.layers = nn.Sequential(
             nn.Dropout(settings.input_dropout),
             nn.Linear(front_end.described, settings.hidden),
@@ -259,12 +279,19 @@ class Perceptron(nn.Module):
         )
 
     def encode(self, rows: Tensor) -> Tensor:
-        """Embeddings of standardised functionals, shape ``(B, dimension)``."""
+        """See `DescribedBody.encode`."""
         return cast(Tensor, self.layers(rows))
 
-    def forward(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Embeddings of waveforms (B, N), each ``lengths`` samples long."""
-        return self.encode(self.front_end.functionals(waveforms, lengths))
+
+class Compressed(DescribedBody):
+    """The functionals themselves, large deviations made smaller."""
+
+    def __init__(self, front_end: DescribingFrontEnd) -> None:
+        super().__init__(front_end, front_end.described)
+
+    def encode(self, rows: Tensor) -> Tensor:
+        """See `DescribedBody.encode`."""
+        return rows.sign() * rows.abs() ** COMPRESSION
 
 
 class Conformer(SpectralBody):

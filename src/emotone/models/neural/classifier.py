@@ -13,7 +13,7 @@ from emotone.errors import MissingExtraError, TrainingError
 from emotone.models.calibration import FloatMatrix, fit_temperature
 from emotone.models.labels import encode
 from emotone.models.neural.files import TrainingFiles
-from emotone.models.neural.settings import Settings
+from emotone.models.neural.settings import CLOSED_FORM, Settings
 
 if TYPE_CHECKING:
     import torch
@@ -128,7 +128,7 @@ class NeuralClassifier:
         try:
             import torch
 
-            from emotone.models.neural import bodies, trainer
+            from emotone.models.neural import bodies, ridge, trainer
             from emotone.models.neural.data import LabelledClips, hold_out
             from emotone.models.neural.export import round_weights
             from emotone.models.neural.network import Network
@@ -155,7 +155,7 @@ class NeuralClassifier:
         if self.class_weight is not None:
             counts = np.bincount(codes)
             weights = (len(codes) / (len(counts) * counts))[codes].astype(np.float32)
-        known = LabelledClips(clips, codes, homes, weights)
+        known = LabelledClips(clips, codes, homes, weights, _numbered(groups))
 
         held, disjoint = np.empty(0, dtype=np.int64), False
         share = settings.training.validation
@@ -171,20 +171,24 @@ class NeuralClassifier:
             network = Network(bodies.make(settings, clips.rate), torch.from_numpy(has))
         with trainer.flushed_denormals():
             trainer.standardise(network, training, self.seed)
-            outcome = trainer.fit(
-                network,
-                trainer.TrainingData(
-                    training=training,
-                    validation=known.take(held) if len(held) else None,
-                    watched=None if watch is None else self._watched(watch),
-                    corpora=self.corpora_,
-                    balanced=self.sampling is not None,
-                ),
-                settings,
-                seed=self.seed,
-                files=files or TrainingFiles(),
-                progress=progress,
+            data = trainer.TrainingData(
+                training=training,
+                validation=known.take(held) if len(held) else None,
+                watched=None if watch is None else self._watched(watch),
+                corpora=self.corpora_,
+                balanced=self.sampling is not None,
             )
+            if self.family.name in CLOSED_FORM:
+                outcome = ridge.fit(network, data, settings, seed=self.seed, progress=progress)
+            else:
+                outcome = trainer.fit(
+                    network,
+                    data,
+                    settings,
+                    seed=self.seed,
+                    files=files or TrainingFiles(),
+                    progress=progress,
+                )
         network.load_state_dict(outcome.weights)
         self.network_ = network.cpu().eval()
         round_weights(self.network_)
@@ -206,14 +210,21 @@ class NeuralClassifier:
             Clips at the rate of those that were learned from.
         corpora
             The corpus of each, where it is known: then the scores are the mean of its own head's
-            and the general head's, over the emotions of the corpus alone. The exported model has
-            the general head only.
+            and the general head's (the former alone where they are solved for together), over the
+            emotions of the corpus. The exported model has the general head only.
         """
+        scores: FloatMatrix = np.exp(self.log_scores(X, corpora))
+        return scores
+
+    def log_scores(
+        self, X: npt.ArrayLike | Clips, corpora: Sequence[str] | None = None
+    ) -> FloatMatrix:
+        """Logarithms of the `scores`, ``-inf`` for emotions that a clip's corpus does not have."""
         clips = _clips(X)
         general, own = self._logits(clips)
-        scores = _softmax(general / self.temperature_)
+        logs = _log_softmax(general / self.temperature_)
         if corpora is None or self.network_ is None:
-            return scores
+            return logs
         names = list(corpora)
         if len(names) != len(clips):
             raise TrainingError(f"{len(names)} corpora for {len(clips)} clips")
@@ -223,12 +234,15 @@ class NeuralClassifier:
                 continue
             home = self.corpora_.index(name)
             inside = has[home]
-            mean = _softmax(general[row, inside] / self.temperature_)
+            heads = [general[row, inside] / self.temperature_]
             if own is not None:
-                mean = (mean + _softmax(own[row, home, inside] / self._own_temperature)) / 2
-            scores[row] = 0.0
-            scores[row, inside] = mean
-        return scores
+                heads.append(own[row, home, inside] / self._own_temperature)
+            if own is not None and self.family.name in CLOSED_FORM:
+                heads = heads[1:]  # that of a corpus knows all that is known of the others
+            logs[row] = -np.inf
+            mean = np.logaddexp.reduce([_log_softmax(logits) for logits in heads])
+            logs[row, inside] = mean - np.log(len(heads))
+        return logs
 
     def predict(self, X: npt.ArrayLike | Clips) -> npt.NDArray[np.str_]:
         """The most probable emotion of each clip, shape ``(n,)``."""
@@ -345,6 +359,15 @@ class NeuralClassifier:
             self._own_temperature = fit_temperature(logits, held.labels)
 
 
+def _numbered(groups: Sequence[str | None] | None) -> npt.NDArray[np.int64] | None:
+    """An index for each speaker, -1 where unknown."""
+    if groups is None:
+        return None
+    places: dict[str, int] = {}
+    numbers = [-1 if name is None else places.setdefault(name, len(places)) for name in groups]
+    return np.array(numbers, dtype=np.int64)
+
+
 def _clips(X: npt.ArrayLike | Clips) -> Clips:
     if not isinstance(X, Clips):
         raise TrainingError(
@@ -360,7 +383,7 @@ def _numpy(values: torch.Tensor | None) -> npt.NDArray[np.float64]:
     return array
 
 
-def _softmax(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    result: npt.NDArray[np.float64] = weights / weights.sum(axis=-1, keepdims=True)
+def _log_softmax(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    apart = logits - logits.max(axis=-1, keepdims=True)
+    result: npt.NDArray[np.float64] = apart - np.log(np.exp(apart).sum(axis=-1, keepdims=True))
     return result

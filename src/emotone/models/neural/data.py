@@ -62,7 +62,8 @@ class Batch(NamedTuple):
 class LabelledClips:
     """Clips with what is known about them: indices of emotions and corpora, weights of the loss.
 
-    `views`, float32 ``(views, n, d)``, holds descriptions of the clips in place of their sound: as
+    `speakers` holds the index of each one's speaker, -1 where unknown; None where all are. `views`,
+    float32 ``(views, n, d)``, holds descriptions of the clips in place of their sound: as
     they are, then altered.
     """
 
@@ -70,6 +71,7 @@ class LabelledClips:
     labels: IntArray
     corpora: IntArray
     weights: npt.NDArray[np.float32]
+    speakers: IntArray | None = None
     views: npt.NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
@@ -78,7 +80,11 @@ class LabelledClips:
     def take(self, rows: IntArray) -> LabelledClips:
         """Some of them."""
         return LabelledClips(
-            self.clips[rows], self.labels[rows], self.corpora[rows], self.weights[rows]
+            self.clips[rows],
+            self.labels[rows],
+            self.corpora[rows],
+            self.weights[rows],
+            None if self.speakers is None else self.speakers[rows],
         )
 
     def batch(self, rows: IntArray, crop: tuple[int, np.random.Generator] | None = None) -> Batch:

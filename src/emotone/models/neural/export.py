@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from emotone.errors import MissingExtraError, TrainingError
 from emotone.models.graph import IR_VERSION, OPSET
 from emotone.models.neural.foundation import FoundationBody
-from emotone.models.neural.hybrid import FLOOR
 from emotone.models.neural.network import Network
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ _MAX_BYTES = 2**31 - 2**20
 
 
 class _Scores(nn.Module):
-    """The mean of the networks' scores, calibrated; its logits are logarithms of the mean."""
+    """The mean of the networks' calibrated logits, calibrated again."""
 
     def __init__(self, parts: Sequence[tuple[Network, float]], temperature: float) -> None:
         super().__init__()
@@ -42,16 +41,14 @@ class _Scores(nn.Module):
         self.temperature = temperature
 
     def forward(self, waveform: Tensor) -> Tensor:
-        own = [
-            (head(body(waveform)) / temperature).softmax(1)
+        logits = [
+            head(body(waveform)) / temperature
             for body, head, temperature in zip(
                 self.bodies, self.heads, self.temperatures, strict=True
             )
         ]
-        if len(own) == 1:
-            return cast(Tensor, own[0])
-        mean = torch.stack(own).mean(0)
-        return ((mean + FLOOR).log() / self.temperature).softmax(1)
+        mean = logits[0] if len(logits) == 1 else torch.stack(logits).mean(0)
+        return cast(Tensor, (mean / self.temperature).softmax(1))
 
 
 def to_onnx(parts: Sequence[tuple[Network, float]], temperature: float, rate: int) -> bytes:
@@ -65,7 +62,7 @@ def to_onnx(parts: Sequence[tuple[Network, float]], temperature: float, rate: in
         Each network, on the processor, and what the logits of its general head are divided by. They
         are put into evaluation mode.
     temperature
-        Of the mean of several networks' scores.
+        Of the mean of the networks' logits.
     rate
         Of the waveforms in Hz.
 

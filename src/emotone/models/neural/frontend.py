@@ -184,9 +184,12 @@ class FrontEnd(nn.Module):
         power = self._power(waveforms, hop)
         bands = torch.matmul(self.bank, power) if warps is None else self.banks[warps] @ power
         energy = power.sum(1, keepdim=True)
-        mask = (energy >= energy.amax(2, keepdim=True) * 10 ** (-SILENCE_DB / 10)).to(power.dtype)
         if frames is not None:
             index = torch.arange(power.shape[2], device=power.device)
+            energy = energy * (index < frames[:, None])[:, None]
+        loudest = energy.amax(2, keepdim=True)
+        mask = (energy >= loudest * 10 ** (-SILENCE_DB / 10)).to(power.dtype)
+        if frames is not None:
             mask = mask * (index < frames[:, None])[:, None]
         level = (energy * mask).sum(2, keepdim=True) / mask.sum(2, keepdim=True)
         log = torch.log10(bands / (level + 1e-12) * power.shape[1] + FLOOR)

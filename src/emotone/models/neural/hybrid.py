@@ -1,4 +1,4 @@
-"""Several networks that hear the same clip, their scores averaged: one classifier, one file."""
+"""Several networks that hear the same clip, their answers averaged: one classifier, one file."""
 
 from __future__ import annotations
 
@@ -18,16 +18,14 @@ from emotone.models.neural.settings import member_params
 if TYPE_CHECKING:
     from emotone.models.families import Family
 
-FLOOR = 1e-7
-"""Added to the mean score before its logarithm, here and in the ONNX graph."""
-
 
 class HybridClassifier:
-    """Waveforms in, the mean of several networks' calibrated probabilities out.
+    """Waveforms in, the geometric mean of several networks' calibrated probabilities out.
 
     Made by `emotone.models.build`; it has the face of `NeuralClassifier`. The networks learn one
-    after the other, from the same clips, with the same ones held out. Their mean scores p are
-    calibrated again, with log p as the logits.
+    after the other, from the same clips, with the same ones held out. The mean of the logarithms of
+    their scores takes the place of logits (Hinton's product of experts, 2002) and is calibrated
+    again.
 
     Attributes
     ----------
@@ -141,10 +139,16 @@ class HybridClassifier:
 
     def scores(self, X: npt.ArrayLike | Clips, corpora: Sequence[str] | None = None) -> FloatMatrix:
         """Calibrated probabilities, shape ``(n, k)``; see `NeuralClassifier.scores`."""
+        return softmax(self._logits(X, corpora), self.temperature_)
+
+    def _logits(
+        self, X: npt.ArrayLike | Clips, corpora: Sequence[str] | None = None
+    ) -> FloatMatrix:
         if not self.members_:
             raise TrainingError("this classifier has not been fitted yet")
-        mean = np.mean([member.scores(X, corpora) for member in self.members_], axis=0)
-        return softmax(np.log(mean + FLOOR), self.temperature_)
+        logs = [member.log_scores(X, corpora) for member in self.members_]
+        mean: FloatMatrix = np.mean(logs, axis=0)
+        return mean
 
     def predict(self, X: npt.ArrayLike | Clips) -> npt.NDArray[np.str_]:
         """The most probable emotion of each clip, shape ``(n,)``."""
@@ -165,9 +169,7 @@ class HybridClassifier:
         self.temperature_ = 1.0 if fixed is None else fixed
         self.calibration_ = dict(first.calibration_) | {"temperature": self.temperature_}
         if fixed is None and len(first.held_) and isinstance(X, Clips):
-            self.temperature_ = 1.0
-            logits = np.log(self.scores(X[first.held_]) + FLOOR)
-            self.temperature_ = fit_temperature(logits, first.held_labels_)
+            self.temperature_ = fit_temperature(self._logits(X[first.held_]), first.held_labels_)
             self.calibration_["temperature"] = round(self.temperature_, 6)
 
 

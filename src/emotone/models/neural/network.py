@@ -78,17 +78,22 @@ class Network(nn.Module):
         smoothing: float,
         own_weight: float,
         general_weight: float,
+        open_share: float,
     ) -> Tensor:
         """The loss of each clip, shape ``(B,)``.
 
-        Cross-entropy of the head of its corpus and of the general head, both over the emotions of
-        that corpus, weighted; of the general head alone where there is one corpus.
+        Cross-entropy of the head of its corpus over the emotions of that corpus, and of the general
+        head, for `open_share` of it over all emotions; weighted. Where there is one corpus, of the
+        general head alone.
         """
         present = self.has[corpora]
         general, own = self.restricted(logits, corpora)
         loss = cross_entropy(general, labels, present, smoothing)
         if own is None:
             return loss
+        if open_share:
+            over_all = cross_entropy(logits.general, labels, torch.ones_like(present), smoothing)
+            loss = (1 - open_share) * loss + open_share * over_all
         of_own = cross_entropy(own, labels, present, smoothing)
         return own_weight * of_own + general_weight * loss
 

@@ -140,6 +140,10 @@ class TrainingSettings:
     own_weight, general_weight
         Weights of the losses of the heads of each corpus and of the general head. With one corpus
         there is the general head alone, and neither matters.
+    open_share
+        Share of the general head's loss that is taken over all emotions; the rest is taken over
+        those of the clip's corpus. Without any the head does not learn to tell the emotions of one
+        corpus from those of another, and errs where the corpus is not known.
     max_seconds
         Longer clips are cropped at random in training (never in prediction).
     temperature
@@ -172,6 +176,7 @@ class TrainingSettings:
     )
     own_weight: float = number(0.5, 0, 100)
     general_weight: float = number(1.0, 0, 100)
+    open_share: float = number(0.3, 0, 1)
     max_seconds: float = number(4.0, 0.3, 600)
     temperature: float | None = number(None, 0.001, 1000, optional=True)
     precision: str = one_of("auto", "auto", "bf16-mixed", "32-true")
@@ -358,6 +363,39 @@ class FunctionalsSettings:
 
 
 @dataclass(frozen=True)
+class RidgeSettings:
+    """Ridge regression from functionals to emotions, several corpora at once, in closed form.
+
+    Attributes
+    ----------
+    ridge
+        Weight of the penalty, for each functional and clip.
+    own
+        How much of what is known of the weights beforehand is left to each corpus; the rest they
+        share. From 0, the same weights for all, to 1, nothing in common.
+    speakers
+        How strongly the weights avoid the directions in which the mean clips of speakers differ; 0
+        for not at all.
+    balance
+        Exponent of an emotion's rarity in its weight: 0 counts clips, 1 counts emotions alike.
+    sharpness
+        Factor from what is predicted, shares of an emotion, to logits.
+    views
+        How often each clip is described: once as it is, the other times altered.
+    altered
+        Weight of the altered descriptions together.
+    """
+
+    ridge: float = number(0.1, 1e-9, 1e6)
+    own: float = number(0.5, 0.01, 0.99)
+    speakers: float = number(3.0, 0, 1e6)
+    balance: float = number(0.5, 0, 1)
+    sharpness: float = number(6.0, 0.01, 1000)
+    views: int = whole(2, 1, 100)
+    altered: float = number(0.3, 0, 1)
+
+
+@dataclass(frozen=True)
 class ConformerSettings:
     """Convolutional subsampling by four, then Conformer blocks (Gulati et al. 2020).
 
@@ -446,9 +484,13 @@ BODIES: dict[str, type[Any]] = {
     "crnn": CrnnSettings,
     "conformer": ConformerSettings,
     "functionals": FunctionalsSettings,
+    "ridge": RidgeSettings,
     "foundation": FoundationSettings,
 }
 """What each neural family's body can be set to."""
+
+CLOSED_FORM = ("ridge",)
+"""Families that are solved for, not trained in epochs."""
 
 _AUGMENT = "augment."
 
@@ -554,12 +596,16 @@ def resolve(family: str, params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _fields(family: str) -> dict[str, dataclasses.Field[Any]]:
-    found = {entry.name: entry for entry in dataclasses.fields(TrainingSettings)}
+    found = {
+        entry.name: entry
+        for entry in dataclasses.fields(TrainingSettings)
+        if family not in CLOSED_FORM or entry.name in (*SHARED, "augment")
+    }
     found |= {entry.name: entry for entry in dataclasses.fields(BODIES[family])}
     return found | {f"{_AUGMENT}{entry.name}": entry for entry in dataclasses.fields(Augmentation)}
 
 
 def _chosen(kind: type[T], params: Mapping[str, Any], prefix: str = "") -> T:
     names = [entry.name for entry in dataclasses.fields(kind)]  # type: ignore[arg-type]
-    values = {name: params[prefix + name] for name in names}
+    values = {name: params[prefix + name] for name in names if prefix + name in params}
     return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})

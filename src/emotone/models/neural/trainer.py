@@ -40,7 +40,7 @@ from torch.utils.data import DataLoader
 from emotone.errors import MissingExtraError, TrainingError
 from emotone.models.neural import augmentation
 from emotone.models.neural.augmentation import Chance, derived_seed
-from emotone.models.neural.bodies import Perceptron, SpectralBody
+from emotone.models.neural.bodies import DescribedBody, SpectralBody
 from emotone.models.neural.data import (
     Batch,
     EvenBatches,
@@ -67,8 +67,12 @@ and grows by so many bytes (M_TOP_PAD)."""
 _STATE = "emotone"
 """Key of what we keep in a checkpoint beside Lightning's own."""
 
-_FORM = 1
+_FORM = 2
 """Of that; and whatever else changes what a resumed training would compute."""
+
+_DROPOUT = 1
+"""Told to `derived_seed` beside a step's numbers, so that dropout draws other numbers than what
+alters the clips."""
 
 _FRAMES = 32
 """Frames of a batch in training are a multiple of this."""
@@ -156,7 +160,7 @@ def standardise(network: Network, data: LabelledClips, seed: int) -> None:
 def described(network: Network, data: TrainingData, settings: Settings, seed: int) -> TrainingData:
     """The data with descriptions in place of sound, for a body that hears by nothing else."""
     body = network.body
-    if not isinstance(body, Perceptron):
+    if not isinstance(body, DescribedBody):
         return data
 
     def views(part: LabelledClips, count: int) -> LabelledClips:
@@ -171,7 +175,7 @@ def described(network: Network, data: TrainingData, settings: Settings, seed: in
 
 
 def _views(
-    body: Perceptron,
+    body: DescribedBody,
     part: LabelledClips,
     count: int,
     altered: Augmentation | None,
@@ -326,7 +330,7 @@ class Learner(L.LightningModule):
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """The mean loss of some altered clips."""
         numbers = (self.seed, self.current_epoch, index, self.global_rank)
-        torch.manual_seed(derived_seed(*numbers))  # of dropout
+        torch.manual_seed(derived_seed(_DROPOUT, *numbers))
         chance = Chance(augmentation.generator(self.device, *numbers))
         embeddings, partners, ratio = self._embeddings(batch, chance)
         logits = self.network.heads(embeddings)
@@ -349,7 +353,7 @@ class Learner(L.LightningModule):
             drawn = chance.beta(training.mixup_alpha)
             ratio = max(drawn, 1 - drawn)
             partners = chance.uniform(0, 1, len(lengths)).argsort()
-        if isinstance(body, Perceptron):
+        if isinstance(body, DescribedBody):
             rows = batch.rows
             if partners is not None:
                 rows = augmentation.mix(rows, partners, ratio)
@@ -380,7 +384,7 @@ class Learner(L.LightningModule):
 
     def _listen(self, network: Network, batch: Batch) -> Logits:
         """What a network says to clips as they are."""
-        if isinstance(network.body, Perceptron):
+        if isinstance(network.body, DescribedBody):
             return network.heads(network.body.encode(batch.rows))
         return cast(Logits, network(batch.waveforms, batch.lengths))
 
@@ -392,6 +396,7 @@ class Learner(L.LightningModule):
             smoothing=self.settings.training.label_smoothing,
             own_weight=self.settings.training.own_weight,
             general_weight=self.settings.training.general_weight,
+            open_share=self.settings.training.open_share,
         )
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, index: int) -> None:

@@ -1,0 +1,252 @@
+"""Ridge regression from functionals to emotions, for several corpora at once, in closed form.
+
+For corpus c with weights W + V_c on its centred functionals x and the centred indicators t of its
+emotions, it minimises
+
+    sum_c sum_i w_i |x_i (W + V_c) - t_i|^2 + a |W|^2 + b sum_c |V_c|^2,
+
+the regularised multi-task learning of Evgeniou & Pontil (2004). With S_c = X' w X, R_c = X' w T and
+M_c = (S_c + b)^-1 the solution is
+
+    W + V_c = M_c (R_c + b W),    (a + b sum_c (1 - b M_c)) W = b sum_c M_c R_c.
+
+Before that, functionals are shrunk along the directions in which the mean clips of speakers lie
+apart, within-class covariance normalisation (Hatch et al. 2006) of speakers instead of channels:
+what tells two voices apart should say little about their mood.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from emotone.models.neural.bodies import DescribedBody
+from emotone.models.neural.data import LabelledClips
+from emotone.models.neural.network import Network
+from emotone.models.neural.settings import RidgeSettings, Settings
+from emotone.models.neural.trainer import Outcome, Progress, TrainingData, described
+
+
+class _Sums(NamedTuple):
+    """Of some clips: weighted means, and the moments about them.
+
+    Attributes
+    ----------
+    centre, target
+        Mean functionals ``(d,)`` and share of each emotion ``(k,)``.
+    square, cross
+        X' w X, shape ``(d, d)``, and X' w T, shape ``(d, k)``; float64.
+    """
+
+    centre: Tensor
+    target: Tensor
+    square: Tensor
+    cross: Tensor
+
+
+def fit(
+    network: Network,
+    data: TrainingData,
+    settings: Settings,
+    *,
+    seed: int,
+    progress: Progress | None = None,
+) -> Outcome:
+    """Solve for the heads of a network whose body describes clips.
+
+    Parameters
+    ----------
+    network
+        Its general head is set to the regression over all clips and emotions, the head of each
+        corpus to the joint one.
+    data
+        What it learns from.
+    settings
+        How.
+    seed
+        Of the alteration of clips.
+    progress
+        Told how far it is. An exception it raises ends the training.
+    """
+    began = time.monotonic()
+    body, chosen = network.body, settings.body
+    assert isinstance(body, DescribedBody)
+    assert isinstance(chosen, RidgeSettings)
+    corpora = len(data.corpora) if network.own is not None else 0
+    steps = 3 + corpora
+
+    def tell(done: int, what: str) -> None:
+        if progress is not None:
+            progress(done, steps, what)
+
+    tell(0, "describing the clips")
+    training = described(network, data, settings, seed).training
+    assert training.views is not None
+    views = torch.from_numpy(training.views)
+    for view in views:
+        view.copy_(body.encode(view))
+    tell(1, "comparing the speakers")
+    shrink = _shrinkage(views[0], training, chosen.speakers)
+    for view in views:
+        view.copy_(shrink(view))
+    weights = _weights(data, training, settings)
+    emotions = network.has.shape[1]
+    penalty = chosen.ridge * body.dimension
+
+    tell(2, "solving for all clips")
+    everyone = torch.arange(len(training))
+    total = _sums(views, training, everyone, weights, chosen.altered, emotions)
+    solution = torch.linalg.solve(_raised(total.square, penalty), total.cross)
+    _set(network.general, 0, solution, total, shrink, chosen.sharpness)
+    if network.own is not None:
+        joint = _joint(
+            (
+                _sums(views, training, _rows(training, home), weights, chosen.altered, emotions)
+                for home in range(corpora)
+            ),
+            penalty / (1 - chosen.own),
+            penalty / chosen.own,
+            lambda home: tell(2 + home, f"solving for {data.corpora[home]}"),
+        )
+        for home, (own, sums) in enumerate(joint):
+            _set(network.own, home * emotions, own, sums, shrink, chosen.sharpness)
+    tell(steps, "solved")
+    state = {name: values.detach().clone() for name, values in network.state_dict().items()}
+    return Outcome(state, [], [], [], time.monotonic() - began)
+
+
+class _Shrinkage(NamedTuple):
+    """The matrix I + V' diag(gain) V, applied to rows from the right; it is symmetric."""
+
+    directions: Tensor
+    gain: Tensor
+
+    def __call__(self, rows: Tensor) -> Tensor:
+        directions = self.directions.to(rows.dtype)
+        return rows + (rows @ directions.T * self.gain.to(rows.dtype)) @ directions
+
+
+def _shrinkage(rows: Tensor, data: LabelledClips, strength: float) -> _Shrinkage:
+    """(I + strength * C)^-1/2, where C is the covariance of speakers' means within corpora."""
+    none = _Shrinkage(rows.new_zeros(0, rows.shape[1]), rows.new_zeros(0))
+    if data.speakers is None or not strength:
+        return none
+    apart = []
+    for home in range(int(data.corpora.max()) + 1):
+        own = _rows(data, home)
+        if not len(own):
+            continue
+        speakers = torch.from_numpy(data.speakers)[own]
+        centre = rows[own].mean(0)
+        names = sorted({name for name in speakers.tolist() if name >= 0})
+        if len(names) > 1:
+            apart += [rows[own[speakers == name]].mean(0) - centre for name in names]
+    if not apart:
+        return none
+    means = torch.stack(apart) / len(apart) ** 0.5
+    _, deviations, directions = torch.linalg.svd(means, full_matrices=False)
+    return _Shrinkage(directions, torch.rsqrt(1 + strength * deviations**2) - 1)
+
+
+def _weights(data: TrainingData, training: LabelledClips, settings: Settings) -> Tensor:
+    """Of each clip: of its corpus, of its emotion there, and its own."""
+    labels = torch.from_numpy(training.labels)
+    weights = torch.from_numpy(training.weights).double()
+    balance = 1.0 if data.balanced else settings.body.balance
+    wanted = settings.training.clips_per_epoch or {}
+    for home, name in enumerate(data.corpora):
+        rows = _rows(training, home)
+        if not len(rows):
+            continue
+        counts = torch.bincount(labels[rows]).double()
+        rarity = (len(rows) / (counts > 0).sum() / counts[labels[rows]]) ** balance
+        weights[rows] *= rarity * (wanted.get(name, len(rows)) / len(rows))
+    return weights
+
+
+def _rows(data: LabelledClips, home: int) -> Tensor:
+    """Positions of the clips of one corpus."""
+    return torch.from_numpy(data.corpora == home).nonzero()[:, 0]
+
+
+def _sums(
+    views: Tensor,
+    data: LabelledClips,
+    rows: Tensor,
+    weights: Tensor,
+    altered: float,
+    emotions: int,
+) -> _Sums:
+    weights = weights[rows]
+    targets = torch.nn.functional.one_hot(torch.from_numpy(data.labels)[rows], emotions).double()
+    total = weights.sum()
+    target = weights @ targets / total
+    share = (
+        [1.0]
+        if len(views) == 1
+        else [1 - altered] + [altered / (len(views) - 1)] * (len(views) - 1)
+    )
+    dimension = views.shape[2]
+    centre = sum(
+        (
+            part * (weights.float() @ view[rows]) / total
+            for part, view in zip(share, views, strict=True)
+        ),
+        torch.zeros(dimension),
+    ).float()
+    square = torch.zeros(dimension, dimension, dtype=torch.float64)
+    cross = torch.zeros(dimension, emotions, dtype=torch.float64)
+    for part, view in zip(share, views, strict=True):
+        apart = view[rows] - centre
+        weighted = apart * (part * weights).float()[:, None]
+        square += weighted.T @ apart
+        cross += weighted.T.double() @ (targets - target)
+    return _Sums(centre, target, square, cross)
+
+
+def _raised(square: Tensor, penalty: float) -> Tensor:
+    """A matrix with a penalty added to its diagonal, in place."""
+    square.diagonal().add_(penalty)
+    return square
+
+
+def _joint(
+    parts: Iterable[_Sums], shared: float, own: float, tell: Callable[[int], None]
+) -> list[tuple[Tensor, _Sums]]:
+    """Weights W + V_c of each corpus, under the penalties a = `shared` and b = `own`."""
+    inverses, kept = [], []
+    left: Tensor | None = None
+    right = torch.zeros(())
+    for home, sums in enumerate(parts):
+        tell(home)
+        inverse = torch.cholesky_inverse(torch.linalg.cholesky(_raised(sums.square, own)))
+        if left is None:
+            left = torch.zeros_like(inverse)
+            left.diagonal().add_(shared)
+        left -= own**2 * inverse
+        left.diagonal().add_(own)
+        right = right + own * (inverse @ sums.cross)
+        inverses.append(inverse.float())
+        kept.append(sums._replace(square=torch.empty(0)))
+    assert left is not None
+    common = torch.linalg.solve(left, right)
+    return [
+        (inverse.double() @ (sums.cross + own * common), sums)
+        for inverse, sums in zip(inverses, kept, strict=True)
+    ]
+
+
+def _set(
+    head: torch.nn.Linear, start: int, solution: Tensor, sums: _Sums, shrink: _Shrinkage,
+    sharpness: float,
+) -> None:  # fmt: skip
+    """Put a regression into rows of a head, for functionals as they were before the shrinking."""
+    rows = slice(start, start + solution.shape[1])
+    level = sums.target - sums.centre.double() @ solution
+    with torch.no_grad():
+        head.weight[rows] = sharpness * shrink(solution.T).float()
+        head.bias[rows] = (sharpness * level).float()
