@@ -55,3 +55,8 @@ def write(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = ",\n".join(json.dumps(record) for record in records)
     path.write_text(f"[\n{lines}\n]\n")
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """The records of such a file; none where there is no file."""
+    return list(json.loads(path.read_text())) if path.exists() else []

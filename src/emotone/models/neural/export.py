@@ -14,7 +14,9 @@ from torch import Tensor, nn
 
 from emotone.errors import MissingExtraError, TrainingError
 from emotone.models.graph import IR_VERSION, OPSET
+from emotone.models.neural.bodies import DescribedBody
 from emotone.models.neural.foundation import FoundationBody
+from emotone.models.neural.functionals import DescribingFrontEnd
 from emotone.models.neural.network import Network
 
 if TYPE_CHECKING:
@@ -41,14 +43,33 @@ class _Scores(nn.Module):
         self.temperature = temperature
 
     def forward(self, waveform: Tensor) -> Tensor:
-        logits = [
-            head(body(waveform)) / temperature
-            for body, head, temperature in zip(
-                self.bodies, self.heads, self.temperatures, strict=True
-            )
-        ]
+        described: list[tuple[DescribingFrontEnd, Tensor]] = []
+        logits = []
+        for body, head, temperature in zip(
+            self.bodies, self.heads, self.temperatures, strict=True
+        ):
+            if isinstance(body, DescribedBody):
+                embedding = body.encode(_described(body.front_end, waveform, described))
+            else:
+                embedding = body(waveform)
+            logits.append(head(embedding) / temperature)
         mean = logits[0] if len(logits) == 1 else torch.stack(logits).mean(0)
         return cast(Tensor, (mean / self.temperature).softmax(1))
+
+
+def _described(
+    end: DescribingFrontEnd, waveform: Tensor, known: list[tuple[DescribingFrontEnd, Tensor]]
+) -> Tensor:
+    """Functionals of a waveform, those of an equal front end where they are known already."""
+    for other, rows in known:
+        if other.rate == end.rate and all(
+            torch.equal(mine, theirs)
+            for mine, theirs in zip(end.buffers(), other.buffers(), strict=True)
+        ):
+            return rows
+    rows = end.functionals(waveform)
+    known.append((end, rows))
+    return rows
 
 
 def to_onnx(parts: Sequence[tuple[Network, float]], temperature: float, rate: int) -> bytes:
