@@ -133,6 +133,9 @@ def export(
         Path,
         typer.Argument(metavar="TARGET", help="NAME.emotone for a zip, else a new folder."),
     ],
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Weights in eight bits: half the size or less.")
+    ] = False,
 ) -> None:
     """Write a model as a folder with model.onnx, or as one .emotone file.
 
@@ -141,11 +144,24 @@ def export(
     Examples:
       emotone models export default default-model
       emotone models export default-model mine.emotone
+      emotone models export default small.emotone --int8
     """
-    from emotone.bundle import Bundle, export, find
+    from emotone.bundle import Bundle, export, find, write
 
-    written = export(Bundle.open(find(model)), target)
-    print(written)
+    bundle = Bundle.open(find(model))
+    if not int8:
+        print(export(bundle, target))
+        return
+    from dataclasses import replace
+
+    from emotone.models.quantization import quantize
+
+    smaller = quantize(bundle.model)
+    notes = {**bundle.card.notes, "weights": "rounded to 8 bits; the figures are of 16"}
+    write(target, smaller, replace(bundle.card, notes=notes))
+    before, after = (len(model) / 1e6 for model in (bundle.model, smaller))
+    messages.note(f"The model has {after:.1f} MB in place of {before:.1f}.")
+    print(target)
 
 
 def _facts(card: Card) -> Iterator[tuple[str, Any]]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+import itertools
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -17,6 +18,7 @@ from emotone.models.graph import IR_VERSION, OPSET
 from emotone.models.neural.bodies import DescribedBody
 from emotone.models.neural.foundation import FoundationBody
 from emotone.models.neural.functionals import DescribingFrontEnd
+from emotone.models.neural.layers import Conv1dBlock, Conv2dBlock, Residual
 from emotone.models.neural.network import Network
 
 if TYPE_CHECKING:
@@ -45,9 +47,7 @@ class _Scores(nn.Module):
     def forward(self, waveform: Tensor) -> Tensor:
         described: list[tuple[DescribingFrontEnd, Tensor]] = []
         logits = []
-        for body, head, temperature in zip(
-            self.bodies, self.heads, self.temperatures, strict=True
-        ):
+        for body, head, temperature in zip(self.bodies, self.heads, self.temperatures, strict=True):
             if isinstance(body, DescribedBody):
                 embedding = body.encode(_described(body.front_end, waveform, described))
             else:
@@ -175,12 +175,45 @@ def round_weights(network: Network) -> None:
     """
     if isinstance(network.body, FoundationBody) and not network.body.half_weights:
         return
+    for conv, norm in _followed_by_norm(network.body):
+        _absorb(conv, norm)
     with torch.no_grad():
         for values in network.parameters():
             if values.numel() >= _LARGE and bool(
                 (values.abs() < torch.finfo(torch.half).max).all()
             ):
                 values.copy_(values.half().float())
+
+
+_Conv = nn.Conv1d | nn.Conv2d
+_Norm = nn.BatchNorm1d | nn.BatchNorm2d
+
+
+def _followed_by_norm(body: nn.Module) -> Iterator[tuple[_Conv, _Norm]]:
+    """Convolutions with the batch normalisation of what they give."""
+    for module in body.modules():
+        if isinstance(module, (Conv1dBlock, Conv2dBlock)):
+            yield module.conv, module.norm
+        elif isinstance(module, Residual):
+            for first, second in itertools.pairwise(module.convs):
+                if isinstance(first, nn.Conv1d) and isinstance(second, nn.BatchNorm1d):
+                    yield first, second
+
+
+def _absorb(conv: _Conv, norm: _Norm) -> None:
+    """Scale a convolution as the normalisation after it does, which then only shifts.
+
+    An export joins the two. Only then are its weights those that are rounded here.
+    """
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    with torch.no_grad():
+        factor = norm.weight / (norm.running_var + norm.eps).sqrt()
+        conv.weight *= factor.reshape(-1, *[1] * (conv.weight.ndim - 1))
+        norm.running_mean *= factor
+        norm.running_var.fill_(1)
+        norm.weight.fill_(1)
+    norm.eps = 0.0
 
 
 def _halve(model: onnx.ModelProto) -> None:

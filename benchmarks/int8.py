@@ -1,0 +1,104 @@
+"""What a model loses when its weights are rounded to eight bits.
+
+    python benchmarks/int8.py --bundles DIR [--data CORPORA] [--family hybrid] [--json OUT]
+
+DIR holds the bundles of EmoBox's folds, as `emotone benchmark emobox --family hybrid --bundles DIR`
+leaves them. Each answers the test clips of its fold twice, with its weights in 16 bits and in
+eight, among all emotions that it knows. Figures are means over folds, as in `emobox.py`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+import _joint
+import _records
+from emobox import CORPORA
+from emotone import bundle
+from emotone.metrics import metrics
+from emotone.models.quantization import quantize
+from emotone.recognizer import Recognizer, load
+
+
+def recalls(
+    recognizer: Recognizer, material: _joint.Material, fold: int
+) -> tuple[dict[str, float], np.ndarray]:
+    """Unweighted recall of each corpus on the test part of a fold, and the emotions chosen."""
+    data, emotions = material.dataset, list(recognizer.emotions)
+    found, chosen = {}, []
+    for name in CORPORA:
+        rows = material.test(name, fold) if name in material.folds else None
+        if rows is None:
+            continue
+        scores = np.concatenate([recognizer.scores(data.features[int(i)][None]) for i in rows])
+        truth = data.labels[rows]
+        found[name] = metrics(truth, scores, emotions, bootstrap=0).ua.value
+        chosen.append(scores.argmax(axis=1))
+    return found, np.concatenate(chosen)
+
+
+def main() -> None:
+    """Ask, print, and write the records."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, default=_records.corpora_folder())
+    parser.add_argument("--bundles", type=Path, required=True)
+    parser.add_argument("--family", default="hybrid")
+    parser.add_argument("--json", type=Path, default=_records.RESULTS / "int8.json")
+    options = parser.parse_args()
+    material = _joint.material(options.data, _joint.present(options.data))
+    before: dict[str, list[float]] = {}
+    after: dict[str, list[float]] = {}
+    same, sizes = [], (0, 0)
+    for fold in range(1, 1 + max(len(folds) for folds in material.folds.values())):
+        path = options.bundles / f"{options.family}-fold-{fold}.emotone"
+        opened = bundle.Bundle.open(path)
+        smaller = quantize(opened.model)
+        sizes = (len(opened.model), len(smaller))
+        with tempfile.TemporaryDirectory(prefix="emotone-") as folder:
+            target = Path(folder) / "int8.emotone"
+            bundle.write(target, smaller, replace(opened.card))
+            whole, first = recalls(load(path), material, fold)
+            rounded, second = recalls(load(target), material, fold)
+        same += (first == second).tolist()
+        for name, value in whole.items():
+            before.setdefault(name, []).append(value)
+            after.setdefault(name, []).append(rounded[name])
+        print(f"fold {fold} done", flush=True)
+    records = []
+    print(f"\n{'UA in %':12}{'16 bits':>10}{'8 bits':>10}{'difference':>12}")
+    for name in [*before, "mean"]:
+        parts = before if name == "mean" else {name: before[name]}
+        full = float(np.mean([np.mean(before[part]) for part in parts]))
+        less = float(np.mean([np.mean(after[part]) for part in parts]))
+        print(f"{name:12}{100 * full:10.2f}{100 * less:10.2f}{100 * (less - full):12.2f}")
+        records.append(
+            {
+                "benchmark": "int8",
+                "corpus": name,
+                "family": options.family,
+                "ua_16": round(full, 6),
+                "ua_8": round(less, 6),
+                "same_answers": round(float(np.mean(same)), 6),
+                "bytes_16": sizes[0],
+                "bytes_8": sizes[1],
+                "commit": _records.commit(),
+                "machine": _records.machine(),
+            }
+        )
+    print(
+        f"\n{100 * np.mean(same):.1f} % of the answers are the same; "
+        f"{sizes[1] / 1e6:.1f} MB in place of {sizes[0] / 1e6:.1f}"
+    )
+    _records.write(options.json, records)
+    print(f"written: {options.json}")
+
+
+if __name__ == "__main__":
+    main()
