@@ -30,12 +30,12 @@ def recipe(seed: int = 0) -> Recipe:
 
 CLIPS_PER_EPOCH = {
     "ravdess": 1600,
-    "tess": 500,
+    "tess": 300,
     "emodb": 600,
     "urdu": 300,
     "ased": 1200,
     "turev": 1300,
-    "casia": 1200,
+    "casia": 900,
     "emovo": 900,
     "nemo": 2000,
 }
@@ -50,6 +50,7 @@ NEURAL: dict[str, dict[str, Any]] = {
         "recurrent": 0,
         "mixup": 0.4,
         "ema": 0.997,
+        "contrast": 0.3,
     },
     "functionals": {"epochs": 30, "batch_size": 64},
     "ridge": {},

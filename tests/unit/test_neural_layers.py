@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -14,13 +15,13 @@ from emotone.models.neural import augmentation, bodies
 from emotone.models.neural.augmentation import Chance
 from emotone.models.neural.data import hold_out
 from emotone.models.neural.frontend import WARPS, FrontEnd, mel_bank
-from emotone.models.neural.network import Network
+from emotone.models.neural.network import Network, contrast
 from emotone.models.neural.settings import Augmentation, Settings, resolve
 
 FAMILIES = ["cnn1d", "cnn2d", "lstm", "gru", "crnn", "conformer"]
 QUIET = Augmentation(
     speed=0, warp=0, tempo=0, noise_share=0, reverb_share=0, equalizer_share=0, band_share=0,
-    time_masks=0, band_masks=0,
+    time_masks=0, band_masks=0, pitch_share=0,
 )  # fmt: skip
 
 
@@ -152,6 +153,17 @@ def test_a_head_for_each_corpus_keeps_to_its_emotions() -> None:
     torch.testing.assert_close(losses, expected)
 
 
+def test_the_contrast_is_low_where_one_emotion_lies_together() -> None:
+    """By hand: two pairs at right angles, cosine 1 within and 0 between, temperature 0.15."""
+    embeddings = torch.tensor([[2.0, 0.0], [1.0, 0.0], [0.0, 3.0], [0.0, 1.0], [1.0, 1.0]])
+    apart = torch.tensor([0, 0, 1, 1, 2])  # the last has no partner, and is among the others
+    one, half = math.exp(1 / 0.15), math.exp(math.sqrt(0.5) / 0.15)
+    expected = -math.log(one / (one + 2 + half))
+    assert float(contrast(embeddings, apart)) == pytest.approx(expected, rel=1e-4)
+    assert float(contrast(embeddings, torch.tensor([0, 1, 0, 1, 2]))) > expected + 3
+    assert float(contrast(embeddings, torch.arange(5))) == 0
+
+
 # -- augmentation
 
 
@@ -227,6 +239,20 @@ def test_an_equaliser_is_in_decibels() -> None:
     altered = augmentation.alter_spectra(spectra, end, settings, chance(0))
     gain_db = 10 * (altered.mel - spectra.mel)[:, 0, 20] * 0.5
     assert float(gain_db.std()) == pytest.approx(6, rel=0.15)
+
+
+def test_a_pitch_gram_moves_by_octaves() -> None:
+    seconds = torch.arange(16000) / 16000
+    buzz = sum(torch.cos(2 * torch.pi * 170 * n * seconds) for n in range(1, 15))
+    end = FrontEnd(16000, lags=97)
+    spectra = end(torch.as_tensor(buzz)[None].repeat(300, 1))
+    settings = dataclasses.replace(QUIET, pitch=0.5, pitch_share=0.5)
+    altered = augmentation.alter_spectra(spectra, end, settings, chance(0))
+    rows = spectra.lags[:, :, 50].argmax(1), altered.lags[:, :, 50].argmax(1)
+    octaves = (rows[1] - rows[0]) / 96 * math.log2(500 / 60)
+    assert 0.45 < float(octaves.abs().max()) <= 0.52
+    assert 0.4 < float((octaves == 0).float().mean()) < 0.65
+    assert torch.equal(altered.mel, spectra.mel)
 
 
 def test_masks_blank_time_and_bands() -> None:

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from emotone.models.neural.frontend import FLOOR, HOP_S, WARPS, FrontEnd, Spectra, highest
+from emotone.models.neural.frontend import FLOOR, HOP_S, PITCH_HZ, WARPS, FrontEnd, Spectra, highest
 from emotone.models.neural.settings import Augmentation
 
 _KNOTS = 5
@@ -112,7 +112,7 @@ def draw_warps(settings: Augmentation, chance: Chance, batch: int) -> Tensor | N
 def alter_spectra(
     spectra: Spectra, front_end: FrontEnd, settings: Augmentation, chance: Chance
 ) -> Spectra:
-    """Equaliser, band limits and masks, on log-mel bands.
+    """Pitch of the pitch-gram; equaliser, band limits and masks, on log-mel bands.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def alter_spectra(
     settings, chance
         As in `alter_waveforms`.
     """
-    mel, lags = spectra.mel, spectra.lags
+    mel, lags = spectra.mel, _transposed(spectra.lags, settings, chance)
     batch, bands, length = mel.shape
     knots = chance.normal(batch, 1, _KNOTS) * settings.equalizer_db / 10  # dB to log10 of power
     knots = knots * chance.chosen(settings.equalizer_share, batch)[:, None, None]
@@ -159,6 +159,18 @@ def mix_spectra(spectra: Spectra, partners: Tensor, ratio: float) -> Spectra:
         torch.maximum(spectra.mask, spectra.mask[partners]),
         None if frames is None else torch.maximum(frames, frames[partners]),
     )
+
+
+def _transposed(lags: Tensor, settings: Augmentation, chance: Chance) -> Tensor:
+    """A pitch-gram with the voice of some clips higher or lower, by whole rows."""
+    batch, rows, _ = lags.shape
+    if rows < 2:
+        return lags
+    furthest = round(settings.pitch * (rows - 1) / math.log2(PITCH_HZ[1] / PITCH_HZ[0]))
+    moved = chance.whole(-furthest, furthest + 1, batch, 1)
+    moved = moved * chance.chosen(settings.pitch_share, batch)[:, None]
+    source = (torch.arange(rows, device=lags.device) - moved).clamp(0, rows - 1)
+    return lags.gather(1, source[:, :, None].expand_as(lags))
 
 
 def _inside(waveforms: Tensor, lengths: Tensor) -> Tensor:

@@ -106,6 +106,27 @@ def cross_entropy(logits: Tensor, labels: Tensor, present: Tensor, smoothing: fl
     return -(1 - smoothing) * target - smoothing * even
 
 
+CONTRAST_TEMPERATURE = 0.15
+"""How much nearer the nearest clips count than others in `contrast`."""
+
+
+def contrast(embeddings: Tensor, labels: Tensor) -> Tensor:
+    """How far clips of one emotion lie apart among all, a mean over clips that have a partner.
+
+    The supervised contrastive loss of Khosla et al. (2020), over directions of embeddings (B, d).
+    It sees every pair in a batch, also of two corpora, and so draws the voices together that a head
+    only has to sort.
+    """
+    directions = F.normalize(embeddings.float(), dim=1)
+    itself = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
+    near = directions @ directions.T / CONTRAST_TEMPERATURE
+    log = near - near.masked_fill(itself, IMPOSSIBLE).logsumexp(1, keepdim=True)
+    partners = (labels[:, None] == labels[None]) & ~itself
+    count = partners.sum(1)
+    of_each = -(log * partners).sum(1) / count.clamp_min(1)
+    return of_each.sum() / (count > 0).sum().clamp_min(1)
+
+
 def probabilities(
     network: Network, logits: Logits, corpora: Tensor, general_t: float, own_t: float
 ) -> Tensor:

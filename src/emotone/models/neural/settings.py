@@ -144,6 +144,8 @@ class TrainingSettings:
         Share of the general head's loss that is taken over all emotions; the rest is taken over
         those of the clip's corpus. Without any the head does not learn to tell the emotions of one
         corpus from those of another, and errs where the corpus is not known.
+    contrast
+        Weight of the supervised contrastive loss, in steps without mixing; 0 for none.
     max_seconds
         Longer clips are cropped at random in training (never in prediction).
     temperature
@@ -177,6 +179,7 @@ class TrainingSettings:
     own_weight: float = number(0.5, 0, 100)
     general_weight: float = number(1.0, 0, 100)
     open_share: float = number(0.3, 0, 1)
+    contrast: float = number(0.0, 0, 100)
     max_seconds: float = number(4.0, 0.3, 600)
     temperature: float | None = number(None, 0.001, 1000, optional=True)
     precision: str = one_of("auto", "auto", "bf16-mixed", "32-true")
@@ -202,6 +205,9 @@ class Augmentation:
     tempo
         Faster or slower at the same pitch: the hop between frames is scaled by ``exp(u)`` with u
         from -tempo to tempo, once per step. For bodies with a log-mel front end.
+    pitch, pitch_share
+        A pitch-gram is moved up or down by as many octaves at most, so that a voice counts by how
+        its pitch moves more than by how high it is. For bodies with a pitch-gram.
     noise_share, snr_db
         White noise, low-passed noise or babble (three other clips of the batch), at a
         signal-to-noise ratio drawn from this range in dB.
@@ -225,6 +231,8 @@ class Augmentation:
     warp: float = number(0.16, 0, 0.4)
     warp_share: float = number(0.8, 0, 1)
     tempo: float = number(0.15, 0, 0.5)
+    pitch: float = number(0.45, 0, 2)
+    pitch_share: float = number(0.6, 0, 1)
     noise_share: float = number(0.35, 0, 1)
     snr_db: tuple[float, float] = interval((5.0, 25.0), -20, 100)
     reverb_share: float = number(0.1, 0, 1)

@@ -52,7 +52,7 @@ from emotone.models.neural.data import (
 from emotone.models.neural.files import CHECKPOINT, TrainingFiles
 from emotone.models.neural.foundation import FoundationBody
 from emotone.models.neural.frontend import FrontEnd
-from emotone.models.neural.network import Logits, Network, probabilities
+from emotone.models.neural.network import Logits, Network, contrast, probabilities
 from emotone.models.neural.settings import Augmentation, Settings
 
 Progress = Callable[[int, int, str], None]
@@ -339,6 +339,9 @@ class Learner(L.LightningModule):
             other = Batch(*(values[partners] for values in batch))
             losses = ratio * losses + (1 - ratio) * self._losses(logits, other) * other.weights
         loss = losses.mean()
+        weight = self.settings.training.contrast
+        if weight and partners is None:
+            loss = loss + weight * contrast(embeddings, batch.labels)
         self._add("training", float(loss.detach()) * len(losses), len(losses))
         self.log("training_loss", loss.detach())
         return loss
