@@ -328,7 +328,7 @@ def test_full_tuning_leaves_alone_what_hears_the_waveform(
 
 
 def test_the_encoder_learns_at_its_own_rate(folders: dict[str, Path]) -> None:
-    from emotone.models.neural.trainer import parameter_groups
+    from emotone.models.neural.learner import parameter_groups
 
     model = body(folders["hubert"], tune="lora", encoder_lr=1e-4)
     groups = parameter_groups(Network(model, torch.ones(1, 3, dtype=torch.bool)), 1e-2)

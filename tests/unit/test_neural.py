@@ -99,11 +99,12 @@ def test_it_learns_and_says_how_sure_it_is() -> None:
 
 def test_no_speaker_is_both_trained_on_and_held_out(monkeypatch: pytest.MonkeyPatch) -> None:
     from emotone.models.neural import trainer
+    from emotone.models.neural.data import TrainingData
 
     seen = {}
     whole = trainer.fit
 
-    def fit(network: Any, data: trainer.TrainingData, *args: Any, **kwargs: Any) -> Any:
+    def fit(network: Any, data: TrainingData, *args: Any, **kwargs: Any) -> Any:
         seen["data"] = data
         return whole(network, data, *args, **kwargs)
 

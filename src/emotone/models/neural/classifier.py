@@ -129,7 +129,9 @@ class NeuralClassifier:
             import torch
 
             from emotone.models.neural import bodies, ridge, trainer
-            from emotone.models.neural.data import LabelledClips, hold_out
+            from emotone.models.neural.data import LabelledClips, TrainingData, hold_out
+            from emotone.models.neural.descriptions import standardise
+            from emotone.models.neural.devices import flushed_denormals
             from emotone.models.neural.export import round_weights
             from emotone.models.neural.network import Network
         except ImportError as error:
@@ -169,9 +171,9 @@ class NeuralClassifier:
         with torch.random.fork_rng([]):
             torch.manual_seed(self.seed)
             network = Network(bodies.make(settings, clips.rate), torch.from_numpy(has))
-        with trainer.flushed_denormals():
-            trainer.standardise(network, training, self.seed)
-            data = trainer.TrainingData(
+        with flushed_denormals():
+            standardise(network, training, self.seed)
+            data = TrainingData(
                 training=training,
                 validation=known.take(held) if len(held) else None,
                 watched=None if watch is None else self._watched(watch),
@@ -314,7 +316,7 @@ class NeuralClassifier:
         import torch
 
         from emotone.models.neural.data import even_batches, padded
-        from emotone.models.neural.trainer import device
+        from emotone.models.neural.devices import device
 
         if clips.rate != self._rate:
             raise TrainingError(

@@ -125,6 +125,31 @@ class LabelledClips:
         return f"{self.clips.rate}-{sums.hexdigest()}"
 
 
+@dataclass(frozen=True, eq=False)
+class TrainingData:
+    """What a network learns from.
+
+    Attributes
+    ----------
+    training
+        The clips themselves.
+    validation
+        Clips that decide when to stop and which epoch is best; None for all epochs.
+    watched
+        Clips whose loss is only written down, or None.
+    corpora
+        Names behind the indices of corpora.
+    balanced
+        Whether each corpus gives as many clips of each emotion per epoch.
+    """
+
+    training: LabelledClips
+    validation: LabelledClips | None
+    watched: LabelledClips | None
+    corpora: Sequence[str]
+    balanced: bool
+
+
 def padded(waveforms: Sequence[npt.NDArray[np.float32]]) -> tuple[Tensor, Tensor]:
     """Waveforms as one tensor (B, N) with zeros after each, and their lengths (B,)."""
     lengths = np.array([len(waveform) for waveform in waveforms], dtype=np.int64)

@@ -25,10 +25,12 @@ import torch
 from torch import Tensor
 
 from emotone.models.neural.bodies import DescribedBody
-from emotone.models.neural.data import LabelledClips
+from emotone.models.neural.checkpoints import Outcome
+from emotone.models.neural.data import LabelledClips, TrainingData
+from emotone.models.neural.descriptions import described
 from emotone.models.neural.network import Network
 from emotone.models.neural.settings import RidgeSettings, Settings
-from emotone.models.neural.trainer import Outcome, Progress, TrainingData, described
+from emotone.models.neural.trainer import Progress
 
 
 class _Sums(NamedTuple):
