@@ -18,7 +18,7 @@ import speech
 from emotone import audio
 from emotone.audio.clips import Clips
 from emotone.bundle.graph import inspect
-from emotone.errors import TrainingError, UsageError
+from emotone.errors import EmotoneWarning, TrainingError, UsageError
 from emotone.features.waveforms import DEFAULT_PREPARATION
 from emotone.models import NeuralClassifier, build
 from emotone.models.neural.data import LabelledClips, TrainingBatches
@@ -95,6 +95,15 @@ def test_it_learns_and_says_how_sure_it_is() -> None:
     assert classifier.calibration_["method"] == "temperature"
     assert classifier.calibration_["grouped_by"] == "speaker"
     assert classifier.calibration_["temperature"] == pytest.approx(classifier.temperature_, 1e-5)
+
+
+def test_too_few_clips_to_hold_some_out_are_said_to_be() -> None:
+    clips, emotions, _ = speech.clips()
+    first = [emotions.index(emotion) for emotion in sorted(set(emotions))]
+    classifier = build("cnn1d", params={**SMALL["cnn1d"], **QUICK})
+    with pytest.warns(EmotoneWarning, match="too few to hold some out"):
+        classifier.fit(clips[np.array(first)], [emotions[i] for i in first])
+    assert classifier.calibration_["method"] == "none"
 
 
 def test_no_speaker_is_both_trained_on_and_held_out(monkeypatch: pytest.MonkeyPatch) -> None:

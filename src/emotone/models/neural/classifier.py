@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emotone.audio.clips import Clips
-from emotone.errors import MissingExtraError, TrainingError
+from emotone.errors import EmotoneWarning, MissingExtraError, TrainingError
 from emotone.models.calibration import FloatMatrix, fit_temperature
 from emotone.models.labels import encode
 from emotone.models.neural.files import TrainingFiles
@@ -163,6 +164,13 @@ class NeuralClassifier:
         share = settings.training.validation
         if share:
             held, disjoint = hold_out(codes, homes, groups, share, self.seed)
+            if not len(held):
+                warnings.warn(
+                    f"{len(clips)} clips are too few to hold some out: nothing stops the training "
+                    "early, and its scores are not calibrated",
+                    EmotoneWarning,
+                    stacklevel=2,
+                )
         rest = np.setdiff1d(np.arange(len(clips)), held)
         has = np.zeros((len(self.corpora_), len(self.classes_)), dtype=bool)
         has[homes, codes] = True
