@@ -22,6 +22,7 @@ from emotone.errors import BundleError, FeatureError, UsageError
 from emotone.prediction import Failure, Prediction
 from emotone.recognizer import Recognizer, load, verify
 
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 RATE = 16_000
 
 
@@ -395,3 +396,13 @@ def test_one_answer_imports_nothing_heavy(tmp_path: Path, clip: Path) -> None:
         check=True,
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_a_loaded_model_leaves_the_processors_arithmetic_alone() -> None:
+    """Numbers too small for full precision stay numbers in the program that loads a model."""
+    code = (
+        "import emotone, numpy as np\n"
+        f"emotone.load().predict({str(EXAMPLES / 'low-voice.flac')!r})\n"
+        "assert np.float32(1e-38) * np.float32(0.1) > 0\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import itertools
 import math
+import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -120,6 +122,7 @@ def to_onnx(parts: Sequence[tuple[Network, float]], temperature: float, rate: in
         )
     model = onnx.load_from_string(written.getvalue())
     _merge_constants(model)
+    model = _simplified(model)
     _halve(model)
     model.ir_version = IR_VERSION
     model.producer_name, model.producer_version = "emotone", ""
@@ -183,6 +186,31 @@ def round_weights(network: Network) -> None:
                 (values.abs() < torch.finfo(torch.half).max).all()
             ):
                 values.copy_(values.half().float())
+
+
+def _simplified(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same with what is constant worked out, by ONNX Runtime, of standard operators still.
+
+    It would do this whenever it loads the model, which takes longer than a short answer.
+    """
+    import onnx
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.log_severity_level = 4
+    with tempfile.TemporaryDirectory(prefix="emotone-") as folder:
+        path = Path(folder) / "model.onnx"
+        options.optimized_model_filepath = str(path)
+        onnxruntime.InferenceSession(
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+        simplified = onnx.load(path)
+    used = {node.domain for node in simplified.graph.node}
+    versions = [entry for entry in simplified.opset_import if entry.domain in used]
+    del simplified.opset_import[:]
+    simplified.opset_import.extend(versions)
+    return simplified
 
 
 _Conv = nn.Conv1d | nn.Conv2d
