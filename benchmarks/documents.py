@@ -1,4 +1,4 @@
-"""Brings docs/model-card.md and docs/data-statement.md up to date with benchmarks/results/.
+"""Brings the generated parts of docs/ up to date with benchmarks/results/.
 
     python benchmarks/documents.py [--check]
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -421,6 +422,22 @@ def speed(records: list[Record]) -> str:
     return "\n\n".join(parts)
 
 
+def development(records: list[Record]) -> str:
+    """The recipes that were tried, each as a row."""
+    found = [record for record in records if record["benchmark"] == "development"]
+    head = ["tried", *SPEAKER_INDEPENDENT, "own, mean", "general, mean", "open, mean"]
+    rows = []
+    for about in dict.fromkeys((r["note"], r["family"], r["commit"]) for r in found):
+        own = [r for r in found if (r["note"], r["family"], r["commit"]) == about]
+        note, family, _ = about
+        cells = [percent(r["ua_own"]) for n in SPEAKER_INDEPENDENT for r in own if r["corpus"] == n]
+        means = [statistics.mean(r[f"ua_{way}"] for r in own) for way in ("own", "general", "open")]
+        name = f"`{family}`{f', {note}' if note else ''}"
+        rows.append([name, *cells, *(percent(mean) for mean in means)])
+    said = source(found, "emotone benchmark development")
+    return f"{table(head, rows or [missing(len(head))])}\n\n{said}"
+
+
 def weights_licences(records: list[Record]) -> str:
     """The terms that the weights inherit, corpora of the same terms together."""
     terms: dict[str, list[str]] = {}
@@ -546,6 +563,7 @@ DOCUMENTS: dict[str, dict[str, Section]] = {
         "speed": speed,
         "licences": weights_licences,
     },
+    "experiments.md": {"development": development},
     "data-statement.md": {
         "holdings": holdings,
         "labels": labels,
