@@ -1,0 +1,25 @@
+"""Where someone speaks: the probability of speech, and utterances between pauses."""
+
+from __future__ import annotations
+
+from emotone.speech.detector import CHUNK, RATE, SpeechDetector
+from emotone.speech.utterances import (
+    Ended,
+    Event,
+    Started,
+    UtteranceFinder,
+    UtteranceSettings,
+    utterances,
+)
+
+__all__ = [
+    "CHUNK",
+    "RATE",
+    "Ended",
+    "Event",
+    "SpeechDetector",
+    "Started",
+    "UtteranceFinder",
+    "UtteranceSettings",
+    "utterances",
+]

