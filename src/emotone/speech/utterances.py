@@ -105,6 +105,13 @@ class UtteranceFinder:
         """Whether an utterance has begun and not ended."""
         return self._confirmed
 
+    @property
+    def earliest(self) -> int:
+        """The first sample that a beginning still to be told can be dated back to."""
+        first = self._chunks if self._start is None else self._start
+        margin = round(self.settings.margin_s * RATE)
+        return max(first * CHUNK - margin, self._ended)
+
     def feed(self, probability: float) -> list[Event]:
         """What the next chunk's probability of speech leads to."""
         settings, chunk = self.settings, self._chunks

@@ -1,0 +1,221 @@
+"""Sound that arrives in pieces, cut into utterances, the windows in them, and what lies between."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from emotone.audio.waveform import FloatArray
+from emotone.speech import CHUNK, RATE, Ended, SpeechDetector, Started, UtteranceFinder
+from emotone.timeline.settings import TimelineSettings
+
+_BLOCK = 16
+"""Chunks whose level decides together whether there is silence: half a second."""
+
+_LEAST_GAP = 2
+"""Blocks that silence or noise must last to count, unless it is all there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Samples without speech, silent or not."""
+
+    start: int
+    end: int
+    silent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UtteranceStarted:
+    """An utterance has begun, at this sample."""
+
+    start: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Window:
+    """Sound for the model to hear, from sample `start` to before `end`."""
+
+    start: int
+    end: int
+    samples: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class UtteranceEnded:
+    """An utterance is over; all its windows came before."""
+
+    start: int
+    end: int
+
+
+Piece = Gap | UtteranceStarted | Window | UtteranceEnded
+
+
+class Cutter:
+    """Cuts sound at `RATE` that arrives in pieces. What comes out depends on the sound alone.
+
+    Gaps and utterances follow each other without a hole from the first sample to the last.
+    The memory it takes does not grow with the sound.
+
+    Parameters
+    ----------
+    settings
+        Length and step of the windows, and what counts as an utterance and as silence.
+    """
+
+    def __init__(self, settings: TimelineSettings | None = None) -> None:
+        self.settings = settings or TimelineSettings()
+        self._detector = SpeechDetector()
+        self._finder = UtteranceFinder(self.settings.utterances)
+        self._sound: FloatArray = np.empty(0, dtype=np.float32)
+        self._from = 0  # the sample that _sound begins with
+        self._heard = 0
+        self._chunks = 0
+        self._over = 0  # before this sample everything has been told
+        self._loud: list[bool] = []  # of each block since then
+        self._first_block = 0
+        self._energy = 0.0
+        self._started: int | None = None
+        self._next = 0
+
+    @property
+    def heard(self) -> int:
+        """Samples fed so far."""
+        return self._heard
+
+    @property
+    def speaking(self) -> bool:
+        """Whether an utterance has begun and not ended."""
+        return self._started is not None
+
+    def feed(self, samples: npt.ArrayLike) -> list[Piece]:
+        """What is certain with these samples, mono and from -1 to 1, in order of time."""
+        piece = np.asarray(samples, dtype=np.float32)
+        self._sound = np.concatenate([self._sound, piece])
+        self._heard += len(piece)
+        found: list[Piece] = []
+        for probability in self._detector.feed(piece):
+            found += self._advance(float(probability))
+        self._forget()
+        return found
+
+    def finish(self) -> list[Piece]:
+        """What the end of the sound leads to."""
+        found: list[Piece] = []
+        for probability in self._detector.finish():
+            found += self._advance(float(probability))
+        for event in self._finder.finish(self._heard):
+            found += self._ended(min(event.at, self._heard))
+        return [*found, *self._gaps(self._heard)]
+
+    def _advance(self, probability: float) -> list[Piece]:
+        at = self._chunks * CHUNK
+        self._chunks += 1
+        chunk = self._sound[max(at - self._from, 0) : at + CHUNK - self._from]
+        self._energy += float(np.dot(chunk, chunk))
+        if self._chunks % _BLOCK == 0:
+            level = self._energy / (_BLOCK * CHUNK)
+            self._loud.append(level > 10 ** (self.settings.silence_db / 10))
+            self._energy = 0.0
+        found: list[Piece] = []
+        for event in self._finder.feed(probability):
+            if isinstance(event, Started):
+                found += self._gaps(event.at)
+                self._started = event.at
+                self._next = event.at + self._samples(self.settings.least_window_s)
+                found.append(UtteranceStarted(event.at))
+            elif isinstance(event, Ended):
+                found += self._ended(min(event.at, self._heard))
+        if self._started is not None:
+            found += self._windows(self._finder.settled)
+        return found
+
+    def _windows(self, until: int) -> list[Piece]:
+        found: list[Piece] = []
+        while self._next <= min(until, self._heard):
+            found.append(self._window(self._next))
+            self._next += self._samples(self.settings.step_s)
+        return found
+
+    def _window(self, end: int) -> Window:
+        assert self._started is not None
+        start = max(self._started, end - self._samples(self.settings.window_s))
+        return Window(start, end, self._sound[start - self._from : end - self._from].copy())
+
+    def _ended(self, end: int) -> list[Piece]:
+        assert self._started is not None
+        found = self._windows(end)
+        step = self._samples(self.settings.step_s)
+        none = self._next == self._started + self._samples(self.settings.least_window_s)
+        if none or end - (self._next - step) >= step / 2:
+            found.append(self._window(end))
+        found.append(UtteranceEnded(self._started, end))
+        self._started = None
+        self._tell(end)
+        return found
+
+    def _tell(self, end: int) -> None:
+        """Forget the levels of what has been told of."""
+        self._over = end
+        done = end // (_BLOCK * CHUNK) - self._first_block
+        if done > 0:
+            del self._loud[:done]
+            self._first_block += done
+
+    def _gaps(self, end: int) -> list[Piece]:
+        """Silence and noise from what has been told of up to here."""
+        if end <= self._over:
+            return []
+        loud = list(self._loud[: -(-end // (_BLOCK * CHUNK)) - self._first_block]) or [
+            self._energy / (max(1, self._chunks % _BLOCK) * CHUNK)
+            > 10 ** (self.settings.silence_db / 10)
+        ]
+        found: list[Piece] = []
+        start, block = self._over, self._first_block
+        stretches = _stretches(loud)
+        for number, (blocks, is_loud) in enumerate(stretches):
+            block += blocks
+            stop = end if number == len(stretches) - 1 else min(end, block * _BLOCK * CHUNK)
+            if stop > start:
+                found.append(Gap(start, stop, not is_loud))
+                start = stop
+        self._tell(end)
+        return found
+
+    def _samples(self, seconds: float) -> int:
+        return round(seconds * RATE)
+
+    def _forget(self) -> None:
+        """Drop sound that no window can need any more."""
+        if self._started is not None:
+            # The last window may end up to a step before the next one would.
+            reach = self.settings.window_s + self.settings.step_s
+            needed = max(self._started, self._next - self._samples(reach))
+        else:
+            needed = self._finder.earliest
+        needed = min(needed, self._chunks * CHUNK)
+        if needed > self._from:
+            self._sound = self._sound[needed - self._from :].copy()
+            self._from = needed
+
+
+def _stretches(loud: list[bool]) -> list[tuple[int, bool]]:
+    """How many blocks in turn are loud or not; what is too short goes with what was before."""
+    found: list[tuple[int, bool]] = []
+    for is_loud, group in itertools.groupby(loud):
+        blocks = len(list(group))
+        if not found:
+            found.append((blocks, is_loud))
+            continue
+        before, was_loud = found[-1]
+        if before < _LEAST_GAP <= blocks:  # only the first can be too short
+            found[-1] = (before + blocks, is_loud)
+        elif blocks < _LEAST_GAP or is_loud == was_loud:
+            found[-1] = (before + blocks, was_loud)
+        else:
+            found.append((blocks, is_loud))
+    return found
