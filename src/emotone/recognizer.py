@@ -10,7 +10,7 @@ import copy
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
     from emotone.adaptation import FloatVector
     from emotone.bundle.checks import Check
+    from emotone.timeline import Timeline
+    from emotone.timeline.analysis import Channels
+    from emotone.timeline.settings import TimelineSettings
 
 Progress = Callable[[int, int], None]
 """Called with how many inputs are answered and how many there are."""
@@ -381,6 +384,105 @@ class Recognizer:
         if not len(rows):
             return np.empty((0, len(self.emotions)), dtype=np.float32)
         return self._scores(rows)
+
+    def hear(self, sounds: Sequence[npt.ArrayLike], rate: int) -> FloatArray:
+        """The calibrated probabilities for stretches of sound, as they are.
+
+        Nothing is cut off their ends and nothing refused for being silent. Those of one length are
+        answered together, which takes less time.
+
+        Parameters
+        ----------
+        sounds
+            n waveforms, mono and from -1 to 1, of 0.3 s or more.
+        rate
+            Of all of them, in Hz.
+
+        Returns
+        -------
+        numpy.ndarray
+            float32, shape ``(n, emotions)``; each row sums to 1.
+
+        Raises
+        ------
+        AudioError
+            If a model over features cannot describe one of them.
+        BundleError
+            If the model does not load or does not answer as its card says.
+        """
+        waveforms = [Waveform(np.asarray(sound, dtype=np.float32), rate) for sound in sounds]
+        found = np.empty((len(waveforms), len(self.emotions)), dtype=np.float32)
+        if self._job is not None:
+            if waveforms:
+                found[:] = self._scores(np.stack([self._job.row(each) for each in waveforms]))
+            return found
+        wanted = self.card.input.rate or rate
+        samples = [audio.resample(each.samples, rate, wanted) for each in waveforms]
+        of_length: dict[int, list[int]] = {}
+        for row, each in enumerate(samples):
+            of_length.setdefault(len(each), []).append(row)
+        for rows in of_length.values():
+            for start in range(0, len(rows), _WINDOWS_AT_ONCE):
+                some = rows[start : start + _WINDOWS_AT_ONCE]
+                found[some] = self._scores(np.stack([samples[row] for row in some]))
+        return found
+
+    def timeline(
+        self,
+        source: Source,
+        *,
+        channels: Channels = "mix",
+        settings: TimelineSettings | None = None,
+        jobs: int | None = None,
+        progress: Callable[[float, float | None], None] | None = None,
+    ) -> Timeline:
+        """The emotions of a recording of any length: which one when, and silence between.
+
+        Speech is found and cut into utterances at pauses; windows of each are heard, smoothed, and
+        joined into segments. The memory it takes does not grow with the sound.
+
+        Parameters
+        ----------
+        source
+            As for `predict`.
+        channels
+            ``"mix"`` hears all channels together; ``"split"`` each by itself, such as agent and
+            customer of a call; a number that channel alone, from 0.
+        settings
+            Length and step of the windows, and so on.
+        jobs
+            Cores to use; as many as there are when None.
+        progress
+            Called with seconds heard, and of how many where that is known.
+
+        Raises
+        ------
+        AudioError
+            If it cannot be read.
+        UsageError
+            If there are no such channels, or `jobs` is below 1.
+        BundleError
+            If the model does not load or does not answer as its card says.
+
+        Examples
+        --------
+        >>> recognizer.timeline("meeting.mp3").summary().shares         # doctest: +SKIP
+        {'neutral': 0.71, 'happy': 0.18, 'angry': 0.11}
+        """
+        from emotone.timeline.analysis import analyze
+
+        if jobs is not None and jobs < 1:
+            raise UsageError(f"jobs is {jobs}", remedy="Give a whole number from 1.")
+        self._loaded()
+        return analyze(
+            self,
+            source,
+            channels=channels,
+            settings=settings,
+            jobs=jobs or cores(),
+            limits=self._limits,
+            progress=progress,
+        )
 
     # -- within
 
