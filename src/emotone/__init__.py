@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from emotone.errors import EmotoneError, EmotoneWarning
     from emotone.prediction import Failure, Prediction
     from emotone.recognizer import Recognizer, load
+    from emotone.stream import Stream
+    from emotone.timeline import Timeline
 
 __version__ = "0.1.0"
 
@@ -27,6 +29,8 @@ _WHERE = {
     "Failure": "emotone.prediction",
     "Prediction": "emotone.prediction",
     "Recognizer": "emotone.recognizer",
+    "Stream": "emotone.stream",
+    "Timeline": "emotone.timeline",
     "load": "emotone.recognizer",
 }
 _ROOMS = ("audio", "corpora", "features")
@@ -37,6 +41,8 @@ __all__ = [
     "Failure",
     "Prediction",
     "Recognizer",
+    "Stream",
+    "Timeline",
     "audio",
     "corpora",
     "features",

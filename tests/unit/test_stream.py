@@ -1,0 +1,130 @@
+"""Live sound: what is told, when, and that it does not depend on the pieces it comes in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import emotone
+from emotone import audio
+from emotone.errors import AudioError, UsageError
+from emotone.recognizer import Recognizer
+from emotone.stream import LIVE, Event, Measured, SpeechEnded, SpeechStarted, Stream
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+CD = 44_100
+
+
+@pytest.fixture(scope="module")
+def recognizer() -> Recognizer:
+    return emotone.load()
+
+
+@pytest.fixture(scope="module")
+def talk() -> np.ndarray:
+    """Two clips with pauses, at 44.1 kHz."""
+    pause = np.zeros(CD, dtype=np.float32)
+    clips = [
+        audio.read(EXAMPLES / f"{name}.flac", rate=CD).samples
+        for name in ("low-voice", "raised-voice")
+    ]
+    return np.concatenate([pause, clips[0], pause, clips[1], pause])
+
+
+def heard(recognizer: Recognizer, sound: np.ndarray, sizes: list[int], rate: int) -> list[Event]:
+    stream, found, at, turn = Stream(recognizer, rate), [], 0, 0
+    while at < len(sound):
+        size = sizes[turn % len(sizes)]
+        found += stream.feed(sound[at : at + size])
+        at, turn = at + size, turn + 1
+    return found + stream.finish()
+
+
+@pytest.fixture(scope="module")
+def whole(recognizer: Recognizer, talk: np.ndarray) -> list[Event]:
+    return heard(recognizer, talk, [len(talk)], CD)
+
+
+def test_events_come_in_their_order(whole: list[Event]) -> None:
+    inside, last = False, 0.0
+    for event in whole:
+        if isinstance(event, SpeechStarted):
+            assert not inside
+            assert event.time >= last
+            inside, last = True, event.time
+        elif isinstance(event, Measured):
+            assert inside
+            assert event.measurement.end > last - 3
+            last = event.measurement.end
+        else:
+            assert inside
+            assert event.segments[-1].end == event.time >= last - 1e-9
+            inside, last = False, event.time
+    assert not inside
+    assert sum(isinstance(event, SpeechEnded) for event in whole) >= 2
+    ends = [e.measurement.end for e in whole if isinstance(e, Measured)]
+    assert np.median(np.diff(ends)) == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize("sizes", [[441], [1, 7000, 0, 333], [48_000]])
+def test_the_pieces_it_comes_in_change_nothing(
+    recognizer: Recognizer, talk: np.ndarray, whole: list[Event], sizes: list[int]
+) -> None:
+    assert [e.to_dict() for e in heard(recognizer, talk, sizes, CD)] == [e.to_dict() for e in whole]
+
+
+def test_it_agrees_with_the_timeline(
+    recognizer: Recognizer, talk: np.ndarray, whole: list[Event]
+) -> None:
+    timeline = recognizer.timeline((talk, CD), settings=LIVE)
+    segments = [s for event in whole if isinstance(event, SpeechEnded) for s in event.segments]
+    assert len(segments) == len(timeline.speech)
+    for one, other in zip(segments, timeline.speech, strict=True):
+        assert (one.start, one.end, one.emotion) == (other.start, other.end, other.emotion)
+        assert list(one.scores.values()) == pytest.approx(list(other.scores.values()), abs=1e-4)
+    measured = [event.measurement for event in whole if isinstance(event, Measured)]
+    for one, other in zip(measured, timeline.measurements, strict=True):
+        assert (one.start, one.end) == (other.start, other.end)
+        assert list(one.scores.values()) == pytest.approx(list(other.scores.values()), abs=1e-4)
+
+
+def test_a_measurement_comes_soon_after_its_end(recognizer: Recognizer, talk: np.ndarray) -> None:
+    """No later than a chunk and what the resampler holds back, but for pauses."""
+    stream, waited = Stream(recognizer, CD), []
+    for at in range(0, len(talk), 441):
+        waited += [
+            (at + 441) / CD - event.measurement.end
+            for event in stream.feed(talk[at : at + 441])
+            if isinstance(event, Measured)
+        ]
+    assert np.median(waited) < 0.06
+    assert max(waited) < LIVE.utterances.pause_s + 0.1
+    assert stream.time == pytest.approx(len(talk) / CD, abs=0.05)
+
+
+def test_bad_samples_are_refused_and_the_stream_goes_on(
+    recognizer: Recognizer, talk: np.ndarray, whole: list[Event]
+) -> None:
+    stream = Stream(recognizer, CD)
+    half = len(talk) // 2
+    found = stream.feed(talk[:half])
+    with pytest.raises(AudioError, match="sample 1 of these is not finite"):
+        stream.feed([0.0, float("nan"), 0.0])
+    with pytest.raises(AudioError, match="shape"):
+        stream.feed(np.zeros((10, 2)))
+    found += stream.feed(talk[half:]) + stream.finish()
+    assert [e.to_dict() for e in found] == [e.to_dict() for e in whole]
+    assert stream.finish() == []
+    with pytest.raises(UsageError, match="finished"):
+        stream.feed([0.0])
+    with pytest.raises(UsageError, match="rate"):
+        Stream(recognizer, 100)
+
+
+def test_events_as_json(whole: list[Event]) -> None:
+    kinds = {event.to_dict()["event"] for event in whole}
+    assert kinds == {"speech_started", "measurement", "speech_ended"}
+    measured = next(e for e in whole if isinstance(e, Measured)).to_dict()
+    assert measured["confidence"] == max(measured["scores"].values())
