@@ -107,6 +107,11 @@ class Stream:
     settings
         Length and step of the windows and so on; `LIVE` when None.
 
+    Attributes
+    ----------
+    skipped
+        Windows that were left out in a hurry.
+
     Raises
     ------
     UsageError
@@ -134,7 +139,9 @@ class Stream:
         self._resampler = _resampler(rate)
         self._spans: list[tuple[float, float]] = []
         self._scores: list[FloatArray] = []
+        self._left_out: Window | None = None
         self._finished = False
+        self.skipped = 0
 
     @property
     def time(self) -> float:
@@ -146,13 +153,17 @@ class Stream:
         """Whether someone is speaking, as far as is known yet."""
         return self._cutter.speaking
 
-    def feed(self, samples: npt.ArrayLike) -> list[Event]:
+    def feed(self, samples: npt.ArrayLike, *, hurry: bool = False) -> list[Event]:
         """Hear what comes next.
 
         Parameters
         ----------
         samples
             Any number of them, at the stream's rate, mono: floats from -1 to 1, shape ``(n,)``.
+        hurry
+            Leave windows out, for a machine that cannot keep up; `skipped` counts them. Speech is
+            found all the same, no audio is lost, and an utterance is judged by the windows that
+            were heard, its last one at least.
 
         Returns
         -------
@@ -185,7 +196,7 @@ class Stream:
             )
         if self._resampler is not None:
             block = self._resampler.resample_chunk(block)
-        return self._events(self._cutter.feed(block))
+        return self._events(self._cutter.feed(block), hurry)
 
     def finish(self) -> list[Event]:
         """Hear the end: what was being said is over. Nothing can be fed after that."""
@@ -198,20 +209,21 @@ class Stream:
             pieces += self._cutter.feed(rest)
         return self._events(pieces + self._cutter.finish())
 
-    def _events(self, pieces: list[Piece]) -> list[Event]:
+    def _events(self, pieces: list[Piece], hurry: bool = False) -> list[Event]:
         found: list[Event] = []
         for piece in pieces:
             if isinstance(piece, UtteranceStarted):
-                self._spans, self._scores = [], []
+                self._spans, self._scores, self._left_out = [], [], None
                 found.append(SpeechStarted(piece.start / RATE))
+            elif isinstance(piece, Window) and hurry:
+                self._left_out = piece
+                self.skipped += 1
             elif isinstance(piece, Window):
-                (scores,) = self.recognizer.hear([piece.samples], RATE)
-                self._spans.append((piece.start / RATE, piece.end / RATE))
-                self._scores.append(scores)
-                names = self.recognizer.emotions
-                heard = dict(zip(names, scores.tolist(), strict=True))
-                found.append(Measured(Measurement(*self._spans[-1], heard)))
+                found.append(self._measured(piece))
             elif isinstance(piece, UtteranceEnded):
+                if not self._scores and self._left_out is not None:
+                    self.skipped -= 1
+                    found.append(self._measured(self._left_out))
                 _, segments = judged(
                     piece.start / RATE,
                     piece.end / RATE,
@@ -223,6 +235,13 @@ class Stream:
                 )
                 found.append(SpeechEnded(piece.end / RATE, tuple(segments)))
         return found
+
+    def _measured(self, window: Window) -> Measured:
+        (scores,) = self.recognizer.hear([window.samples], RATE)
+        self._spans.append((window.start / RATE, window.end / RATE))
+        self._scores.append(scores)
+        heard = dict(zip(self.recognizer.emotions, scores.tolist(), strict=True))
+        return Measured(Measurement(*self._spans[-1], heard))
 
 
 def _resampler(rate: int) -> soxr.ResampleStream | None:

@@ -104,6 +104,23 @@ def test_a_measurement_comes_soon_after_its_end(recognizer: Recognizer, talk: np
     assert stream.time == pytest.approx(len(talk) / CD, abs=0.05)
 
 
+def test_in_a_hurry_windows_are_left_out_and_no_audio(
+    recognizer: Recognizer, talk: np.ndarray, whole: list[Event]
+) -> None:
+    stream, found = Stream(recognizer, CD), []
+    for at in range(0, len(talk), 4410):
+        found += stream.feed(talk[at : at + 4410], hurry=True)
+    found += stream.finish()
+    for kind in (SpeechStarted, SpeechEnded):
+        expected = [event.time for event in whole if isinstance(event, kind)]
+        assert [event.time for event in found if isinstance(event, kind)] == expected
+    measured = [event for event in found if isinstance(event, Measured)]
+    all_measured = [event for event in whole if isinstance(event, Measured)]
+    assert len(measured) + stream.skipped == len(all_measured)
+    assert stream.skipped > len(all_measured) / 2
+    assert all(event.segments for event in found if isinstance(event, SpeechEnded))
+
+
 def test_bad_samples_are_refused_and_the_stream_goes_on(
     recognizer: Recognizer, talk: np.ndarray, whole: list[Event]
 ) -> None:
