@@ -25,6 +25,7 @@ from emotone.plots.results import (
 )
 from emotone.plots.sound import chroma, mel_spectrogram, mfcc, spectrogram, waveform
 from emotone.plots.style import FORMATS, render, save
+from emotone.plots.timeline import timeline
 
 __all__ = [
     "FORMATS",
@@ -44,5 +45,6 @@ __all__ = [
     "render",
     "save",
     "spectrogram",
+    "timeline",
     "waveform",
 ]

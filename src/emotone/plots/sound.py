@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -67,7 +68,7 @@ def waveform(wave: Waveform, *, title: str | None = None) -> Figure:
     axes.set_ylim(-limit, limit)
     axes.grid(axis="y")
     axes.set_ylabel("Amplitude\n(1 = full scale)")
-    _time(axes, wave.duration_s)
+    time_axis(axes, wave.duration_s)
     set_title(axes, title)
     return figure
 
@@ -102,7 +103,7 @@ def spectrogram(wave: Waveform, *, max_hz: float | None = None, title: str | Non
         raise UsageError("the highest frequency must be above 0 Hz")
     n_fft = 2 ** max(6, round(np.log2(0.032 * wave.rate)))
     hop = max(n_fft // 8, -(-len(wave) // COLUMNS))
-    level = _decibels(stft_power(wave.samples, n_fft, hop))
+    level = decibels(stft_power(wave.samples, n_fft, hop))
     step = nyquist / (level.shape[1] - 1)
     level = level[:, : int(np.ceil(top / step)) + 1]
 
@@ -111,8 +112,8 @@ def spectrogram(wave: Waveform, *, max_hz: float | None = None, title: str | Non
     image = _heat(axes, level, hop / wave.rate, -step / 2000, step / 1000, "magma", FLOOR_DB, 0.0)
     axes.set_ylim(0, top / 1000)
     axes.set_ylabel("Frequency (kHz)")
-    _level_bar(figure, axes, image)
-    _time(axes, wave.duration_s)
+    level_bar(figure, axes, image)
+    time_axis(axes, wave.duration_s)
     set_title(axes, title)
     return figure
 
@@ -141,19 +142,11 @@ def mel_spectrogram(wave: Waveform, *, bands: int = 128, title: str | None = Non
     power, hop_s = _frames(wave, f"mel{bands}")
     figure = new_figure(WIDTH, HEIGHT)
     axes = figure.add_subplot()
-    image = _heat(axes, _decibels(power), hop_s, -0.5, 1.0, "magma", FLOOR_DB, 0.0)
-    axes.set_ylim(-0.5, bands - 0.5)
-    ticks = [hz for hz in (0, 250, 500, 1000, 2000, 4000, 8000, 16000) if hz <= wave.rate / 2]
-    # Bands are centred between 0 Hz and half the rate, evenly in mel, both ends left out.
-    places = (bands + 1) * _mel(np.array(ticks)) / _mel(np.array([wave.rate / 2])) - 1
-    shown = places > -0.5
-    axes.set_yticks(
-        places[shown],
-        [f"{hz / 1000:g}" for hz, keep in zip(ticks, shown, strict=True) if keep],
-    )
+    image = _heat(axes, decibels(power), hop_s, -0.5, 1.0, "magma", FLOOR_DB, 0.0)
+    mel_axis(axes, bands, wave.rate)
     axes.set_ylabel("Frequency (kHz, mel scale)")
-    _level_bar(figure, axes, image)
-    _time(axes, wave.duration_s)
+    level_bar(figure, axes, image)
+    time_axis(axes, wave.duration_s)
     set_title(axes, title)
     return figure
 
@@ -198,7 +191,7 @@ def mfcc(wave: Waveform, *, count: int = 20, title: str | None = None) -> Figure
     bar = figure.colorbar(image, ax=lower, pad=0.015, extend="both", fraction=0.05)
     bar.set_label("Value")
     bar.outline.set_visible(False)
-    _time(lower, wave.duration_s)
+    time_axis(lower, wave.duration_s)
     upper.tick_params(length=0)
     figure.align_ylabels([upper, lower])
     set_title(upper, title)
@@ -232,7 +225,7 @@ def chroma(wave: Waveform, *, title: str | None = None) -> Figure:
     bar = figure.colorbar(image, ax=axes, pad=0.015, ticks=[0, 0.5, 1], fraction=0.05)
     bar.set_label("Share of the strongest")
     bar.outline.set_visible(False)
-    _time(axes, wave.duration_s)
+    time_axis(axes, wave.duration_s)
     set_title(axes, title)
     return figure
 
@@ -251,6 +244,24 @@ def _frames(wave: Waveform, part: str) -> tuple[npt.NDArray[np.float32], float]:
     return values, HOP / wave.rate
 
 
+def mel_axis(
+    axes: Axes,
+    bands: int,
+    rate: int,
+    ticks_hz: Sequence[int] = (0, 250, 500, 1000, 2000, 4000, 8000, 16000),
+) -> None:
+    """Frequencies on the vertical axis of mel bands, band k drawn from k - 0.5 to k + 0.5."""
+    axes.set_ylim(-0.5, bands - 0.5)
+    ticks = [hz for hz in ticks_hz if hz <= rate / 2]
+    # Bands are centred between 0 Hz and half the rate, evenly in mel, both ends left out.
+    places = (bands + 1) * _mel(np.array(ticks)) / _mel(np.array([rate / 2])) - 1
+    shown = places > -0.5
+    axes.set_yticks(
+        places[shown],
+        [f"{hz / 1000:g}" for hz, keep in zip(ticks, shown, strict=True) if keep],
+    )
+
+
 def _mel(hz: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
     """Slaney's mel scale, linear below 1 kHz: the one the feature ``mel`` uses."""
     return np.where(
@@ -258,7 +269,7 @@ def _mel(hz: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
     )
 
 
-def _decibels(power: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+def decibels(power: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
     """Power in dB below its highest value, not under `FLOOR_DB`; all floor where all is silent."""
     highest = float(power.max())
     if highest <= 0:
@@ -297,13 +308,14 @@ def _heat(
     )
 
 
-def _level_bar(figure: Figure, axes: Axes, image: AxesImage) -> None:
+def level_bar(figure: Figure, axes: Axes, image: AxesImage) -> None:
+    """The scale of an image of levels, to the right of its axes."""
     bar = figure.colorbar(image, ax=axes, pad=0.015, ticks=[-80, -60, -40, -20, 0], fraction=0.05)
     bar.set_label("Level (dB)")
     bar.outline.set_visible(False)
 
 
-def _time(axes: Axes, duration_s: float) -> None:
+def time_axis(axes: Axes, duration_s: float) -> None:
     """The time axis, in milliseconds, seconds, minutes or hours as the duration asks for."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
 
