@@ -50,7 +50,7 @@ def write_features(
     """
     path = Path(path)
     write = _writer(path)
-    with _replacing(path) as unfinished:
+    with replacing(path) as unfinished:
         write(unfinished, matrix, names, columns)
 
 
@@ -133,7 +133,7 @@ def _writer(path: Path) -> Callable[[Path, FloatArray, Sequence[str], Columns], 
 
 
 @contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path) -> Iterator[Path]:
     """A path beside the wanted one, moved there when the block ends well, else deleted."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)

@@ -71,6 +71,16 @@ def test_the_errors_and_the_vocabulary_load_nothing_heavy() -> None:
     assert not loaded_after("import emotone.errors, emotone.emotions, emotone.prediction") & HEAVY
 
 
+def test_turning_a_timeline_into_another_form_loads_nothing_heavy() -> None:
+    code = (
+        "from emotone.timeline import Timeline, exports\n"
+        "for form in exports.FORMS:\n"
+        "    if form.name != 'parquet':\n"
+        "        exports.text(Timeline(1.0, 'm@1', ('happy',), ()), form.name)"
+    )
+    assert not loaded_after(code) & HEAVY
+
+
 @pytest.mark.parametrize("flag", ["--json", "--csv"])
 def test_predicting_for_a_program_loads_what_one_answer_needs(tmp_path: Path, flag: str) -> None:
 
