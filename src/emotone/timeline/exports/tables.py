@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 from typing import Any
 
 from emotone.timeline.exports import names
-from emotone.timeline.segments import Timeline
+from emotone.timeline.segments import Measurement, Segment, Timeline
 
 _PLACES = 4
 """Decimals of a probability, as in JSON."""
@@ -32,10 +33,17 @@ def csv_text(timeline: Timeline) -> str:
 
 def json_text(timeline: Timeline) -> str:
     """`Timeline.to_dict`, a line for each of its entries and for each segment and measurement."""
+    # Hours of measurements as plain types are many times the size of their text, so one at a time.
+    bare = dataclasses.replace(timeline, segments=(), measurements=())
+    whole = bare.to_dict() | {"summary": timeline.summary().to_dict()}
+    items: dict[str, tuple[Segment, ...] | tuple[Measurement, ...]] = {
+        "segments": timeline.segments,
+        "measurements": timeline.measurements,
+    }
     entries = []
-    for name, value in timeline.to_dict().items():
-        if name in ("segments", "measurements"):
-            lines = ",\n".join(f"    {_json(item)}" for item in value)
+    for name, value in whole.items():
+        if name in items:
+            lines = ",\n".join(f"    {_json(item.to_dict())}" for item in items[name])
             text = f"[\n{lines}\n  ]" if lines else "[]"
         else:
             text = _json(value)
