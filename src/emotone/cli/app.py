@@ -25,6 +25,7 @@ from emotone.errors import (
 
 COMMANDS = (
     "predict",
+    "analyze",
     "features",
     "corpus",
     "train",

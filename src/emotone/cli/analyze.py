@@ -1,0 +1,211 @@
+"""`emotone analyze`: a long recording as a timeline."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from emotone import emotions
+from emotone.cli import messages, output
+from emotone.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from emotone.timeline import Segment, Timeline
+    from emotone.timeline.analysis import Channels
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as for `emotone predict`
+
+app = typer.Typer(add_completion=False)
+
+_ROWS = 40
+"""Segments in the table; the files hold them all."""
+
+_STRIP = 72
+"""Columns of the strip at most."""
+
+
+@app.command()
+def analyze(
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="A recording, or - for standard input.")
+    ],
+    outputs: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="OUT",
+            help="Write the timeline there; its form goes by the ending. May be repeated.",
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model", "-m", metavar="MODEL", help="A bundle, or the name of an installed model."
+        ),
+    ] = None,
+    channels: Annotated[
+        str,
+        typer.Option(metavar="mix|split|N", help="All together, each by itself, or one, from 0."),
+    ] = "mix",
+    window: Annotated[
+        float, typer.Option(metavar="S", help="Length of the windows that are heard, in seconds.")
+    ] = 3.0,
+    step: Annotated[
+        float, typer.Option(metavar="S", help="From one window to the next, in seconds.")
+    ] = 0.5,
+    switch: Annotated[
+        float,
+        typer.Option(metavar="X", help="Inertia: 0 lets each step have its own emotion."),
+    ] = 2.0,
+    pause: Annotated[
+        float, typer.Option(metavar="S", help="A pause of this length ends an utterance.")
+    ] = 0.5,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", "-j", min=1, metavar="N", help="Cores to use. Else all.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the timeline as JSON.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print a row per segment.")] = False,
+) -> None:
+    """Say which emotion is heard when in a recording of any length.
+
+    Speech is found, cut at pauses, heard in windows, and joined into
+    segments of one emotion; silence and other sound lie between. With
+    --channels split each channel of a call has a timeline of its own.
+
+    Examples:
+      emotone analyze meeting.mp3
+      emotone analyze call.wav --channels split -o call.csv
+      emotone analyze interview.wav -o interview.TextGrid -o interview.eaf
+      emotone analyze podcast.mp3 -o podcast.srt -o podcast.json
+      ffmpeg -i film.mkv -f wav - | emotone analyze - --json
+    """
+    output.only_one(json=as_json, csv=as_csv)
+    from emotone.cli import progress
+    from emotone.recognizer import load
+    from emotone.speech import UtteranceSettings
+    from emotone.timeline import exports
+    from emotone.timeline.settings import TimelineSettings
+
+    wanted = outputs or []
+    for path in wanted:
+        exports.form_of(path)  # before the work, not after it
+    settings = TimelineSettings(
+        window_s=window,
+        step_s=step,
+        switch=switch,
+        utterances=UtteranceSettings(pause_s=pause, margin_s=min(0.1, pause)),
+    )
+    recognizer = load(model)
+    with progress.bar("Hearing", "s of audio") as report:
+        timeline = recognizer.timeline(
+            file,
+            channels=_channels(channels),
+            settings=settings,
+            jobs=jobs,
+            progress=lambda done, total: report(
+                round(done), None if total is None else max(round(done), round(total))
+            ),
+        )
+    for path in wanted:
+        exports.write(timeline, path)
+        messages.note(f"Written: {path}")
+    if as_json:
+        output.write_json(timeline.to_dict())
+    elif as_csv:
+        sys.stdout.write(exports.text(timeline, "csv"))
+    else:
+        _show(timeline)
+        if not wanted:
+            name = "meeting" if file == "-" else Path(file).stem
+            messages.note(f"Keep it: emotone analyze … -o {name}.csv (or .srt, .TextGrid, .json)")
+
+
+def _channels(text: str) -> Channels:
+    if text in ("mix", "split"):
+        return text  # type: ignore[return-value]
+    if text.isdecimal():
+        return int(text)
+    raise UsageError(f"--channels is {text!r}", remedy="Give mix, split, or a number from 0.")
+
+
+def _show(timeline: Timeline) -> None:
+    """A strip of colours, the shares of the emotions, and the segments."""
+    from rich.text import Text
+
+    plain = not output.console().is_terminal
+    summary = timeline.summary()
+    if not plain:
+        for channel in timeline.channels:
+            output.show(_strip(timeline, channel))
+    shares = output.table("Emotion", "Share of speech", "", "Surest at", numbers=("Surest at",))
+    peaks = {peak.emotion: peak for peak in summary.peaks}
+    for name, share in summary.shares.items():
+        shares.add_row(
+            output.painted(name),
+            output.bar(share, name, plain=plain),
+            f"{output.percent(share)} %",
+            clock(peaks[name].time),
+        )
+    if summary.shares:
+        output.show(shares)
+    spoken = f"{clock(summary.speech_s)} of speech in {clock(timeline.duration_s)}"
+    said = [spoken, f"{summary.changes_per_minute:.1f} changes of emotion per minute"]
+    output.show(Text("; ".join(said) + f"; {timeline.model}", style="dim"))
+    several = len(timeline.channels) > 1
+    heads = ["From", "To", *(["Channel"] if several else []), "Emotion", "Confidence"]
+    rows = output.table(*heads, numbers=("From", "To", "Channel"))
+    for segment in timeline.speech[:_ROWS]:
+        where = [str(segment.channel)] if several else []
+        rows.add_row(
+            clock(segment.start), clock(segment.end), *where, output.painted(segment.label),
+            _sure(segment, plain),
+        )  # fmt: skip
+    if timeline.speech:
+        output.show(rows)
+    more = len(timeline.speech) - _ROWS
+    if more > 0:
+        output.show(Text(f"… and {output.counted(more, 'segment')} more; -o OUT keeps them all"))
+
+
+def _sure(segment: Segment, plain: bool) -> Text:
+    from rich.text import Text
+
+    confidence = segment.confidence or 0.0
+    return Text(f"{output.percent(confidence)} % ") + output.bar(
+        confidence, segment.label, plain=plain
+    )
+
+
+def _strip(timeline: Timeline, channel: int | None) -> Text:
+    """The recording in one line: a coloured cell for each stretch of time."""
+    from rich.text import Text
+
+    mine = [segment for segment in timeline.segments if segment.channel == channel]
+    line = Text("" if channel is None else f"{channel} ")
+    for cell in range(_STRIP):
+        low, high = (timeline.duration_s * edge / _STRIP for edge in (cell, cell + 1))
+        inside = [(min(s.end, high) - max(s.start, low), s) for s in mine]
+        overlap, longest = max(inside, key=lambda pair: pair[0])
+        if overlap <= 0 or longest.kind == "silence":
+            line.append("·", "dim")
+        elif longest.kind == "non-speech":
+            line.append("~", "dim")
+        else:
+            line.append("█", emotions.colour(longest.label))
+    return line
+
+
+def clock(seconds: float) -> str:
+    """A time as ``0:07.3``, or ``1:02:03.4`` from an hour on."""
+    tenths = round(seconds * 10)
+    minutes, rest = divmod(tenths, 600)
+    hours, minutes = divmod(minutes, 60)
+    tail = f"{rest // 10:02d}.{rest % 10}"
+    return f"{hours}:{minutes:02d}:{tail}" if hours else f"{minutes}:{tail}"

@@ -1,0 +1,91 @@
+"""`emotone analyze` on a real recording: what it prints, what it writes, what it refuses."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from emotone import audio
+from emotone.cli.analyze import clock
+from emotone.cli.app import run
+from emotone.timeline import Timeline, exports
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+
+@pytest.fixture(scope="module")
+def call(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A call of two channels."""
+    voices = [
+        audio.read(EXAMPLES / f"{name}.flac", rate=16000).samples
+        for name in ("low-voice", "raised-voice")
+    ]
+    samples = np.zeros((sum(map(len, voices)) + 48000, 2), dtype=np.float32)
+    samples[16000 : 16000 + len(voices[0]), 0] = voices[0]
+    samples[-16000 - len(voices[1]) : -16000, 1] = voices[1]
+    path = tmp_path_factory.mktemp("calls") / "call.wav"
+    soundfile.write(path, samples, 16000)
+    return path
+
+
+def test_a_table_and_files(call: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    outs = [tmp_path / f"call.{ending}" for ending in ("json", "csv", "srt", "TextGrid", "eaf")]
+    options = [text for out in outs for text in ("-o", str(out))]
+    assert run(["analyze", str(call), "--channels", "split", *options]) == 0
+    printed = capsys.readouterr()
+    assert "Share of speech" in printed.out
+    assert "of speech in 0:12" in printed.out
+    assert all(f"Written: {out}" in printed.err for out in outs)
+    timeline = exports.read(outs[0])
+    assert timeline.channels == (0, 1)
+    assert timeline.file == str(call)
+    with outs[1].open(newline="") as file:
+        assert len(list(csv.DictReader(file))) == len(timeline.segments)
+    for segment in timeline.speech:
+        assert clock(segment.start) in printed.out
+
+
+def test_machines_read_stdout(call: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["analyze", str(call), "--json", "--window", "2", "--step", "0.25"]) == 0
+    whole = Timeline.from_dict(json.loads(capsys.readouterr().out))
+    assert whole.settings["window_s"] == 2
+    assert whole.channels == (None,)
+    assert run(["analyze", str(call), "--csv", "--channels", "1"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert {row["channel"] for row in rows} == {"1"}
+    assert rows[0]["emotion"] == "silence"
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "said"),
+    [
+        (["-o", "out.xyz"], 2, "xyz"),
+        (["--channels", "left"], 2, "mix, split"),
+        (["--step", "9"], 2, "step_s"),
+        (["--json", "--csv"], 2, "exclude each other"),
+        (["--channels", "7"], 1, "channel"),
+    ],
+)
+def test_wrong_usage_is_told_before_the_work(
+    call: Path, options: list[str], status: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["analyze", str(call), *options]) == status
+    assert said in capsys.readouterr().err
+
+
+def test_a_missing_file(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["analyze", "none.wav"]) == 1
+    assert "no such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0:00.0"), (7.26, "0:07.3"), (59.96, "1:00.0"), (3723.4, "1:02:03.4")]
+)
+def test_the_clock(seconds: float, text: str) -> None:
+    assert clock(seconds) == text
