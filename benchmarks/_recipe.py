@@ -55,9 +55,9 @@ NEURAL: dict[str, dict[str, Any]] = {
     "functionals": {"epochs": 30, "batch_size": 64},
     "ridge": {},
 }
-"""Parameters of the joint training of a neural family, over its defaults. Chosen on speakers of the
-training part of EmoBox fold 1 (those of fold 2, and a tenth of the training clips of the corpora
-with one fold)."""
+"""Parameters of the joint training of a neural family, over its defaults. Chosen on the training
+part of EmoBox fold 1: on the clips that fold 2 tests, and a tenth of the training clips of the
+corpora with one fold."""
 
 
 def params(family: str, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -47,6 +47,7 @@ NEW_SPEAKERS = ("ravdess", "casia", "emovo")
 
 BUNDLE = Path(__file__).resolve().parent.parent / "src" / "emotone" / "assets" / "default.emotone"
 _FLOOR = 1e-7
+"""Added to scores before their logarithm: predictions hold six digits."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -262,7 +263,7 @@ def main() -> None:
     classifier.temperature_ = answers.temperature()
     card = bundle.Card(
         name="emotone-default",
-        version="1.0",
+        version="1.1",
         emotions=tuple(classifier.classes_.tolist()),
         input=bundle.ModelInput("waveform", rate=classifier.rate),
         preparation=material.dataset.preparation.to_dict(),

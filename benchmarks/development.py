@@ -3,15 +3,17 @@
     python benchmarks/development.py [--data CORPORA] [--family hybrid] [--param NAME=VALUE ...]
                                      [--note TEXT] [--checkpoints DIR] [--json OUT]
 
-Validation are the speakers that fold 2 of RAVDESS, CASIA, EMOVO and EmoDB tests, and a tenth of the
-training clips of the corpora with one fold. No test clip of fold 1 is heard or asked about, but
+Validation are the clips that fold 2 of RAVDESS, CASIA, EMOVO and EmoDB tests, and a tenth of the
+training clips of the corpora with one fold. In the first three they are of speakers that are new to
+the model; in the others the speakers are known. No test clip of fold 1 is heard or asked about, but
 those of other folds of the first four corpora are: their figures in `emobox.py` are of networks of
 their own, by a recipe that was chosen with some of their test clips in view. Fold 1 is clear of it.
 
-Three figures for each corpus: *own*, the mean of the head of the corpus and the general one over
-the emotions of the corpus, as EmoBox asks; *general*, the general head over them; *open*, the
-general head over all emotions, as a bundle answers. With 98 clips of EMOVO, 300 of CASIA and 256 of
-RAVDESS, differences of less than three points say little. Results are added to the records.
+Three figures for each corpus: *own*, as EmoBox asks, among the emotions of the corpus and by the
+head of the corpus and the general one together (of a ridge regression by the former alone);
+*general*, by the general head among them; *open*, by the general head among all emotions, as a
+bundle answers. With 98 clips of EMOVO, 300 of CASIA and 240 of RAVDESS, differences of less than
+three points say little. Results are added to the records.
 """
 
 from __future__ import annotations

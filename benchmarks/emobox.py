@@ -13,7 +13,7 @@ rows are. A neural family is trained jointly: fold k is one network, trained on 
 of fold k of all eight corpora (those with fewer folds begin again) and on nEMO, and tested on the
 test parts of fold k. No test clip of any corpus is ever heard in training by the network that is
 tested on it. The recipe (`_recipe.neural`) was chosen inside the training part of fold 1, on the
-speakers that fold 2 tests. As in the published rows, the corpus of a test clip is known, and with
+clips that fold 2 tests. As in the published rows, the corpus of a test clip is known, and with
 it the emotions to choose from; `ua_unrestricted` is the recall where the network answers for
 itself, as a bundle does. Its training takes hours on two cores; with `--checkpoints` one that was
 cut off goes on.

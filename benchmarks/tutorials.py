@@ -83,7 +83,9 @@ def neural(options: argparse.Namespace) -> None:
         assert not set(train.tolist()) & set(test.tolist())
         accuracies = []
         for seed in range(options.seeds):
-            files = TrainingFiles(options.checkpoints).part(f"{name.split()[0]}-{seed}")
+            files = TrainingFiles(options.checkpoints).part(
+                f"{options.family}-{name.split()[0]}-{seed}"
+            )
             classifier = build(options.family, params=params, seed=seed)
             material.fit(classifier, train, files)
             assert not isinstance(classifier, Classifier)

@@ -318,7 +318,12 @@ def _learning_curve(
             continue  # too small a share to hold every emotion
         else:
             classifier = recipe.classifier(result.classifier.params, calibration_folds=0)
-            classifier.fit(dataset.features[rows], dataset.labels[rows])
+            classifier.fit(
+                dataset.features[rows],
+                dataset.labels[rows],
+                groups=dataset.speakers[rows].tolist(),
+                corpora=dataset.corpora[rows].tolist(),
+            )
         x.append(len(rows))
         for positions, values in ((rows, training), (test, tested)):
             scores = classifier.scores(dataset.features[positions])

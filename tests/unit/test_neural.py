@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
@@ -21,9 +22,11 @@ from emotone.bundle.graph import inspect
 from emotone.errors import EmotoneWarning, TrainingError, UsageError
 from emotone.features.waveforms import DEFAULT_PREPARATION
 from emotone.models import NeuralClassifier, build
+from emotone.models.neural import bodies, export
 from emotone.models.neural.data import LabelledClips, TrainingBatches
 from emotone.models.neural.files import TrainingFiles
-from emotone.models.neural.settings import CLOSED_FORM, TrainingSettings
+from emotone.models.neural.network import Network
+from emotone.models.neural.settings import CLOSED_FORM, Settings, TrainingSettings, resolve
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 TESTS = Path(__file__).resolve().parents[1]
@@ -371,3 +374,37 @@ def test_training_leaves_the_callers_randomness_alone() -> None:
     fitted("cnn1d")
     assert torch.equal(torch.rand(2), expected[0])
     assert np.random.rand() == expected[1]  # noqa: NPY002
+
+
+@pytest.mark.parametrize("family", ["crnn", "cnn1d", "cnn2d"])
+def test_joining_normalisation_to_convolutions_changes_no_answer(family: str) -> None:
+    """With statistics that a training gives, and no rounding yet."""
+    torch.manual_seed(0)
+    settings = Settings.of(family, resolve(family, SMALL[family]))
+    network = Network(bodies.make(settings, 16000), torch.ones(1, 3, dtype=torch.bool)).eval()
+    for module in network.modules():
+        if isinstance(module, (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d)):
+            assert module.running_mean is not None
+            assert module.running_var is not None
+            torch.nn.init.normal_(module.running_mean)
+            torch.nn.init.uniform_(module.running_var, 0.5, 2.0)
+            torch.nn.init.uniform_(module.weight, -1.0, 2.0)
+            torch.nn.init.normal_(module.bias)
+    sound = 0.1 * torch.randn(2, 16000)
+    with torch.no_grad():
+        before = network(sound).general
+        for conv, norm in export._followed_by_norm(network.body):
+            export._absorb(conv, norm)
+        after = network(sound).general
+    assert float(before.std()) > 1e-3
+    torch.testing.assert_close(after, before, atol=1e-5, rtol=1e-4)
+
+
+def test_large_weights_take_16_bits_in_a_bundle() -> None:
+    clips, emotions, speakers = speech.clips()
+    classifier = build("crnn", params={"epochs": 1, "batch_size": 16, "recurrent": 0, "ema": 0.5})
+    classifier.fit(clips, emotions, groups=speakers)
+    graph = onnx.load_from_string(classifier.to_onnx()).graph
+    large = [t for t in graph.initializer if t.data_type == onnx.TensorProto.FLOAT
+             and np.prod(t.dims) >= 4096]  # fmt: skip
+    assert sorted(tuple(t.dims) for t in large) == [(48, 257), (64, 257), (514, 1, 512)]

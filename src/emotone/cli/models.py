@@ -134,7 +134,7 @@ def export(
         typer.Argument(metavar="TARGET", help="NAME.emotone for a zip, else a new folder."),
     ],
     int8: Annotated[
-        bool, typer.Option("--int8", help="Weights in eight bits: half the size or less.")
+        bool, typer.Option("--int8", help="Weights in eight bits: about six tenths of the size.")
     ] = False,
 ) -> None:
     """Write a model as a folder with model.onnx, or as one .emotone file.
@@ -158,7 +158,8 @@ def export(
 
     smaller = quantize(bundle.model)
     notes = {**bundle.card.notes, "weights": "rounded to 8 bits; the figures are of 16"}
-    write(target, smaller, replace(bundle.card, notes=notes))
+    version = f"{bundle.card.version}-int8"
+    write(target, smaller, replace(bundle.card, version=version, notes=notes))
     before, after = (len(model) / 1e6 for model in (bundle.model, smaller))
     messages.note(f"The model has {after:.1f} MB in place of {before:.1f}.")
     print(target)

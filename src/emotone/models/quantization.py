@@ -12,8 +12,9 @@ from emotone.errors import MissingExtraError, UsageError
 if TYPE_CHECKING:
     import onnx
 
-_OUTPUTS = {"Conv": 0, "Gemm": 0, "MatMul": -1}
-"""Which axis of a weight is that of the outputs, by the operator that it belongs to."""
+_OUTPUTS = {"Conv": (0,), "Gemm": (0,), "MatMul": (-1,), "GRU": (0, 1), "LSTM": (0, 1)}
+"""Which axes of a weight are those of the outputs, by the operator that it belongs to; a recurrent
+layer has its directions in front of them."""
 
 
 def quantize(model: bytes) -> bytes:
@@ -63,8 +64,11 @@ def quantize(model: bytes) -> bytes:
             helper.make_node("Mul", [whole, f"{name}.scale"], [name], f"{name}.scaled"),
         ]
     if not changed:
+        known = any(tensor.data_type == TensorProto.INT8 for tensor in read.graph.initializer)
         raise UsageError(
-            "the model has no large weights of a neural network",
+            "the model's weights have eight bits already"
+            if known
+            else "the model has no large weights of a neural network",
             remedy="Export it without --int8.",
         )
     del read.graph.node[:]
@@ -73,25 +77,27 @@ def quantize(model: bytes) -> bytes:
     return bytes(read.SerializeToString(deterministic=True))
 
 
-def _axes(model: onnx.ModelProto) -> dict[str, int]:
-    """The axis of the outputs of what is used as a weight, by name."""
-    found: dict[str, int] = {}
+def _axes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
+    """The axes of the outputs of what is used as a weight, by name."""
+    found: dict[str, tuple[int, ...]] = {}
     for node in model.graph.node:
         if node.op_type not in _OUTPUTS:
             continue
-        axis = _OUTPUTS[node.op_type]
+        axes = _OUTPUTS[node.op_type]
         if node.op_type == "Gemm" and not any(a.name == "transB" and a.i for a in node.attribute):
-            axis = -1
-        found[node.input[1]] = axis
+            axes = (-1,)
+        for name in node.input[1:3] if len(axes) > 1 else node.input[1:2]:
+            found[name] = axes
     return found
 
 
 def _rounded(
-    weight: npt.NDArray[np.float16], axis: int
+    weight: npt.NDArray[np.float16], axes: tuple[int, ...]
 ) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:
     """Whole numbers from -127 to 127, and what they are to be multiplied by."""
     values = weight.astype(np.float32)
-    others = tuple(i for i in range(values.ndim) if i != axis % values.ndim)
+    kept = {axis % values.ndim for axis in axes}
+    others = tuple(i for i in range(values.ndim) if i not in kept)
     largest = np.abs(values).max(axis=others, keepdims=True)
     scale = (np.where(largest > 0, largest, 1) / 127).astype(np.float32)
     return np.round(values / scale).astype(np.int8), scale

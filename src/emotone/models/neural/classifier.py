@@ -166,8 +166,8 @@ class NeuralClassifier:
             held, disjoint = hold_out(codes, homes, groups, share, self.seed)
             if not len(held):
                 warnings.warn(
-                    f"{len(clips)} clips are too few to hold some out: nothing stops the training "
-                    "early, and its scores are not calibrated",
+                    f"{len(clips)} clips are too few to hold some out, which would say when to "
+                    "stop and calibrate the scores",
                     EmotoneWarning,
                     stacklevel=2,
                 )

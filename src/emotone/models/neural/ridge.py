@@ -19,11 +19,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from dataclasses import replace
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor
 
+from emotone.errors import TrainingError
 from emotone.models.neural.bodies import DescribedBody
 from emotone.models.neural.checkpoints import Outcome
 from emotone.models.neural.data import LabelledClips, TrainingData
@@ -73,6 +75,11 @@ def fit(
         Of the alteration of clips.
     progress
         Told how far it is. An exception it raises ends the training.
+
+    Raises
+    ------
+    TrainingError
+        If no clip has any weight, or the penalty is too small for the numbers.
     """
     began = time.monotonic()
     body, chosen = network.body, settings.body
@@ -86,7 +93,9 @@ def fit(
             progress(done, steps, what)
 
     tell(0, "describing the clips")
-    training = described(network, data, settings, seed).training
+    # What is held out is asked about later, from its sound.
+    own = replace(data, validation=None, watched=None)
+    training = described(network, own, settings, seed).training
     assert training.views is not None
     views = torch.from_numpy(training.views)
     for view in views:
@@ -96,13 +105,17 @@ def fit(
     for view in views:
         view.copy_(shrink(view))
     weights = _weights(data, training, settings)
+    if not weights.any():
+        raise TrainingError(
+            "no clip has any weight", remedy="Give clips_per_epoch above 0 for a corpus."
+        )
     emotions = network.has.shape[1]
     penalty = chosen.ridge * body.dimension
 
     tell(2, "solving for all clips")
     everyone = torch.arange(len(training))
     total = _sums(views, training, everyone, weights, chosen.altered, emotions)
-    solution = torch.linalg.solve(_raised(total.square, penalty), total.cross)
+    solution = _solved(_raised(total.square, penalty), total.cross)
     _set(network.general, 0, solution, total, shrink, chosen.sharpness)
     if network.own is not None:
         joint = _joint(
@@ -112,10 +125,10 @@ def fit(
             ),
             penalty / (1 - chosen.own),
             penalty / chosen.own,
-            lambda home: tell(2 + home, f"solving for {data.corpora[home]}"),
+            lambda home: tell(3 + home, f"solving for {data.corpora[home]}"),
         )
-        for home, (own, sums) in enumerate(joint):
-            _set(network.own, home * emotions, own, sums, shrink, chosen.sharpness)
+        for home, (solution, sums) in enumerate(joint):
+            _set(network.own, home * emotions, solution, sums, shrink, chosen.sharpness)
     tell(steps, "solved")
     state = {name: values.detach().clone() for name, values in network.state_dict().items()}
     return Outcome(state, [], [], [], time.monotonic() - began)
@@ -184,6 +197,14 @@ def _sums(
     emotions: int,
 ) -> _Sums:
     weights = weights[rows]
+    if not weights.any():  # a corpus that is left out: it has what all have in common
+        dimension = views.shape[2]
+        return _Sums(
+            torch.zeros(dimension),
+            torch.zeros(emotions, dtype=torch.float64),
+            torch.zeros(dimension, dimension, dtype=torch.float64),
+            torch.zeros(dimension, emotions, dtype=torch.float64),
+        )
     targets = torch.nn.functional.one_hot(torch.from_numpy(data.labels)[rows], emotions).double()
     total = weights.sum()
     target = weights @ targets / total
@@ -216,6 +237,21 @@ def _raised(square: Tensor, penalty: float) -> Tensor:
     return square
 
 
+def _factor(matrix: Tensor) -> Tensor:
+    """The Cholesky factor of what is positive definite but for rounding."""
+    factor, failed = torch.linalg.cholesky_ex(matrix)
+    if failed.item():
+        raise TrainingError(
+            "the regression cannot be solved: its penalty is lost in rounding",
+            remedy="Give a larger ridge; the default is 0.1.",
+        )
+    return cast(Tensor, factor)
+
+
+def _solved(matrix: Tensor, right: Tensor) -> Tensor:
+    return torch.cholesky_solve(right, _factor(matrix))
+
+
 def _joint(
     parts: Iterable[_Sums], shared: float, own: float, tell: Callable[[int], None]
 ) -> list[tuple[Tensor, _Sums]]:
@@ -225,7 +261,7 @@ def _joint(
     right = torch.zeros(())
     for home, sums in enumerate(parts):
         tell(home)
-        inverse = torch.cholesky_inverse(torch.linalg.cholesky(_raised(sums.square, own)))
+        inverse = torch.cholesky_inverse(_factor(_raised(sums.square, own)))
         if left is None:
             left = torch.zeros_like(inverse)
             left.diagonal().add_(shared)
@@ -235,7 +271,7 @@ def _joint(
         inverses.append(inverse.float())
         kept.append(sums._replace(square=torch.empty(0)))
     assert left is not None
-    common = torch.linalg.solve(left, right)
+    common = _solved(left, right)
     return [
         (inverse.double() @ (sums.cross + own * common), sums)
         for inverse, sums in zip(inverses, kept, strict=True)

@@ -377,15 +377,16 @@ class RidgeSettings:
     Attributes
     ----------
     ridge
-        Weight of the penalty, for each functional and clip.
+        Weight of the penalty, times the number of functionals.
     own
-        How much of what is known of the weights beforehand is left to each corpus; the rest they
-        share. From 0, the same weights for all, to 1, nothing in common.
+        From 0, all corpora share their weights, to 1, they have nothing in common: the share of
+        the weights' prior variance that is each corpus's own.
     speakers
         How strongly the weights avoid the directions in which the mean clips of speakers differ; 0
         for not at all.
     balance
-        Exponent of an emotion's rarity in its weight: 0 counts clips, 1 counts emotions alike.
+        Exponent of an emotion's rarity in its weight: 0 counts clips, 1 counts emotions alike, as
+        sampling="balanced" does. What a corpus weighs altogether is its clips_per_epoch.
     sharpness
         Factor from what is predicted, shares of an emotion, to logits.
     views
@@ -394,7 +395,7 @@ class RidgeSettings:
         Weight of the altered descriptions together.
     """
 
-    ridge: float = number(0.1, 1e-9, 1e6)
+    ridge: float = number(0.1, 1e-3, 1e4)
     own: float = number(0.5, 0.01, 0.99)
     speakers: float = number(3.0, 0, 1e6)
     balance: float = number(0.5, 0, 1)

@@ -1,0 +1,175 @@
+"""The ridge regression with all that it weighs, beside one large system of equations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from emotone.audio.clips import Clips
+from emotone.errors import TrainingError
+from emotone.models.neural import ridge
+from emotone.models.neural.bodies import DescribedBody
+from emotone.models.neural.data import LabelledClips, TrainingData
+from emotone.models.neural.network import Network
+from emotone.models.neural.settings import Settings, resolve
+
+N, D, K = 160, 15, 4
+
+
+class Stub(DescribedBody):
+    """A body of few numbers that are given."""
+
+    def __init__(self, dimension: int) -> None:
+        torch.nn.Module.__init__(self)
+        self.dimension = dimension
+
+    def encode(self, rows: Any) -> Any:
+        return rows.sign() * rows.abs() ** 0.7
+
+
+class Case:
+    """Views, and what is known of the clips: a corpus lacks an emotion, clips weigh unlike."""
+
+    def __init__(self, corpora: int, views: int, balanced: bool) -> None:
+        generator = np.random.default_rng(0)
+        self.homes = generator.integers(0, corpora, N)
+        self.labels = generator.integers(0, K, N)
+        if corpora > 1:
+            self.labels[(self.homes == 1) & (self.labels == 3)] = 0
+        self.speakers = generator.integers(0, 7, N)
+        self.weights = generator.uniform(0.5, 2, N).astype(np.float32)
+        offsets = generator.normal(size=(7, D))[self.speakers]
+        self.views = (generator.normal(size=(views, N, D)) * 2 + offsets).astype(np.float32)
+        self.names = list("abc"[:corpora])
+        self.balanced = balanced
+        self.has = np.zeros((corpora, K), dtype=bool)
+        self.has[self.homes, self.labels] = True
+
+    def solve(self, monkeypatch: pytest.MonkeyPatch, params: dict[str, Any]) -> Network:
+        clips = Clips.of([np.zeros(10, np.float32)] * N, 16000)
+        known = LabelledClips(
+            clips, self.labels, self.homes, self.weights, self.speakers, self.views.copy()
+        )
+        data = TrainingData(known, None, None, self.names, self.balanced)
+        monkeypatch.setattr(ridge, "described", lambda network, data, settings, seed: data)
+        network = Network(Stub(D), torch.from_numpy(self.has))
+        settings = Settings.of("ridge", resolve("ridge", params))
+        said: list[int] = []
+        outcome = ridge.fit(
+            network, data, settings, seed=0, progress=lambda done, total, what: said.append(done)
+        )
+        assert said == list(range(len(said)))
+        network.load_state_dict(outcome.weights)
+        return network
+
+    def rows(self) -> np.ndarray:
+        """All views one after the other, as the body encodes them."""
+        values = self.views.astype(float)
+        return np.concatenate(np.sign(values) * np.abs(values) ** 0.7)
+
+    def shrunk(self, strength: float) -> np.ndarray:
+        """The rows after the shrinkage, by the eigenvectors of the speakers' covariance."""
+        first = self.rows()[:N]
+        apart = [
+            first[inside & (self.speakers == speaker)].mean(0) - first[inside].mean(0)
+            for home in range(len(self.names))
+            for inside in [self.homes == home]
+            for speaker in sorted(set(self.speakers[inside]))
+        ]
+        covariance = np.array(apart).T @ np.array(apart) / len(apart)
+        values, vectors = np.linalg.eigh(np.eye(D) + strength * covariance)
+        return self.rows() @ (vectors * values**-0.5) @ vectors.T
+
+    def weight(self, balance: float, wanted: dict[str, int], altered: float) -> np.ndarray:
+        found = self.weights.astype(float)
+        for home, name in enumerate(self.names):
+            inside = self.homes == home
+            counts = np.bincount(self.labels[inside], minlength=K)
+            rarity = inside.sum() / (counts > 0).sum() / np.maximum(counts, 1)
+            found[inside] *= rarity[self.labels[inside]] ** balance
+            found[inside] *= wanted.get(name, inside.sum()) / inside.sum()
+        views = len(self.views)
+        shares = [1.0] if views == 1 else [1 - altered] + [altered / (views - 1)] * (views - 1)
+        return np.concatenate([share * found for share in shares])
+
+
+@pytest.mark.parametrize(
+    ("corpora", "views", "balanced", "params"),
+    [
+        (3, 3, False, {}),
+        (3, 1, False, {"speakers": 0.0, "views": 1}),
+        (3, 3, False, {"balance": 1.0, "own": 0.05, "altered": 0.9, "speakers": 100.0,
+                       "clips_per_epoch": {"a": 500, "c": 20}}),
+        (2, 2, True, {"sharpness": 2.0}),
+        (1, 2, False, {"ridge": 1.0}),
+    ],
+)  # fmt: skip
+def test_the_heads_are_those_of_one_large_system(
+    corpora: int, views: int, balanced: bool, params: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    case = Case(corpora, views, balanced)
+    network = case.solve(monkeypatch, params)
+    body = Settings.of("ridge", resolve("ridge", params)).body
+    rows = case.shrunk(body.speakers)
+    weight = case.weight(
+        1.0 if balanced else body.balance, params.get("clips_per_epoch", {}), body.altered
+    )
+    target = np.eye(K)[np.tile(case.labels, views)]
+    homes = np.tile(case.homes, views)
+    penalty = body.ridge * D
+    mean, share = weight @ rows / weight.sum(), weight @ target / weight.sum()
+    apart = rows - mean
+    solution = np.linalg.solve(
+        (apart.T * weight) @ apart + penalty * np.eye(D), (apart.T * weight) @ (target - share)
+    )
+    heard = torch.from_numpy(case.rows()).float()
+    expected = body.sharpness * (apart @ solution + share)
+    np.testing.assert_allclose(network.general(heard).detach().numpy(), expected, atol=2e-5)
+    if corpora == 1:
+        assert network.own is None
+        return
+    own = network.own(heard).detach().numpy().reshape(-1, corpora, K)
+    # The unknowns are W, V_1, V_2, ... one below the other.
+    wide = np.zeros((len(rows), D * (corpora + 1)))
+    centred, levels = np.zeros_like(target), {}
+    for home in range(corpora):
+        mine = homes == home
+        mean = weight[mine] @ rows[mine] / weight[mine].sum()
+        share = weight[mine] @ target[mine] / weight[mine].sum()
+        levels[home] = mean, share
+        wide[mine, :D] = wide[mine, D * (home + 1) : D * (home + 2)] = rows[mine] - mean
+        centred[mine] = target[mine] - share
+    penalties = np.full(D * (corpora + 1), penalty / body.own)
+    penalties[:D] = penalty / (1 - body.own)
+    everything = np.linalg.solve(
+        (wide.T * weight) @ wide + np.diag(penalties), (wide.T * weight) @ centred
+    )
+    for home, (mean, share) in levels.items():
+        joint = everything[:D] + everything[D * (home + 1) : D * (home + 2)]
+        expected = body.sharpness * ((rows - mean) @ joint + share)
+        np.testing.assert_allclose(own[:, home], expected, atol=2e-5)
+
+
+def test_a_corpus_without_weight_has_what_all_have_in_common(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    network = Case(3, 1, False).solve(monkeypatch, {"clips_per_epoch": {"c": 0}})
+    assert all(torch.isfinite(values).all() for values in network.state_dict().values())
+    own = network.own
+    assert own is not None
+    assert own.weight[2 * K :].abs().max() > 1e-3
+    none = {"clips_per_epoch": {"a": 0, "b": 0, "c": 0}}
+    with pytest.raises(TrainingError, match="no clip has any weight"):
+        Case(3, 1, False).solve(monkeypatch, none)
+    with pytest.raises(TrainingError, match="no clip has any weight"):
+        Case(1, 1, False).solve(monkeypatch, {"clips_per_epoch": {"a": 0}})
+
+
+def test_without_a_penalty_it_says_so() -> None:
+    flat = torch.zeros(3, 3, dtype=torch.float64)
+    with pytest.raises(TrainingError, match="lost in rounding"):
+        ridge._factor(flat)
