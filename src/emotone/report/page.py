@@ -6,19 +6,16 @@ import base64
 import html
 import math
 import re
-from collections.abc import Mapping
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from emotone import emotions, plots
-from emotone.errors import MissingExtraError
 from emotone.metrics import Estimate, Evaluation
 from emotone.plots.style import ACCENT, GRID, INK, LINE, MUTED, PAPER, SECOND
 from emotone.report.data import PlayableClip, ReportData
+from emotone.report.template import percent, template
 from emotone.selective import TARGET_ACCURACY
 
 if TYPE_CHECKING:
-    import jinja2
     import markupsafe
     from matplotlib.figure import Figure
 
@@ -59,7 +56,14 @@ def report_html(data: ReportData) -> str:
     """
     evaluation = data.evaluation
     confused = [] if evaluation is None else evaluation.most_confused(10)
-    return _template().render(
+    page = template(
+        "report.html.jinja",
+        estimate=_estimate,
+        interval=_interval,
+        sentence=_sentence,
+        data_uri=_data_uri,
+    )
+    return page.render(
         data=data,
         evaluation=evaluation,
         headlines=[] if evaluation is None else _headlines(evaluation),
@@ -78,37 +82,8 @@ def report_html(data: ReportData) -> str:
     )
 
 
-def _template() -> jinja2.Template:
-    try:
-        import jinja2
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("the HTML report", "train") from error
-    environment = jinja2.Environment(
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters.update(
-        percent=_percent,
-        estimate=_estimate,
-        interval=_interval,
-        colour=emotions.colour,
-        sentence=_sentence,
-        setting=_setting,
-        data_uri=_data_uri,
-    )
-    text = resources.files("emotone").joinpath("templates/report.html.jinja").read_text("utf-8")
-    return environment.from_string(text)
-
-
-def _percent(value: float, decimals: int = 1) -> str:
-    return "–" if math.isnan(value) else f"{100 * value:.{decimals}f} %"
-
-
 def _estimate(estimate: Estimate) -> str:
-    return _percent(estimate.value)
+    return percent(estimate.value)
 
 
 def _interval(estimate: Estimate) -> str:
@@ -124,21 +99,6 @@ def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '!', '?')) else '.'}"
 
 
-def _setting(value: object) -> str:
-    """A setting as a person would write it."""
-    if value is None or value == {} or value == [] or value == ():
-        return "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:g}"
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key} = {_setting(item)}" for key, item in value.items())
-    if isinstance(value, (list, tuple)):
-        return ", ".join(_setting(item) for item in value)
-    return str(value)
-
-
 def _data_uri(clip: PlayableClip) -> str:
     return f"data:{clip.media_type};base64,{base64.b64encode(clip.data).decode('ascii')}"
 
@@ -148,7 +108,7 @@ def _headlines(evaluation: Evaluation) -> list[dict[str, str]]:
         return {
             "short": short,
             "name": name,
-            "value": _percent(estimate.value),
+            "value": percent(estimate.value),
             "interval": f"{_interval(estimate)} %" if estimate.ci95 else "",
             "meaning": meaning,
         }
@@ -160,7 +120,7 @@ def _headlines(evaluation: Evaluation) -> list[dict[str, str]]:
             "UA",
             "Unweighted average recall",
             evaluation.ua,
-            f"recall averaged over the emotions; guessing gives {_percent(1 / max(present, 1))}",
+            f"recall averaged over the emotions; guessing gives {percent(1 / max(present, 1))}",
         ),
         share("WA", "Accuracy", evaluation.wa, "share of all clips that is right"),
         share("F1", "Macro F1", evaluation.f1, "recall and precision, averaged over the emotions"),
@@ -207,7 +167,7 @@ def _reliability(evaluation: Evaluation | None) -> markupsafe.Markup | None:
         return None
     figure = plots.reliability(evaluation.calibration, ece=evaluation.ece.value)
     label = (
-        f"Reliability diagram: expected calibration error {_percent(evaluation.ece.value)}. "
+        f"Reliability diagram: expected calibration error {percent(evaluation.ece.value)}. "
         "The table below it gives each bin."
     )
     return _inline(figure, label, "reliability")
@@ -219,8 +179,8 @@ def _coverage(evaluation: Evaluation | None) -> markupsafe.Markup | None:
     curve = evaluation.coverage
     half = min(curve.points, key=lambda point: abs(point.coverage - 0.5))
     label = (
-        f"Accuracy-coverage curve: {_percent(curve.points[-1].accuracy)} right of all answers, "
-        f"{_percent(half.accuracy)} of the surer half."
+        f"Accuracy-coverage curve: {percent(curve.points[-1].accuracy)} right of all answers, "
+        f"{percent(half.accuracy)} of the surer half."
     )
     figure = plots.coverage(curve, target=TARGET_ACCURACY)
     return _inline(figure, label, "coverage")
