@@ -1,11 +1,12 @@
-"""One self-contained HTML page about a training run.
+"""Self-contained HTML pages: one about a training run, one about a recording.
 
-The page needs nothing but itself: style, curves and, where asked for, clips are inside it; it has
-no script and makes no request. Everything that comes from data (file names, labels, settings) is
-escaped.
+A page needs nothing but itself: style, curves and, where asked for, sound are inside it, and it
+makes no request. The one about a training run has no script. Everything that comes from data (file
+names, labels, settings) is escaped.
 
->>> from emotone.report import report_from_run, report_html
+>>> from emotone.report import recording, report_from_run, report_html
 >>> page = report_html(report_from_run(run))               # doctest: +SKIP
+>>> recording.write(timeline, "talk.html", source="talk.mp3")  # doctest: +SKIP
 """
 
 from __future__ import annotations
