@@ -109,3 +109,38 @@ def test_parameters_are_checked() -> None:
         made(**{"crnn.validation": 0.2})
     with pytest.raises(TrainingError, match="not been fitted"):
         made().scores(speech.clips(1)[0])
+
+
+def test_functionals_are_computed_once_for_all_that_hear_by_them(
+    fitted: HybridClassifier,
+) -> None:
+    import onnx
+
+    from emotone.models.neural.export import to_onnx
+
+    def sums(*members: int) -> int:
+        parts = [(fitted.members_[i].fitted(), 1.0) for i in members]
+        graph = onnx.load_from_string(to_onnx(parts, 1.0, 16000)).graph
+        return sum(node.op_type == "ReduceSum" for node in graph.node)
+
+    assert sums(1, 2) == sums(1) == sums(2) > 50
+    assert sums(0, 1, 2) == sums(0, 1)
+
+
+def test_what_a_corpus_does_not_have_is_impossible_in_it() -> None:
+    clips, emotions, speakers = speech.clips()
+    missing = emotions[0]
+    homes = ["here" if e == missing or i // 7 % 2 else "there" for i, e in enumerate(emotions)]
+    classifier = made(validation=0).fit(clips, emotions, speakers, corpora=homes)
+    column = classifier.classes_.tolist().index(missing)
+    there = classifier.scores(clips, corpora=["there"] * len(clips))
+    assert (there[:, column] == 0).all()
+    assert np.allclose(there.sum(1), 1)
+    logs = classifier.members_[2].log_scores(clips, corpora=["there"] * len(clips))
+    assert np.isneginf(logs[:, column]).all()
+    # The regression answers by the head of the corpus alone.
+    _, own = classifier.members_[2]._logits(clips)
+    assert own is not None
+    inside = np.delete(own[:, classifier.corpora_.index("there")], column, axis=1)
+    expected = np.exp(inside) / np.exp(inside).sum(1, keepdims=True)
+    assert np.allclose(np.exp(np.delete(logs, column, axis=1)), expected)
