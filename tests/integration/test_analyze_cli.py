@@ -51,6 +51,14 @@ def test_a_table_and_files(call: Path, tmp_path: Path, capsys: pytest.CaptureFix
         assert clock(segment.start) in printed.out
 
 
+def test_a_page_and_a_picture(call: Path, tmp_path: Path) -> None:
+    page, picture = tmp_path / "call.html", tmp_path / "call.png"
+    options = ["-o", str(page), "-o", str(picture)]
+    assert run(["analyze", str(call), "--channels", "split", *options]) == 0
+    assert "audio/mpeg" in page.read_text(encoding="utf-8")
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
 def test_machines_read_stdout(call: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["analyze", str(call), "--json", "--window", "2", "--step", "0.25"]) == 0
     whole = Timeline.from_dict(json.loads(capsys.readouterr().out))
@@ -65,7 +73,7 @@ def test_machines_read_stdout(call: Path, capsys: pytest.CaptureFixture[str]) ->
 @pytest.mark.parametrize(
     ("options", "status", "said"),
     [
-        (["-o", "out.xyz"], 2, "xyz"),
+        (["-o", "out.xyz"], 2, ".html"),
         (["--channels", "left"], 2, "mix, split"),
         (["--step", "9"], 2, "step_s"),
         (["--json", "--csv"], 2, "exclude each other"),

@@ -11,7 +11,7 @@ import typer
 
 from emotone import emotions
 from emotone.cli import messages, output
-from emotone.errors import UsageError
+from emotone.errors import MissingExtraError, UsageError
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as for `emotone predict`
 
 app = typer.Typer(add_completion=False)
+
+_PAGE = ".html"
+_PICTURES = (".png", ".svg", ".pdf")
 
 _ROWS = 40
 """Segments in the table; the files hold them all."""
@@ -83,7 +86,7 @@ def analyze(
       emotone analyze meeting.mp3
       emotone analyze call.wav --channels split -o call.csv
       emotone analyze interview.wav -o interview.TextGrid -o interview.eaf
-      emotone analyze podcast.mp3 -o podcast.srt -o podcast.json
+      emotone analyze podcast.mp3 -o podcast.srt -o podcast.html -o podcast.png
       ffmpeg -i film.mkv -f wav - | emotone analyze - --json
     """
     output.only_one(json=as_json, csv=as_csv)
@@ -95,7 +98,7 @@ def analyze(
 
     wanted = outputs or []
     for path in wanted:
-        exports.form_of(path)  # before the work, not after it
+        _check(path)  # before the work, not after it
     settings = TimelineSettings(
         window_s=window,
         step_s=step,
@@ -114,7 +117,7 @@ def analyze(
             ),
         )
     for path in wanted:
-        exports.write(timeline, path)
+        _write(timeline, path, file)
         messages.note(f"Written: {path}")
     if as_json:
         output.write_json(timeline.to_dict())
@@ -124,7 +127,60 @@ def analyze(
         _show(timeline)
         if not wanted:
             name = "meeting" if file == "-" else Path(file).stem
-            messages.note(f"Keep it: emotone analyze … -o {name}.csv (or .srt, .TextGrid, .json)")
+            messages.note(
+                f"Keep it: emotone analyze … -o {name}.csv (or .html, .png, .srt, .TextGrid)"
+            )
+
+
+def _check(path: Path) -> None:
+    """Refuse an output that cannot be written: an unknown ending, a missing package."""
+    from emotone.timeline import exports
+
+    ending = path.suffix.lower()
+    if ending == _PAGE:
+        try:
+            import jinja2  # noqa: F401
+        except ImportError as error:
+            raise MissingExtraError("a page of HTML", "train") from error
+    elif ending in _PICTURES:
+        try:
+            import matplotlib  # noqa: F401
+        except ImportError as error:
+            raise MissingExtraError("pictures", "train") from error
+    elif ending not in {form.ending.lower() for form in exports.FORMS}:
+        endings = ", ".join(dict.fromkeys(form.ending for form in exports.FORMS))
+        raise UsageError(
+            f"no timeline can be written as {ending or 'a file without an ending'}",
+            source=path,
+            remedy=f"End its name with one of {endings}, {_PAGE}, {', '.join(_PICTURES)}.",
+        )
+    else:
+        exports.form_of(path)
+
+
+def _write(timeline: Timeline, path: Path, source: str) -> None:
+    """One output; a page and pictures show the sound, unless it came by standard input."""
+    ending = path.suffix.lower()
+    again = None if source == "-" else source
+    if ending == _PAGE:
+        from emotone.report import recording
+
+        recording.write(timeline, path, source=again)
+    elif ending in _PICTURES:
+        from emotone import plots
+        from emotone.features.overview import Overview
+
+        sound = None if again is None else Overview.of(again, channel=_only(timeline))
+        plots.save(plots.timeline(timeline, sound), path)
+    else:
+        from emotone.timeline import exports
+
+        exports.write(timeline, path)
+
+
+def _only(timeline: Timeline) -> int | None:
+    """The channel of a timeline of one."""
+    return timeline.channels[0] if len(timeline.channels) == 1 else None
 
 
 def _channels(text: str) -> Channels:
