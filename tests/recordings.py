@@ -32,6 +32,8 @@ def conversation(
         now = 0.0
         mood = rng.normal(size=len(emotions))
         for turn in itertools.count():
+            if now >= duration_s:
+                break
             gap = min(float(rng.uniform(0.3, 2.5)), duration_s - now)
             kind = "non-speech" if rng.random() < 0.15 else "silence"
             segments.append(Segment(now, now + gap, kind, channel=channel))

@@ -58,8 +58,10 @@
     return low;
   };
   const at = (track, time) => {
-    const found = track.segments[firstAfter(track.segments.length, (i) => track.segments[i].start, time) - 1];
-    return found && time < found.end ? found : null;
+    // A player that is sent to the beginning of a segment may stand a hair before it.
+    const here = time + 0.0015;
+    const found = track.segments[firstAfter(track.segments.length, (i) => track.segments[i].start, here) - 1];
+    return found && here < found.end ? found : null;
   };
 
   // -- where we are
