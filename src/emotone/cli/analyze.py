@@ -165,7 +165,8 @@ def _write(timeline: Timeline, path: Path, source: str) -> None:
     if ending == _PAGE:
         from emotone.report import recording
 
-        recording.write(timeline, path, source=again)
+        # A long recording is not put into the page, which then plays the file where it lies.
+        recording.write(timeline, path, source=again, link=_link(again, path))
     elif ending in _PICTURES:
         from emotone import plots
         from emotone.features.overview import Overview
@@ -176,6 +177,16 @@ def _write(timeline: Timeline, path: Path, source: str) -> None:
         from emotone.timeline import exports
 
         exports.write(timeline, path)
+
+
+def _link(source: str | None, page: Path) -> str | None:
+    """The way from a page to a recording; None where there is none."""
+    if source is None:
+        return None
+    try:
+        return os.path.relpath(source, page.parent)
+    except ValueError:  # on another drive
+        return None
 
 
 def _only(timeline: Timeline) -> int | None:
