@@ -157,6 +157,37 @@ def read_blocks(
     return _blocks(source, block_s, rate, channel, limits)
 
 
+def blocks_if_silent_too(
+    source: Source,
+    *,
+    rate: int,
+    block_s: float = 30.0,
+    channel: int | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Iterator[Waveform]:
+    """The blocks of `read_blocks`, which may be silent from beginning to end.
+
+    Raises
+    ------
+    AudioError, UsageError
+        As `read_blocks`, but for silence in what can be read again.
+    """
+    given = 0
+    try:
+        for block in read_blocks(
+            source, block_s=block_s, rate=rate, channel=channel, limits=limits
+        ):
+            given += len(block)
+            yield block
+    except AudioError as error:
+        if error.code != "silent" or source == "-" or hasattr(source, "read"):
+            raise
+        # It is said before the last block is given, which is as silent as the others.
+        left = round(probe(source, limits=limits).duration_s * rate) - given
+        for start in range(0, left, rate):
+            yield Waveform(np.zeros(min(rate, left - start), np.float32), rate)
+
+
 def _blocks(
     source: Source, block_s: float, rate: int | None, channel: int | None, limits: Limits
 ) -> Iterator[Waveform]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from emotone.audio import Source, probe, read_blocks
+from emotone.audio import Source
 from emotone.audio.limits import DEFAULT_LIMITS, Limits, check_rate
-from emotone.audio.waveform import FloatArray, Waveform
-from emotone.errors import AudioError, UsageError
+from emotone.audio.reading import blocks_if_silent_too
+from emotone.audio.waveform import FloatArray
+from emotone.errors import UsageError
 from emotone.features import spectral
 from emotone.features.stft import stft_power
 
@@ -97,34 +97,6 @@ class Overview:
         for block in blocks_if_silent_too(source, rate=rate, channel=channel, limits=limits):
             builder.add(block.samples)
         return builder.finish()
-
-
-def blocks_if_silent_too(
-    source: Source,
-    *,
-    rate: int = RATE,
-    channel: int | None = None,
-    limits: Limits = DEFAULT_LIMITS,
-) -> Iterator[Waveform]:
-    """The blocks of `emotone.audio.read_blocks`, which may be silent from beginning to end.
-
-    Raises
-    ------
-    AudioError, UsageError
-        As `emotone.audio.read_blocks`, but for silence in what can be read again.
-    """
-    given = 0
-    try:
-        for block in read_blocks(source, rate=rate, channel=channel, limits=limits):
-            given += len(block)
-            yield block
-    except AudioError as error:
-        if error.code != "silent" or source == "-" or hasattr(source, "read"):
-            raise
-        # It is said before the last block is given, which is as silent as the others.
-        left = round(probe(source, limits=limits).duration_s * rate) - given
-        for start in range(0, left, rate):
-            yield Waveform(np.zeros(min(rate, left - start), np.float32), rate)
 
 
 class OverviewBuilder:

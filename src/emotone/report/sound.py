@@ -9,8 +9,9 @@ import numpy as np
 
 from emotone.audio import Source
 from emotone.audio.limits import DEFAULT_LIMITS, Limits
+from emotone.audio.reading import blocks_if_silent_too
 from emotone.audio.waveform import FloatArray
-from emotone.features.overview import RATE, Overview, OverviewBuilder, blocks_if_silent_too
+from emotone.features.overview import RATE, Overview, OverviewBuilder
 
 BITS_PER_S = 32_000
 """An hour takes 14 MB and, in the letters of a page, 19 MB: less than what mail takes."""

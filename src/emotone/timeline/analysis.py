@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Literal
 
@@ -13,8 +13,9 @@ import numpy as np
 from emotone import audio
 from emotone.audio import Source
 from emotone.audio.limits import Limits
-from emotone.audio.waveform import FloatArray, Waveform
-from emotone.errors import AudioError, UsageError
+from emotone.audio.reading import blocks_if_silent_too
+from emotone.audio.waveform import FloatArray
+from emotone.errors import UsageError
 from emotone.speech import RATE
 from emotone.timeline.cutting import Cutter, Gap, Piece, UtteranceEnded, Window
 from emotone.timeline.segments import Measurement, Segment, Timeline
@@ -58,12 +59,10 @@ def analyze(
         for channel in chosen:
             hearing = _Hearing(recognizer, settings, pool, jobs, _named(channel, channels))
             cutter, before_s = Cutter(settings), heard_s
-            blocks = audio.read_blocks(
-                source, block_s=_BLOCK_S, rate=RATE, channel=channel, limits=limits
-            )
+            # One of several channels may be silent from beginning to end.
+            read = audio.read_blocks if len(chosen) == 1 else blocks_if_silent_too
+            blocks = read(source, block_s=_BLOCK_S, rate=RATE, channel=channel, limits=limits)
             try:
-                if info is not None and len(chosen) > 1:
-                    blocks = _even_if_silent(blocks, info.duration_s)
                 for block in blocks:
                     hearing.take(cutter.feed(block.samples))
                     heard_s = before_s + cutter.heard / RATE
@@ -225,26 +224,6 @@ def judged(
         )
     ]
     return heard, found
-
-
-def _even_if_silent(blocks: Iterable[Waveform], length_s: float) -> Iterator[Waveform]:
-    """The blocks of one of several channels, which may be silent for all of the recording's length.
-
-    That is found out at the end, before the last block is given.
-    """
-    given = 0
-    try:
-        for block in blocks:
-            given += len(block.samples)
-            yield block
-    except AudioError as error:
-        if error.code != "silent":
-            raise
-        missing = round(length_s * RATE) - given
-        while missing > 0:
-            size = min(missing, round(_BLOCK_S * RATE))
-            yield Waveform(np.zeros(size, dtype=np.float32), RATE)
-            missing -= size
 
 
 def _chosen(channels: Channels, source: Source, count: int | None) -> list[int | None]:
