@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from emotone import interrupts
 from emotone.audio.headers import Header, inspect
 from emotone.audio.limits import MAX_RATE, MIN_RATE, Limits
 from emotone.audio.sources import Encoded, open_encoded, source_name
@@ -89,7 +90,8 @@ def open_decoder(source: object, limits: Limits) -> Iterator[Decoder]:
                     remedy="Record or export it again.",
                     code="no_channels",
                 )
-            decoder = _open_file(encoded, header)
+            with interrupts.deferred():
+                decoder = _open_file(encoded, header)
             try:
                 _check_rate(decoder.rate, encoded.name)
                 yield decoder

@@ -14,6 +14,7 @@ from emotone.audio.resampling import resample, resample_stream
 from emotone.audio.sources import Source, source_name
 from emotone.audio.waveform import FloatArray, Waveform
 from emotone.errors import AudioError, AudioWarning, UsageError
+from emotone.interrupts import deferred_each
 
 _SILENCE = 2.0**-14
 """Peak-to-peak range up to which there is nothing to hear: one step of 16 bits either way."""
@@ -237,7 +238,7 @@ def probe(source: Source, *, limits: Limits = DEFAULT_LIMITS) -> AudioInfo:
         duration_s = decoder.promised_s
         if duration_s is None:
             frames = 0
-            for chunk in decoder.chunks():
+            for chunk in deferred_each(decoder.chunks()):
                 frames += len(chunk)
                 _check_duration(frames, decoder.rate, source_name(source), limits)
             duration_s = frames / decoder.rate
@@ -258,7 +259,7 @@ def _mono(decoder: Decoder, name: str, channel: int | None, limits: Limits) -> I
     frames = 0
     low, high = np.inf, -np.inf
     heard = False
-    for chunk in decoder.chunks():
+    for chunk in deferred_each(decoder.chunks()):
         _check_duration(frames + len(chunk), decoder.rate, name, limits)
         mono = _mix(chunk, channel)
         # The extremes serve every check: they are NaN or infinite where any sample is.

@@ -8,17 +8,15 @@ to k - 1. Its logits become scores by a softmax with a temperature; see `classic
 
 from __future__ import annotations
 
-import signal
-import threading
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
 from typing import Any
 
 import numpy as np
 
+from emotone import interrupts
 from emotone.errors import TrainingError
 from emotone.models import trees
 from emotone.models.calibration import FloatMatrix, IntArray, softmax
@@ -92,7 +90,7 @@ class Head(ABC):
 @contextmanager
 def plain_errors() -> Iterator[None]:
     """Turn what scikit-learn says into what a user can act on."""
-    with _heeded_interrupts(), warnings.catch_warnings():
+    with interrupts.heeded(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         # scikit-learn swallows Ctrl-C while it fits an MLP and keeps the half-trained network.
         warnings.filterwarnings("error", message="Training interrupted by user")
@@ -105,38 +103,6 @@ def plain_errors() -> Iterator[None]:
                 f"scikit-learn refuses these settings or data: {error}",
                 remedy="Correct the parameters of the family.",
             ) from error
-
-
-@contextmanager
-def _heeded_interrupts() -> Iterator[None]:
-    """Make Ctrl-C end the block whatever becomes of it inside.
-
-    Where it falls into the code of NumPy that looks at a buffer, it comes out of Cython as a
-    ValueError or not at all.
-    """
-    default = signal.default_int_handler
-    main = threading.current_thread() is threading.main_thread()
-    if not main or signal.getsignal(signal.SIGINT) is not default:
-        yield  # it is another's to handle
-        return
-    interrupted = False
-
-    def note(number: int, frame: FrameType | None) -> None:
-        nonlocal interrupted
-        interrupted = True
-        default(number, frame)
-
-    signal.signal(signal.SIGINT, note)
-    try:
-        yield
-    except Exception as error:
-        if interrupted:
-            raise KeyboardInterrupt from error
-        raise
-    finally:
-        signal.signal(signal.SIGINT, default)
-    if interrupted:
-        raise KeyboardInterrupt
 
 
 class LogisticHead(Head):

@@ -1,0 +1,80 @@
+"""Ctrl-C where libraries would lose it."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TypeVar
+
+Item = TypeVar("Item")
+
+
+@contextmanager
+def heeded() -> Iterator[None]:
+    """Make Ctrl-C end the block whatever becomes of it inside.
+
+    It still falls at once. Where that is in the code of NumPy that looks at a buffer, it comes out
+    of Cython as a ValueError or not at all.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        At the end of the block at the latest.
+    """
+    yield from _watched(at_once=True)
+
+
+@contextmanager
+def deferred() -> Iterator[None]:
+    """Let Ctrl-C fall at the end of the block, the second one at once.
+
+    For short calls of C code that calls back to Python, where an exception is printed and lost.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        At the end of the block.
+    """
+    yield from _watched(at_once=False)
+
+
+def deferred_each(items: Iterable[Item]) -> Iterator[Item]:
+    """Items of something that works each of them out in a `deferred` block."""
+    following = iter(items)
+    while True:
+        with deferred():
+            try:
+                item = next(following)
+            except StopIteration:
+                return
+        yield item
+
+
+def _watched(*, at_once: bool) -> Iterator[None]:
+    default = signal.default_int_handler
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGINT) is not default:
+        yield  # it is another's to handle
+        return
+    interrupted = False
+
+    def note(number: int, frame: FrameType | None) -> None:
+        nonlocal interrupted
+        again, interrupted = interrupted, True
+        if at_once or again:
+            default(number, frame)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    except Exception as error:
+        if interrupted:
+            raise KeyboardInterrupt from error
+        raise
+    finally:
+        signal.signal(signal.SIGINT, default)
+    if interrupted:
+        raise KeyboardInterrupt

@@ -1,0 +1,120 @@
+"""Ctrl-C where libraries would lose it."""
+
+# ruff: noqa: PT012 -- where in the block the press falls is what is tested
+
+from __future__ import annotations
+
+import contextlib
+import io
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from emotone import audio, interrupts
+
+
+def press() -> None:
+    signal.raise_signal(signal.SIGINT)
+
+
+def lose() -> None:
+    """As C code does with an exception of a callback."""
+    with contextlib.suppress(KeyboardInterrupt):
+        press()
+
+
+def test_what_is_swallowed_comes_at_the_end_of_a_heeded_block() -> None:
+    done = False
+    with pytest.raises(KeyboardInterrupt), interrupts.heeded():
+        lose()
+        done = True
+    assert done
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_what_becomes_another_exception_is_the_interrupt_again() -> None:
+    with pytest.raises(KeyboardInterrupt), interrupts.heeded():
+        lose()
+        raise ValueError("buffer source array is read-only")
+
+
+def test_a_deferred_block_ends_before_it_is_interrupted() -> None:
+    done = False
+    with pytest.raises(KeyboardInterrupt), interrupts.deferred():
+        press()
+        done = True
+    assert done
+
+
+def test_the_second_press_falls_at_once() -> None:
+    with pytest.raises(KeyboardInterrupt), interrupts.deferred():
+        press()
+        press()
+        pytest.fail("the second press was deferred too")
+
+
+def test_items_before_the_press_are_given() -> None:
+    def work() -> Iterator[int]:
+        yield 1
+        press()
+        yield 2
+
+    got: list[int] = []
+    with pytest.raises(KeyboardInterrupt):
+        got.extend(interrupts.deferred_each(work()))
+    assert got == [1]
+    assert list(interrupts.deferred_each([1, 2])) == [1, 2]
+
+
+def test_another_handler_keeps_its_signal() -> None:
+    seen = []
+    before = signal.signal(signal.SIGINT, lambda *_: seen.append(1))
+    try:
+        with interrupts.deferred(), interrupts.heeded():
+            press()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert seen == [1]
+
+
+def test_other_threads_are_left_alone() -> None:
+    done = []
+
+    def work() -> None:
+        with interrupts.deferred():
+            done.append(1)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert done == [1]
+
+
+@pytest.mark.parametrize("form", ["wav", "flac", "ogg"])
+@pytest.mark.parametrize("call", ["read", "seek", "tell"])
+def test_reading_a_file_is_interrupted_wherever_the_press_falls(
+    tmp_path: Path, form: str, call: str
+) -> None:
+    path = tmp_path / f"clip.{form}"
+    rng = np.random.default_rng(0)
+    soundfile.write(path, rng.normal(0, 0.1, 32000), 16000)
+
+    class Pressed(io.BytesIO):
+        """Pressed as libsndfile asks for something, once the header has been looked at."""
+
+        calls = 0
+
+    def pressed(self: Pressed, *arguments: int) -> object:
+        Pressed.calls += 1
+        if Pressed.calls == 4:
+            press()
+        return getattr(io.BytesIO, call)(self, *arguments)
+
+    setattr(Pressed, call, pressed)
+    with pytest.raises(KeyboardInterrupt):
+        audio.read(Pressed(path.read_bytes()))
