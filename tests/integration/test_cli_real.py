@@ -132,6 +132,7 @@ def test_ctrl_c_leaves_no_bundle(
     environment: dict[str, str], few: Path, tmp_path: Path, after_s: float
 ) -> None:
     words = f"train {few} --split speakers:4 -f gradient-boosting -s tutorial-180 --no-cache"
+    words += " -p max_iter=5000"  # no machine is done before the press
     process = subprocess.Popen(
         [sys.executable, "-m", "emotone", *words.split(), "-o", tmp_path / "never.emotone"],
         env=environment,

@@ -13,13 +13,30 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from emotone.models.neural.frontend import FLOOR, HOP_S, PITCH_HZ, WARPS, FrontEnd, Spectra, highest
+from emotone.models.neural.frontend import HOP_S, PITCH_HZ, WARPS, Spectra
 from emotone.models.neural.settings import Augmentation
 
 _KNOTS = 5
 """Points that an equaliser's gain is drawn at, and interpolated between."""
 
+_CURVE = 64
+"""Steps in which an equaliser's gain follows the mel scale."""
+
 _TELEPHONE_HZ = (300.0, 3400.0)
+_SLOPE_HZ = 100.0
+"""Over which a band limit falls from 1 to 0."""
+
+_TELEPHONE_SHARE = 0.5
+"""Of the band limits: those of a telephone line."""
+
+_WRAP = 512
+"""Samples of silence that keep the end of a clip out of its beginning, where filters wrap it."""
+
+_MU = 255.0
+"""Of the companding of ITU-T G.711."""
+
+_LINE_DB = (-36.0, -16.0)
+"""Levels of speech on a telephone line re full scale; ITU-T P.830 has -26 as the nominal one."""
 
 
 def derived_seed(*numbers: int) -> int:
@@ -71,7 +88,7 @@ class Chance:
 def alter_waveforms(
     waveforms: Tensor, lengths: Tensor, settings: Augmentation, chance: Chance, rate: int
 ) -> tuple[Tensor, Tensor]:
-    """Speed, room and noise.
+    """Speed, room, noise and line, in this order.
 
     Parameters
     ----------
@@ -92,6 +109,7 @@ def alter_waveforms(
     waveforms, lengths = _change_speed(waveforms, lengths, settings, chance)
     waveforms = _add_room(waveforms, settings, chance, rate)
     waveforms = _add_noise(waveforms, lengths, settings, chance)
+    waveforms = _pass_line(waveforms, lengths, settings, chance, rate)
     return waveforms * _inside(waveforms, lengths), lengths
 
 
@@ -109,30 +127,18 @@ def draw_warps(settings: Augmentation, chance: Chance, batch: int) -> Tensor | N
     return torch.where(chance.chosen(settings.warp_share, batch), drawn, middle)
 
 
-def alter_spectra(
-    spectra: Spectra, front_end: FrontEnd, settings: Augmentation, chance: Chance
-) -> Spectra:
-    """Pitch of the pitch-gram; equaliser, band limits and masks, on log-mel bands.
+def alter_spectra(spectra: Spectra, settings: Augmentation, chance: Chance) -> Spectra:
+    """Pitch of the pitch-gram, and masks.
 
     Parameters
     ----------
     spectra
         As the front end gave them.
-    front_end
-        That front end: gains are in dB, so its standardisation must be known.
     settings, chance
         As in `alter_waveforms`.
     """
     mel, lags = spectra.mel, _transposed(spectra.lags, settings, chance)
     batch, bands, length = mel.shape
-    knots = chance.normal(batch, 1, _KNOTS) * settings.equalizer_db / 10  # dB to log10 of power
-    knots = knots * chance.chosen(settings.equalizer_share, batch)[:, None, None]
-    gain = F.interpolate(knots, bands, mode="linear", align_corners=True)[:, 0]
-    mel = mel + (gain / front_end.std).unsqueeze(2)
-
-    mel = torch.where(_beyond_band(front_end, settings, chance, batch).unsqueeze(2),
-                      _silence(front_end), mel)  # fmt: skip
-
     time = torch.arange(length, device=mel.device)
     longest = min(round(settings.time_mask_s / HOP_S), length // 6)
     for _ in range(settings.time_masks):
@@ -206,8 +212,8 @@ def _add_room(waveforms: Tensor, settings: Augmentation, chance: Chance, rate: i
     decay_s = chance.uniform(*settings.reverb_s, len(rows), 1)
     time = torch.arange(round(settings.reverb_s[1] * rate), device=waveforms.device) / rate
     tail = chance.normal(len(rows), len(time)) * 10 ** (-3 * time / decay_s)
-    # The reverberation is from 10 dB below the direct sound to as loud as it.
-    level = 10 ** chance.uniform(-0.5, 0, len(rows), 1)
+    # The reverberation is from 10 dB below the direct sound to 4 dB above.
+    level = 10 ** chance.uniform(-0.5, 0.2, len(rows), 1)
     response = tail * level / tail.square().sum(1, keepdim=True).sqrt()
     response[:, 0] = 1
     size = 1 << (length + len(time) - 2).bit_length()
@@ -228,7 +234,7 @@ def _add_noise(
     white = chance.normal(count, length)
     low = F.avg_pool1d(white[:, None], 9, 1, 4)[:, 0]
     babble = torch.zeros_like(white)
-    for _ in range(3):
+    for _ in range(int(chance.whole(3, 7, 1))):
         others = (rows + chance.whole(1, batch, count)) % batch
         shift = int(chance.one(0, length))
         babble = babble + torch.roll(waveforms[others], shift, 1)
@@ -243,21 +249,60 @@ def _add_noise(
     return changed
 
 
-def _beyond_band(front_end: FrontEnd, settings: Augmentation, chance: Chance, batch: int) -> Tensor:
-    """Which mel bands of each clip lie outside of its band limit, bool (B, bands)."""
-    bins = torch.arange(front_end.bank.shape[1], device=front_end.bank.device)
-    centres = front_end.bank @ (bins * front_end.rate / front_end.size)
-    low_hz, high_hz = _TELEPHONE_HZ
-    top_hz = max(0.95 * highest(front_end.rate), high_hz)
-    upper = high_hz * torch.exp(chance.uniform(0, math.log(top_hz / high_hz), batch))
-    outside = centres > upper[:, None]
-    outside |= (centres < low_hz) & chance.chosen(0.5, batch)[:, None]
-    return outside & chance.chosen(settings.band_share, batch)[:, None]
+def _pass_line(
+    waveforms: Tensor, lengths: Tensor, settings: Augmentation, chance: Chance, rate: int
+) -> Tensor:
+    """Equaliser and band limit; a telephone's companding where the limit is a telephone's."""
+    batch, length = waveforms.shape
+    equalised = chance.chosen(settings.equalizer_share, batch)
+    limited = chance.chosen(settings.band_share, batch)
+    telephone = limited & chance.chosen(_TELEPHONE_SHARE, batch)
+    rows = (equalised | limited).nonzero()[:, 0]
+    if not len(rows):
+        return waveforms
+    # A multiple of 1024 transforms fast; what wraps around is short beside the pause that it adds.
+    size = -(-(length + _WRAP) // 1024) * 1024
+    hertz = torch.arange(size // 2 + 1, device=waveforms.device) * (rate / size)
+    gain = _curves(hertz, rate, settings, chance, len(rows)) * equalised[rows, None]
+    gain = 10 ** (gain / 20)
+    top_hz = max(0.475 * rate, _TELEPHONE_HZ[1])
+    upper = torch.exp(chance.uniform(*map(math.log, (_TELEPHONE_HZ[1], top_hz)), len(rows), 1))
+    lower = _TELEPHONE_HZ[0] * chance.chosen(0.3, len(rows), 1)
+    phoned = telephone[rows, None]
+    upper = torch.where(phoned, _TELEPHONE_HZ[1], upper)
+    lower = torch.where(phoned, _TELEPHONE_HZ[0], lower)
+    window = ((upper - hertz) / _SLOPE_HZ + 1).clamp(0, 1)
+    window = window * ((hertz - lower) / _SLOPE_HZ + 1).clamp(0, 1)
+    gain = torch.where(limited[rows, None], gain * window, gain)
+    changed = waveforms.clone()
+    changed[rows] = torch.fft.irfft(torch.fft.rfft(waveforms[rows], size) * gain, size)[:, :length]
+    rows = telephone.nonzero()[:, 0]
+    if len(rows):
+        changed[rows] = _companded(changed[rows], lengths[rows], chance, rate)
+    return changed
 
 
-def _silence(front_end: FrontEnd) -> Tensor:
-    """What a band without any power looks like, shape (bands, 1)."""
-    return ((math.log10(FLOOR) - front_end.mean) / front_end.std).unsqueeze(1)
+def _curves(hertz: Tensor, rate: int, settings: Augmentation, chance: Chance, count: int) -> Tensor:
+    """Gain of an equaliser in dB at some frequencies, smooth over the mel scale, (count, n)."""
+    knots = chance.normal(count, 1, _KNOTS) * settings.equalizer_db
+    curve = F.interpolate(knots, _CURVE + 1, mode="linear", align_corners=True)[:, 0]
+    place = torch.log1p(hertz / 700) / math.log1p(rate / 2 / 700) * _CURVE
+    before = place.long().clamp(0, _CURVE - 1)
+    return torch.lerp(curve[:, before], curve[:, before + 1], (place - before)[None])
+
+
+def _companded(waveforms: Tensor, lengths: Tensor, chance: Chance, rate: int) -> Tensor:
+    """After 8 bits of a mu-law, at some level on the line, and the filter that ends at 4 kHz."""
+    level = _power(waveforms, lengths).sqrt()[:, None] + 1e-9
+    wanted = 10 ** (chance.uniform(*_LINE_DB, len(lengths), 1) / 20)
+    line = (waveforms * (wanted / level)).clamp(-1, 1)
+    compressed = line.sign() * torch.log1p(_MU * line.abs()) / math.log1p(_MU)
+    coded = (compressed * 127).round() / 127
+    line = coded.sign() * torch.expm1(coded.abs() * math.log1p(_MU)) / _MU
+    size = -(-(waveforms.shape[1] + _WRAP) // 1024) * 1024
+    spectrum = torch.fft.rfft(line, size)
+    spectrum[:, size * 4000 // rate + 1 :] = 0
+    return torch.fft.irfft(spectrum, size)[:, : waveforms.shape[1]] * (level / wanted)
 
 
 def _stretches(chance: Chance, batch: int, longest: int, length: int, index: Tensor) -> Tensor:

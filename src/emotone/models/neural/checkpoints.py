@@ -24,7 +24,7 @@ Weights = dict[str, Tensor]
 STATE = "emotone"
 """Key of what we keep in a checkpoint beside Lightning's own."""
 
-_FORM = 2
+_FORM = 3
 """Of that; and whatever else changes what a resumed training would compute."""
 
 

@@ -127,7 +127,8 @@ class Learner(L.LightningModule):
         loss = losses.mean()
         weight = self.settings.training.contrast
         if weight and partners is None:
-            loss = loss + weight * contrast(embeddings, batch.labels)
+            with torch.autocast(self.device.type, enabled=False):
+                loss = loss + weight * contrast(embeddings.float(), batch.labels)
         self._add("training", float(loss.detach()) * len(losses), len(losses))
         self.log("training_loss", loss.detach())
         return loss
@@ -160,7 +161,7 @@ class Learner(L.LightningModule):
                 waveforms = _to_few_shapes(waveforms, hop or end.hop)
                 spectra = end(waveforms, lengths, hop=hop, warps=warps)
                 if altered is not None:
-                    spectra = augmentation.alter_spectra(spectra, end, altered, chance)
+                    spectra = augmentation.alter_spectra(spectra, altered, chance)
                 if partners is not None:
                     spectra = augmentation.mix_spectra(spectra, partners, ratio)
             elif partners is not None:
