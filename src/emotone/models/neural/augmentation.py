@@ -266,7 +266,7 @@ def _pass_line(
     gain = _curves(hertz, rate, settings, chance, len(rows)) * equalised[rows, None]
     gain = 10 ** (gain / 20)
     top_hz = max(0.475 * rate, _TELEPHONE_HZ[1])
-    upper = torch.exp(chance.uniform(*map(math.log, (_TELEPHONE_HZ[1], top_hz)), len(rows), 1))
+    upper = _TELEPHONE_HZ[1] * (top_hz / _TELEPHONE_HZ[1]) ** chance.uniform(0, 1, len(rows), 1)
     lower = _TELEPHONE_HZ[0] * chance.chosen(0.3, len(rows), 1)
     phoned = telephone[rows, None]
     upper = torch.where(phoned, _TELEPHONE_HZ[1], upper)
@@ -302,7 +302,8 @@ def _companded(waveforms: Tensor, lengths: Tensor, chance: Chance, rate: int) ->
     size = -(-(waveforms.shape[1] + _WRAP) // 1024) * 1024
     spectrum = torch.fft.rfft(line, size)
     spectrum[:, size * 4000 // rate + 1 :] = 0
-    return torch.fft.irfft(spectrum, size)[:, : waveforms.shape[1]] * (level / wanted)
+    heard: Tensor = torch.fft.irfft(spectrum, size)[:, : waveforms.shape[1]]
+    return heard * (level / wanted)
 
 
 def _stretches(chance: Chance, batch: int, longest: int, length: int, index: Tensor) -> Tensor:

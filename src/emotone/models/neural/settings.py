@@ -6,96 +6,30 @@ A user sets them flat, as those of any family: ``{"epochs": 30, "width": 128, "a
 from __future__ import annotations
 
 import dataclasses
-import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from emotone.errors import UsageError
+from emotone.models.neural.fields import (
+    checked,
+    flag,
+    interval,
+    is_whole,
+    number,
+    one_of,
+    text,
+    whole,
+    wholes,
+)
 
 T = TypeVar("T")
-_Check = Callable[[Any], bool]
-
-
-def _is_number(value: Any, low: float, high: float) -> bool:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return number and math.isfinite(value) and low <= value <= high
-
-
-def _is_whole(value: Any, low: int, high: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
-
-
-def _param(default: Any, check: _Check, remedy: str) -> Any:
-    return field(default=default, metadata={"check": check, "remedy": remedy})
-
-
-def number(default: float | None, low: float, high: float, *, optional: bool = False) -> Any:
-    """A field that holds a number from `low` to `high`, or None where it is optional."""
-    empty = " or null" if optional else ""
-    return _param(
-        default,
-        lambda value: (optional and value is None) or _is_number(value, low, high),
-        f"Give a number from {low:g} to {high:g}{empty}.",
-    )
-
-
-def whole(default: int | None, low: int, high: int, *, optional: bool = False) -> Any:
-    """A field that holds a whole number from `low` to `high`, or None where it is optional."""
-    empty = " or null" if optional else ""
-    return _param(
-        default,
-        lambda value: (optional and value is None) or _is_whole(value, low, high),
-        f"Give a whole number from {low} to {high}{empty}.",
-    )
-
-
-def flag(default: bool) -> Any:
-    """A field that is true or false."""
-    return _param(default, lambda value: isinstance(value, bool), "Give true or false.")
-
-
-def one_of(default: str, *options: str) -> Any:
-    """A field that holds one of some words."""
-    return _param(default, lambda value: value in options, f"Give {', '.join(options)}.")
-
-
-def text(default: str, meaning: str) -> Any:
-    """A field that holds a text."""
-    return _param(default, lambda value: isinstance(value, str), meaning)
-
-
-def wholes(default: tuple[int, ...], low: int, high: int) -> Any:
-    """A field that holds a list of as many whole numbers as its default."""
-    return _param(
-        default,
-        lambda value: (
-            isinstance(value, (list, tuple))
-            and len(value) == len(default)
-            and all(_is_whole(item, low, high) for item in value)
-        ),
-        f"Give a list of {len(default)} whole numbers from {low} to {high}.",
-    )
-
-
-def interval(default: tuple[float, float], low: float, high: float) -> Any:
-    """A field that holds the two ends of a range."""
-    return _param(
-        default,
-        lambda value: (
-            isinstance(value, (list, tuple))
-            and len(value) == 2
-            and all(_is_number(item, low, high) for item in value)
-            and value[0] <= value[1]
-        ),
-        f"Give a list of two numbers from {low:g} to {high:g}, the lower first.",
-    )
 
 
 def _is_counts(value: Any) -> bool:
     return value is None or (
         isinstance(value, Mapping)
-        and all(isinstance(key, str) and _is_whole(n, 0, 10**9) for key, n in value.items())
+        and all(isinstance(key, str) and is_whole(n, 0, 10**9) for key, n in value.items())
     )
 
 
@@ -173,7 +107,7 @@ class TrainingSettings:
     clip_norm: float = number(3.0, 0.001, 1e6)
     validation: float = number(0.15, 0, 0.9)
     patience: int | None = whole(15, 1, 100_000, optional=True)
-    clips_per_epoch: Mapping[str, int] | None = _param(
+    clips_per_epoch: Mapping[str, int] | None = checked(
         None, _is_counts, 'Give an object such as {"ravdess": 1600}, or null.'
     )
     own_weight: float = number(0.5, 0, 100)
@@ -184,8 +118,8 @@ class TrainingSettings:
     temperature: float | None = number(None, 0.001, 1000, optional=True)
     precision: str = one_of("auto", "auto", "bf16-mixed", "32-true")
     accelerator: str = one_of("auto", "auto", "cpu", "gpu", "cuda", "mps")
-    devices: int | str = _param(
-        "auto", lambda v: v == "auto" or _is_whole(v, 1, 1024), "Give auto or a number from 1."
+    devices: int | str = checked(
+        "auto", lambda v: v == "auto" or is_whole(v, 1, 1024), "Give auto or a number from 1."
     )
     augment: bool = flag(True)
 
@@ -425,7 +359,7 @@ class ConformerSettings:
     width: int = whole(128, 4, 2048)
     heads: int = whole(4, 1, 64)
     blocks: int = whole(4, 1, 64)
-    kernel: int = _param(15, lambda v: _is_whole(v, 1, 99) and v % 2 == 1, "Give an odd number.")
+    kernel: int = checked(15, lambda v: is_whole(v, 1, 99) and v % 2 == 1, "Give an odd number.")
     embedding: int = whole(128, 2, 4096)
     dropout: float = number(0.1, 0, 0.9)
 
