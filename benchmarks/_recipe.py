@@ -52,7 +52,7 @@ NEURAL: dict[str, dict[str, Any]] = {
         "ema": 0.997,
         "contrast": 0.3,
     },
-    "functionals": {"epochs": 30, "batch_size": 64},
+    "functionals": {"epochs": 40, "batch_size": 64, "mixup": 0.3, "views": 8},
     "ridge": {},
 }
 """Parameters of the joint training of a neural family, over its defaults. Chosen on the training

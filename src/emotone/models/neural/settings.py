@@ -333,9 +333,9 @@ class RidgeSettings:
     own: float = number(0.5, 0.01, 0.99)
     speakers: float = number(3.0, 0, 1e6)
     balance: float = number(0.5, 0, 1)
-    sharpness: float = number(6.0, 0.01, 1000)
-    views: int = whole(2, 1, 100)
-    altered: float = number(0.3, 0, 1)
+    sharpness: float = number(2.5, 0.01, 1000)
+    views: int = whole(4, 1, 100)
+    altered: float = number(0.6, 0, 1)
 
 
 @dataclass(frozen=True)
