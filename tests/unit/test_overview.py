@@ -129,8 +129,8 @@ def test_silence_has_an_overview_and_nothing_has_none(tmp_path):
     with pytest.raises(AudioError, match="no such file"):
         Overview.of(tmp_path / "missing.wav")
     assert Overview.of(Waveform(noise(0.5), RATE)).duration_s == 0.5
-    with path.open("rb") as stream, pytest.raises(AudioError, match="silent"):
-        Overview.of(stream)
+    with path.open("rb") as stream:
+        assert not Overview.of(stream).high.any()
 
 
 def test_bins_that_cannot_be_joined_are_refused():

@@ -1,0 +1,264 @@
+"""A timeline that was stopped goes on to the very same result; what does not fit is left alone."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+import bundles
+import emotone
+from emotone import audio, bundle
+from emotone.errors import EmotoneWarning, UsageError
+from emotone.recognizer import Recognizer
+from emotone.speech import RATE
+from emotone.timeline import Timeline, analysis
+from emotone.timeline.checkpoints import Checkpoint
+from emotone.timeline.segments import KINDS
+from emotone.timeline.settings import TimelineSettings
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+
+class Stopped(BaseException):
+    """As Ctrl-C, which no handler of errors catches."""
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model whose scores depend on every sample of a window."""
+    path = tmp_path_factory.mktemp("models") / "power.emotone"
+    weights = np.array([[3.0, -40.0, 90.0, 5.0]])
+    network = bundles.linear_model(weights, np.array([0.2, 0.3, -0.1, 0.0]), kind="waveform")
+    heard = bundle.ModelInput("waveform", rate=RATE)
+    bundle.write(path, network, bundles.card(input=heard, feature_set=None, feature_version=None))
+    return path
+
+
+@pytest.fixture(scope="module")
+def recognizer(model: Path) -> Recognizer:
+    return emotone.load(model)
+
+
+@pytest.fixture(scope="module")
+def call(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two channels at 22.05 kHz: speech without a pause, silence, noise, and speech at the end."""
+    rate = 22_050
+    low, raised = (
+        audio.read(EXAMPLES / f"{name}.flac", rate=rate).samples
+        for name in ("low-voice", "raised-voice")
+    )
+    noise = np.random.default_rng(0).normal(scale=0.05, size=2 * rate).astype(np.float32)
+    quiet = np.zeros(4 * rate, np.float32)
+    one = np.concatenate([low, raised, quiet, noise, quiet, low, low, raised])
+    other = np.concatenate([noise, raised, quiet, quiet, low])
+    samples = np.zeros((len(one), 2), np.float32)
+    samples[:, 0] = one
+    samples[: len(other), 1] = other[: len(one)]
+    path = tmp_path_factory.mktemp("calls") / "call.flac"
+    soundfile.write(path, samples, rate)
+    return path
+
+
+def stop_at(seconds: float) -> Callable[[float, float | None], None]:
+    def progress(done: float, total: float | None) -> None:
+        if done >= seconds:
+            raise Stopped
+
+    return progress
+
+
+def places(whole: Timeline) -> list[float]:
+    """Within speech, silence and noise, of each channel, in the order in which they are heard."""
+    found = []
+    for number, channel in enumerate(whole.channels):
+        for kind in KINDS:
+            some = [s for s in whole.segments if (s.channel, s.kind) == (channel, kind)]
+            longest = sorted(some, key=lambda segment: -segment.duration_s)[:2]
+            before = number * whole.duration_s
+            found += [before + (segment.start + segment.end) / 2 for segment in longest]
+    return sorted(found)
+
+
+@pytest.mark.parametrize("channels", ["mix", "split", 1])
+def test_wherever_it_is_stopped_it_goes_on_to_the_same(
+    recognizer: Recognizer,
+    call: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    channels: analysis.Channels,
+) -> None:
+    whole = recognizer.timeline(call, channels=channels, jobs=1)
+    assert {segment.kind for segment in whole.segments} == set(KINDS)
+    kept = tmp_path / "call.progress"
+    reached = []
+    for seconds in places(whole):
+        monkeypatch.setattr(analysis, "_BLOCK_S", 0.35)
+        checkpoint = Checkpoint(kept)
+        with pytest.raises(Stopped):
+            recognizer.timeline(
+                call, channels=channels, jobs=2, progress=stop_at(seconds), checkpoint=checkpoint
+            )
+        monkeypatch.setattr(analysis, "_BLOCK_S", 20.0)
+        reached.append(checkpoint.saved_s or 0.0)
+        begun: list[float] = []
+        again = recognizer.timeline(
+            call,
+            channels=channels,
+            jobs=1,
+            progress=lambda done, total, begun=begun: begun.append(done),
+            checkpoint=kept,
+        )
+        assert again == whole
+        assert begun[0] == reached[-1] <= seconds + 0.35
+        assert not kept.exists()
+    assert len(set(reached)) > len(reached) / 2
+
+
+def test_stopped_again_and_again(recognizer: Recognizer, call: Path, tmp_path: Path) -> None:
+    whole = recognizer.timeline(call, channels="split")
+    checkpoint = Checkpoint(tmp_path / "call.progress")
+    for seconds in (8.0, 25.0, 40.0, 55.0):
+        with pytest.raises(Stopped):
+            recognizer.timeline(
+                call, channels="split", progress=stop_at(seconds), checkpoint=checkpoint
+            )
+    assert checkpoint.saved_s is not None
+    assert checkpoint.saved_s > whole.duration_s  # in the second channel
+    assert recognizer.timeline(call, channels="split", checkpoint=checkpoint) == whole
+    assert checkpoint.path.exists()  # the caller's to remove
+    checkpoint.remove()
+    assert not checkpoint.path.exists()
+
+
+def test_what_is_through_is_not_heard_again(
+    recognizer: Recognizer, call: Path, tmp_path: Path
+) -> None:
+    checkpoint = Checkpoint(tmp_path / "call.progress", every_s=0)
+    whole = recognizer.timeline(call, checkpoint=checkpoint)
+    assert checkpoint.saved_s == pytest.approx(whole.duration_s)
+    told: list[float] = []
+    again = recognizer.timeline(
+        call, checkpoint=checkpoint, progress=lambda done, total: told.append(done)
+    )
+    assert again == whole
+    assert told == [pytest.approx(whole.duration_s)]
+
+
+def stopped(recognizer: Recognizer, call: Path, kept: Path) -> None:
+    with pytest.raises(Stopped):
+        recognizer.timeline(call, progress=stop_at(20), checkpoint=kept)
+    assert kept.exists()
+
+
+def test_progress_of_something_else_is_not_used(
+    recognizer: Recognizer, call: Path, model: Path, tmp_path: Path
+) -> None:
+    kept = tmp_path / "call.progress"
+    stopped(recognizer, call, kept)
+    data = kept.read_bytes()
+    whole = recognizer.timeline(call)
+
+    def again(match: str, **options: object) -> Timeline:
+        kept.write_bytes(data)
+        about = {"source": call, "checkpoint": kept} | options
+        with pytest.warns(EmotoneWarning, match=match):
+            return recognizer.timeline(**about)  # type: ignore[arg-type]
+
+    again("other channels", channels=0)
+    again("other settings", settings=TimelineSettings(step_s=0.25))
+    copy = tmp_path / "copy.flac"
+    copy.write_bytes(call.read_bytes())
+    assert dataclasses.replace(again("another recording", source=copy), file=whole.file) == whole
+    adapted = recognizer.adapt(EXAMPLES / "low-voice.flac")
+    kept.write_bytes(data)
+    with pytest.warns(EmotoneWarning, match="another model"):
+        adapted.timeline(call, checkpoint=kept)
+    times = call.stat()
+    os.utime(call, ns=(times.st_atime_ns, times.st_mtime_ns + 1_000_000))
+    assert again("another state") == whole
+
+
+def test_damage_is_noticed(recognizer: Recognizer, call: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "call.progress"
+    stopped(recognizer, call, kept)
+    data = kept.read_bytes()
+    whole = recognizer.timeline(call)
+    flipped = bytearray(data)
+    flipped[len(data) // 2] ^= 1
+    for damaged in (b"", data[:-100], bytes(flipped), b"something else", data + b"\0"):
+        kept.write_bytes(damaged)
+        with pytest.warns(EmotoneWarning, match="damaged"):
+            assert recognizer.timeline(call, checkpoint=kept) == whole
+        assert not kept.exists()
+
+
+def test_where_nothing_can_be_kept_the_work_goes_on(
+    recognizer: Recognizer, call: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    impossible = Checkpoint(tmp_path / "file" / "call.progress", every_s=0)
+    with pytest.warns(EmotoneWarning, match="progress cannot be") as said:
+        timeline = recognizer.timeline(call, checkpoint=impossible)
+    assert timeline == recognizer.timeline(call)
+    assert 1 <= len(said) <= 2
+
+
+def test_what_is_no_file_has_no_progress(recognizer: Recognizer, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="for a file alone"):
+        recognizer.timeline((np.zeros(RATE, np.float32), RATE), checkpoint=tmp_path / "x")
+
+
+_KILLED = """
+import os, signal, sys
+import emotone
+from emotone.timeline import analysis
+from emotone.timeline.checkpoints import Checkpoint
+
+model, call, kept, number, seconds = sys.argv[1:]
+analysis._BLOCK_S = 0.5
+
+def progress(done, total):
+    if done >= float(seconds):
+        os.kill(os.getpid(), int(number))
+
+keep = Checkpoint(kept, every_s=0 if int(number) == signal.SIGKILL else 1000)
+emotone.load(model).timeline(call, channels="split", progress=progress, checkpoint=keep)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("seconds", [19.3, 44.0])
+def test_a_process_that_is_killed(
+    recognizer: Recognizer,
+    call: Path,
+    model: Path,
+    tmp_path: Path,
+    number: signal.Signals,
+    seconds: float,
+) -> None:
+    kept = tmp_path / "call.progress"
+    done = subprocess.run(
+        [sys.executable, "-c", _KILLED, model, call, kept, str(int(number)), str(seconds)],
+        capture_output=True,
+    )
+    assert done.returncode == -number
+    assert [path.name for path in tmp_path.iterdir()] == [kept.name]
+    begun: list[float] = []
+    again = recognizer.timeline(
+        call,
+        channels="split",
+        progress=lambda done, total: begun.append(done),
+        checkpoint=kept,
+    )
+    assert 5 < begun[0] <= seconds + 1
+    assert again == recognizer.timeline(call, channels="split")
