@@ -27,7 +27,9 @@ _STAGES = {
 
 
 @contextlib.contextmanager
-def bar(what: str, unit: str = "files", *, show: bool = True) -> Iterator[Report]:
+def bar(
+    what: str, unit: str = "files", *, show: bool = True, resumed: bool = False
+) -> Iterator[Report]:
     """Show a bar while the block runs; it goes when the block ends.
 
     Parameters
@@ -38,6 +40,8 @@ def bar(what: str, unit: str = "files", *, show: bool = True) -> Iterator[Report
         What is counted; ``"bytes"`` are shown as MB.
     show
         False where it would be over before it is seen.
+    resumed
+        Whether the first call tells what was done before, which counts for no rate.
 
     Yields
     ------
@@ -49,8 +53,13 @@ def bar(what: str, unit: str = "files", *, show: bool = True) -> Iterator[Report
         return
     with _progress(in_bytes=unit == "bytes") as progress:
         task = progress.add_task(what, total=None, visible=False, unit=unit)
+        begun = not resumed
 
         def report(done: int, total: int | None) -> None:
+            nonlocal begun
+            if not begun:
+                progress.reset(task, completed=done, total=total, unit=unit, before=done)
+                begun = True
             progress.update(task, completed=done, total=total, visible=True)
 
         yield report
@@ -112,8 +121,8 @@ def _progress(*, in_bytes: bool) -> Progress:
             # Since the start: Rich's own rate counts from the first result to the last, and threads
             # that end together would make it thousands of clips a second.
             taken = task.finished_time or task.elapsed or 0
-            known = task.completed and taken > 0.1
-            return Text(f"{task.completed / taken:,.1f}/s" if known else "", style="dim")
+            done = task.completed - task.fields.get("before", 0)
+            return Text(f"{done / taken:,.1f}/s" if done and taken > 0.1 else "", style="dim")
 
     counting: list[ProgressColumn] = (
         [DownloadColumn(), TransferSpeedColumn()]
