@@ -7,6 +7,7 @@ here is what it waits for before the first answer.
 from __future__ import annotations
 
 import copy
+import hashlib
 import os
 import threading
 from collections import deque
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from emotone.bundle.checks import Check
     from emotone.timeline import Timeline
     from emotone.timeline.analysis import Channels
+    from emotone.timeline.checkpoints import Checkpoint
     from emotone.timeline.settings import TimelineSettings
 
 Progress = Callable[[int, int], None]
@@ -139,6 +141,12 @@ class Recognizer:
     def model(self) -> str:
         """Name and version of the model, ``"emotone-default@1.0"``."""
         return self.card.model
+
+    @property
+    def digest(self) -> str:
+        """Stands for the model, its card, and what it is adapted to, in 64 hexadecimal digits."""
+        offset = b"" if self._offset is None else self._offset.tobytes()
+        return hashlib.sha256(self.card.to_json() + offset).hexdigest()
 
     @property
     def adapted_clips(self) -> int:
@@ -435,6 +443,7 @@ class Recognizer:
         settings: TimelineSettings | None = None,
         jobs: int | None = None,
         progress: Callable[[float, float | None], None] | None = None,
+        checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
     ) -> Timeline:
         """The emotions of a recording of any length: which one when, and silence between.
 
@@ -453,14 +462,22 @@ class Recognizer:
         jobs
             Cores to use; as many as there are when None.
         progress
-            Called with seconds heard, and of how many where that is known.
+            Called with seconds heard, and of how many where that is known; first of all with where
+            it begins: 0, or where an earlier run stopped.
+        checkpoint
+            Where to keep the progress, so that the same call goes on where one before was stopped,
+            by Ctrl-C or by force, and gives the same to the last bit. The file is removed when the
+            timeline is complete; of a `Checkpoint` the caller does that, who may first want to have
+            the timeline safe. It holds up to a few seconds of the sound. Recordings that are files
+            only.
 
         Raises
         ------
         AudioError
             If it cannot be read.
         UsageError
-            If there are no such channels, or `jobs` is below 1.
+            If there are no such channels, `jobs` is below 1, or the progress of what is no file is
+            to be kept.
         BundleError
             If the model does not load or does not answer as its card says.
 
@@ -482,6 +499,7 @@ class Recognizer:
             jobs=jobs or cores(),
             limits=self._limits,
             progress=progress,
+            checkpoint=checkpoint,
         )
 
     # -- within

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from emotone.interrupts import deferred_each
 
 _SILENCE = 2.0**-14
 """Peak-to-peak range up to which there is nothing to hear: one step of 16 bits either way."""
+
+_Silence = Literal["none", "recorded", "any"]
+"""Whether all of a source may be silent: no, unless channels cancel each other, or anyhow."""
 
 _FULL_SCALE = 128.0
 """Float samples beyond 42 dB over full scale are integers that nobody scaled."""
@@ -164,40 +168,41 @@ def blocks_if_silent_too(
     rate: int,
     block_s: float = 30.0,
     channel: int | None = None,
+    may_cancel: bool = True,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Iterator[Waveform]:
     """The blocks of `read_blocks`, which may be silent from beginning to end.
 
+    Parameters
+    ----------
+    source, block_s, rate, channel, limits
+        As in `read_blocks`.
+    may_cancel
+        Whether they may be silent because channels cancel each other.
+
     Raises
     ------
     AudioError, UsageError
-        As `read_blocks`, but for silence in what can be read again.
+        As `read_blocks`, but for silence.
     """
-    given = 0
-    try:
-        for block in read_blocks(
-            source, block_s=block_s, rate=rate, channel=channel, limits=limits
-        ):
-            given += len(block)
-            yield block
-    except AudioError as error:
-        if error.code != "silent" or source == "-" or hasattr(source, "read"):
-            raise
-        # It is said before the last block is given, which is as silent as the others.
-        left = round(probe(source, limits=limits).duration_s * rate) - given
-        for start in range(0, left, rate):
-            yield Waveform(np.zeros(min(rate, left - start), np.float32), rate)
+    silence: _Silence = "any" if may_cancel else "recorded"
+    return _blocks(source, block_s, rate, channel, limits, silence)
 
 
 def _blocks(
-    source: Source, block_s: float, rate: int | None, channel: int | None, limits: Limits
+    source: Source,
+    block_s: float,
+    rate: int | None,
+    channel: int | None,
+    limits: Limits,
+    silence: _Silence = "none",
 ) -> Iterator[Waveform]:
     name = source_name(source)
     with open_decoder(source, limits) as decoder:
         new_rate = rate or decoder.rate
         size = round(block_s * new_rate)
         _check_bytes(4 * size, name, limits)
-        mono = _mono(decoder, name, channel, limits)
+        mono = _mono(decoder, name, channel, limits, silence)
         for block in _regroup(resample_stream(mono, decoder.rate, new_rate), size):
             yield Waveform(block, new_rate)
 
@@ -247,7 +252,13 @@ def probe(source: Source, *, limits: Limits = DEFAULT_LIMITS) -> AudioInfo:
         )
 
 
-def _mono(decoder: Decoder, name: str, channel: int | None, limits: Limits) -> Iterator[FloatArray]:
+def _mono(
+    decoder: Decoder,
+    name: str,
+    channel: int | None,
+    limits: Limits,
+    silence: _Silence = "none",
+) -> Iterator[FloatArray]:
     """One channel of everything a decoder gives, checked as it comes."""
     if channel is not None and not 0 <= channel < decoder.channels:
         raise AudioError(
@@ -272,7 +283,7 @@ def _mono(decoder: Decoder, name: str, channel: int | None, limits: Limits) -> I
         frames += len(chunk)
         yield mono
     _conclude(decoder, name, frames, limits)
-    if high - low <= _SILENCE:
+    if high - low <= _SILENCE and silence != "any" and (heard or silence == "none"):
         raise AudioError(
             "its channels cancel each other when mixed to one" if heard else "all of it is silent",
             source=name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from emotone.timeline import Segment, Timeline
     from emotone.timeline.analysis import Channels
+    from emotone.timeline.checkpoints import Checkpoint
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as for `emotone predict`
 
@@ -73,6 +75,9 @@ def analyze(
     jobs: Annotated[
         int | None, typer.Option("--jobs", "-j", min=1, metavar="N", help="Cores to use. Else all.")
     ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Start over in spite of an earlier run's progress.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the timeline as JSON.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print a row per segment.")] = False,
 ) -> None:
@@ -80,7 +85,8 @@ def analyze(
 
     Speech is found, cut at pauses, heard in windows, and joined into
     segments of one emotion; silence and other sound lie between. With
-    --channels split each channel of a call has a timeline of its own.
+    --channels split each channel of a call has a timeline of its own. When
+    it is stopped, by Ctrl-C say, the same command goes on from there.
 
     Examples:
       emotone analyze meeting.mp3
@@ -106,21 +112,45 @@ def analyze(
         utterances=UtteranceSettings(pause_s=pause, margin_s=min(0.1, pause)),
     )
     recognizer = load(model)
-    with progress.bar("Hearing", "s of audio") as report:
-        timeline = recognizer.timeline(
-            file,
-            channels=_channels(channels),
-            settings=settings,
-            jobs=jobs,
-            progress=lambda done, total: report(
-                round(done), None if total is None else max(round(done), round(total))
-            ),
-        )
+    keep = _kept(file, fresh=fresh)
+    begun = False
+
+    def tell(done: float, total: float | None) -> None:
+        nonlocal begun
+        if not begun and done > 0:
+            messages.note(
+                f"Going on at {clock(done)}, where an earlier run stopped; --fresh starts over"
+            )
+        begun = True
+        report(round(done), None if total is None else max(round(done), round(total)))
+
+    try:
+        with progress.bar("Hearing", "s of audio", resumed=True) as report:
+            timeline = recognizer.timeline(
+                file,
+                channels=_channels(channels),
+                settings=settings,
+                jobs=jobs,
+                progress=tell,
+                checkpoint=keep,
+            )
+    except KeyboardInterrupt:
+        if keep is not None and keep.saved_s is not None:
+            messages.note(
+                f"Stopped at {clock(keep.saved_s)} of the audio. The same command goes on from "
+                "there; with --fresh it starts over"
+            )
+        raise
     for path in wanted:
         _write(timeline, path, file)
         messages.note(f"Written: {path}")
+    if keep is not None:
+        keep.remove()
+    if not timeline.speech:
+        kinds = " and ".join(sorted({segment.kind for segment in timeline.segments}))
+        messages.warning(f"{file}: nobody speaks in it, there is {kinds} only.")
     if as_json:
-        output.write_json(timeline.to_dict())
+        sys.stdout.write(exports.text(timeline, "json"))
     elif as_csv:
         sys.stdout.write(exports.text(timeline, "csv"))
     else:
@@ -130,6 +160,20 @@ def analyze(
             messages.note(
                 f"Keep it: emotone analyze … -o {name}.csv (or .html, .png, .srt, .TextGrid)"
             )
+
+
+def _kept(file: str, *, fresh: bool) -> Checkpoint | None:
+    """Where the progress with a recording is kept: in the cache, by its path; None for a pipe."""
+    from emotone.features.cache import default_folder
+    from emotone.timeline.checkpoints import Checkpoint
+
+    if not Path(file).is_file():
+        return None
+    name = hashlib.blake2b(os.fsencode(os.path.realpath(file)), digest_size=16).hexdigest()
+    keep = Checkpoint(default_folder() / "timelines" / f"{name}.progress")
+    if fresh:
+        keep.remove()
+    return keep
 
 
 def _check(path: Path) -> None:

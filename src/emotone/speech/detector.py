@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -71,6 +72,15 @@ class SpeechDetector:
         """The probability of the last, incomplete chunk, as if silence followed; or none."""
         missing = -len(self._rest) % CHUNK
         return self.feed(np.zeros(missing, dtype=np.float32))
+
+    def state(self) -> dict[str, npt.NDArray[np.float32]]:
+        """What it remembers, for another to go on from with `restore`, to the last bit."""
+        return {"rest": self._rest, "context": self._context, "memory": self._state}
+
+    def restore(self, state: Mapping[str, npt.NDArray[np.float32]]) -> None:
+        """Go on from where another was."""
+        self._rest, self._context = state["rest"], state["context"]
+        self._state = state["memory"]
 
     def _hear(self, chunk: FloatArray) -> float:
         inputs: dict[str, Any] = {

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from emotone.errors import UsageError
 from emotone.speech.detector import CHUNK, RATE
 
@@ -147,6 +150,21 @@ class UtteranceFinder:
     def finish(self, length: int) -> list[Event]:
         """What the end leads to, after so many samples."""
         return [self._end(length)] if self._confirmed else []
+
+    def state(self) -> npt.NDArray[np.int64]:
+        """Where it is, for another to go on from with `restore`."""
+        start = -1 if self._start is None else self._start
+        return np.array(
+            [self.settled, self._chunks, self._ended, start, self._began, self._spoken, self._last,
+             self._confirmed], np.int64
+        )  # fmt: skip
+
+    def restore(self, state: npt.NDArray[np.int64]) -> None:
+        """Go on from where another with the same settings was."""
+        numbers = state.tolist()
+        self.settled, self._chunks, self._ended, start = numbers[:4]
+        self._began, self._spoken, self._last, confirmed = numbers[4:]
+        self._start, self._confirmed = None if start < 0 else start, bool(confirmed)
 
     def _silent(self) -> int:
         """Samples since the last speech."""

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Literal
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from emotone import audio
+from emotone import audio, interrupts
 from emotone.audio import Source
 from emotone.audio.limits import Limits
 from emotone.audio.reading import blocks_if_silent_too
-from emotone.audio.waveform import FloatArray
-from emotone.errors import UsageError
+from emotone.audio.waveform import FloatArray, Waveform
+from emotone.errors import EmotoneError, UsageError
 from emotone.speech import RATE
+from emotone.timeline.checkpoints import Checkpoint, Reached, Told
 from emotone.timeline.cutting import Cutter, Gap, Piece, UtteranceEnded, Window
 from emotone.timeline.segments import Measurement, Segment, Timeline
 from emotone.timeline.settings import TimelineSettings
@@ -27,9 +30,14 @@ if TYPE_CHECKING:
 
 Channels = Literal["mix", "split"] | int
 Progress = Callable[[float, float | None], None]
-"""Called with seconds heard, and of how many where that is known."""
+"""Called with seconds heard, and of how many where that is known; first of all with where it
+begins: 0, or where an earlier run stopped."""
 
 _BLOCK_S = 20.0
+_PART = RATE // 4
+"""Samples cut at a time. After an utterance nobody speaks for so long: it takes as much speech for
+the next to begin."""
+
 _TOGETHER = 16
 """Windows that are scored at once."""
 
@@ -46,49 +54,103 @@ def analyze(
     jobs: int = 1,
     limits: Limits,
     progress: Progress | None = None,
+    checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
 ) -> Timeline:
     """The timeline of a recording; see `Recognizer.timeline`."""
     settings = settings or TimelineSettings()
     info = None if _is_once(source) else audio.probe(source, limits=limits)
     chosen = _chosen(channels, source, None if info is None else info.channels)
     total = None if info is None else info.duration_s * len(chosen)
-    segments: list[Segment] = []
-    measurements: list[Measurement] = []
-    duration_s = heard_s = 0.0
+    keep, reached = checkpoint, None
+    if keep is not None:
+        keep = keep if isinstance(keep, Checkpoint) else Checkpoint(keep)
+        reached = keep.begin(_about(recognizer, source, channels, settings))
+    reached = reached or Reached((), [], 0, None)
+    names = [_named(channel, channels) for channel in chosen]
+    lengths = list(reached.lengths)
+    if progress is not None:
+        progress(reached.heard_s, total)
     with ThreadPoolExecutor(jobs, thread_name_prefix="emotone") as pool:
-        for channel in chosen:
-            hearing = _Hearing(recognizer, settings, pool, jobs, _named(channel, channels))
-            cutter, before_s = Cutter(settings), heard_s
-            # One of several channels may be silent from beginning to end.
-            read = audio.read_blocks if len(chosen) == 1 else blocks_if_silent_too
-            blocks = read(source, block_s=_BLOCK_S, rate=RATE, channel=channel, limits=limits)
-            try:
-                for block in blocks:
-                    hearing.take(cutter.feed(block.samples))
-                    heard_s = before_s + cutter.heard / RATE
+        hearing = _Hearing(recognizer, settings, pool, jobs, names, len(lengths), keep)
+        for told in reached.told:
+            hearing.tell(told)
+        try:
+            for channel in chosen[len(lengths) :]:
+                cutter, before_s = Cutter(settings), sum(lengths) / RATE
+                if reached.cutter is not None and len(lengths) == len(reached.lengths):
+                    cutter.restore(reached.cutter)
+                blocks = blocks_if_silent_too(
+                    source,
+                    block_s=_BLOCK_S,
+                    rate=RATE,
+                    channel=channel,
+                    may_cancel=False,
+                    limits=limits,
+                )
+                for block in _after(cutter.heard, blocks):
+                    _hear(block, cutter, hearing, tuple(lengths))
                     if progress is not None:
-                        progress(heard_s, total)
+                        progress(before_s + cutter.heard / RATE, total)
                 hearing.take(cutter.finish())
-                hearing.wait()
-            finally:
-                hearing.drop()
-            segments += hearing.segments
-            measurements += hearing.measurements
-            duration_s = max(duration_s, cutter.heard / RATE)
-    order = {channel: place for place, channel in enumerate(chosen)}
+                lengths.append(cutter.heard)
+                hearing.end(tuple(lengths))
+        except EmotoneError:
+            raise  # it would come again
+        except BaseException:
+            if keep is not None:
+                with interrupts.deferred():
+                    keep.write()
+            raise
+        finally:
+            hearing.drop()
+    if keep is not None and keep is not checkpoint:
+        keep.remove()
+    order = {channel: place for place, channel in enumerate(names)}
     return Timeline(
-        duration_s=duration_s,
+        duration_s=max(lengths) / RATE,
         model=recognizer.model,
         emotions=recognizer.emotions,
-        segments=tuple(sorted(segments, key=lambda s: (s.start, order.get(s.channel, 0)))),
-        measurements=tuple(sorted(measurements, key=lambda m: (m.end, order.get(m.channel, 0)))),
+        segments=tuple(sorted(hearing.segments, key=lambda s: (s.start, order[s.channel]))),
+        measurements=tuple(sorted(hearing.measurements, key=lambda m: (m.end, order[m.channel]))),
         file=os.fspath(source) if isinstance(source, (str, os.PathLike)) else None,
         settings={"channels": channels, **settings.to_dict()},
     )
 
 
+def _hear(block: Waveform, cutter: Cutter, hearing: _Hearing, lengths: tuple[int, ...]) -> None:
+    """A block; the first place in it where nobody speaks is marked to go on from."""
+    start, size = 0, _PART if hearing.keeps else len(block)
+    while start < len(block):
+        hearing.take(cutter.feed(block.samples[start : start + size]))
+        start += size
+        if hearing.keeps and size == _PART and not cutter.speaking:
+            hearing.mark(lengths, cutter)
+            size = len(block)
+
+
+def _after(heard: int, blocks: Iterable[Waveform]) -> Iterator[Waveform]:
+    """What follows on so many samples. They are decoded again, which makes no difference to what
+    is found wrong with them, and takes little next to hearing them."""
+    for block in blocks:
+        if heard < len(block):
+            yield Waveform(block.samples[heard:], block.rate)
+        heard = max(0, heard - len(block))
+
+
 class _Hearing:
-    """One channel: windows out to be scored, utterances in the order in which they were said."""
+    """Windows out to be scored, utterances in the order in which they were said.
+
+    Parameters
+    ----------
+    recognizer, settings, pool, jobs
+        What to score with, and where.
+    names
+        Of the channels, one of which comes after the other.
+    place
+        The first of them that is not through.
+    keep
+        Where to keep how far it came.
+    """
 
     def __init__(
         self,
@@ -96,18 +158,22 @@ class _Hearing:
         settings: TimelineSettings,
         pool: ThreadPoolExecutor,
         jobs: int,
-        channel: int | None,
+        names: Sequence[int | None],
+        place: int,
+        keep: Checkpoint | None,
     ) -> None:
         self.segments: list[Segment] = []
         self.measurements: list[Measurement] = []
+        self._told: list[Told] = []
         self._recognizer, self._settings = recognizer, settings
-        self._pool, self._channel = pool, channel
+        self._pool, self._names, self._keep = pool, names, keep
         self._most = _AHEAD * jobs
         self._windows: list[Window] = []
         self._batches: list[Future[FloatArray]] = []
         self._spans: list[tuple[int, int]] = []
-        self._waiting: deque[_Utterance] = deque()
+        self._waiting: deque[_Utterance | _Mark] = deque()
         self._out = 0
+        self._place = place
 
     def take(self, pieces: Sequence[Piece]) -> None:
         """What the cutter gave."""
@@ -126,15 +192,54 @@ class _Hearing:
             while self._waiting and (self._out > self._most or self._waiting[0].is_scored()):
                 self._settle()
 
-    def wait(self) -> None:
-        """Until all is scored."""
+    @property
+    def keeps(self) -> bool:
+        """Whether it is kept how far it came."""
+        return self._keep is not None
+
+    def mark(self, lengths: tuple[int, ...], cutter: Cutter | None) -> None:
+        """That a later run can go on from here, once what was taken is scored.
+
+        Parameters
+        ----------
+        lengths
+            Samples of the channels that are through.
+        cutter
+            That of the next, outside of utterances; None before its beginning.
+        """
+        heard = sum(lengths) + (0 if cutter is None else cutter.heard)
+        state = None if cutter is None else cutter.state()
+        self._waiting.append(_Mark(Reached(lengths, self._told, 0, state, heard / RATE)))
+
+    def end(self, lengths: tuple[int, ...]) -> None:
+        """The end of a channel: wait until all of it is scored."""
+        if self.keeps:
+            self.mark(lengths, None)
         while self._waiting:
             self._settle()
+        self._place = len(lengths)
 
     def drop(self) -> None:
         """What is not begun, after an error or Ctrl-C; nothing where all is scored."""
-        for batch in [*self._batches, *(b for u in self._waiting for b in u.batches)]:
+        waiting = [batch for each in self._waiting for batch in each.batches]
+        for batch in [*self._batches, *waiting]:
             batch.cancel()
+
+    def tell(self, told: Told) -> None:
+        """Turn a gap or an utterance into segments."""
+        start, end, channel = told.start / RATE, told.end / RATE, self._names[told.place]
+        if told.silent is not None:
+            kind: Literal["silence", "non-speech"] = "silence" if told.silent else "non-speech"
+            self.segments.append(Segment(start, end, kind, channel=channel))
+        else:
+            spans = [(a / RATE, b / RATE) for a, b in told.spans.tolist()]
+            heard, found = judged(
+                start, end, spans, told.scores, self._recognizer.emotions, self._settings, channel
+            )
+            self.measurements += heard
+            self.segments += found
+        if self._keep is not None:
+            self._told.append(told)
 
     def _send(self) -> None:
         if not self._windows:
@@ -146,21 +251,17 @@ class _Hearing:
         self._out += 1
 
     def _settle(self) -> None:
-        """Turn the first that waits into segments."""
-        utterance = self._waiting.popleft()
-        start, end = utterance.start / RATE, utterance.end / RATE
-        if utterance.silent is not None:
-            kind: Literal["silence", "non-speech"] = "silence" if utterance.silent else "non-speech"
-            self.segments.append(Segment(start, end, kind, channel=self._channel))
+        """Tell of the first that waits."""
+        first = self._waiting.popleft()
+        if isinstance(first, _Mark):
+            if self._keep is not None:
+                self._keep.reached(replace(first.reached, count=len(self._told)))
             return
-        scores = np.concatenate([batch.result() for batch in utterance.batches])
-        self._out -= len(utterance.batches)
-        spans = [(a / RATE, b / RATE) for a, b in utterance.spans]
-        heard, found = judged(
-            start, end, spans, scores, self._recognizer.emotions, self._settings, self._channel
-        )
-        self.measurements += heard
-        self.segments += found
+        scores = np.empty((0, len(self._recognizer.emotions)), np.float32)
+        scores = np.concatenate([scores, *(batch.result() for batch in first.batches)])
+        self._out -= len(first.batches)
+        spans = np.array(first.spans, np.int64).reshape(-1, 2)
+        self.tell(Told(self._place, first.start, first.end, first.silent, spans, scores))
 
 
 class _Utterance:
@@ -179,6 +280,18 @@ class _Utterance:
 
     def is_scored(self) -> bool:
         return all(batch.done() for batch in self.batches)
+
+
+class _Mark:
+    """A place to go on from, which waits for what came before it."""
+
+    batches: Sequence[Future[FloatArray]] = ()
+
+    def __init__(self, reached: Reached) -> None:
+        self.reached = reached
+
+    def is_scored(self) -> bool:
+        return True
 
 
 def judged(
@@ -248,5 +361,30 @@ def _named(channel: int | None, channels: Channels) -> int | None:
 
 
 def _is_once(source: Source) -> bool:
-    """Whether a source is gone when it was read: standard input, an open file."""
-    return source == "-" if isinstance(source, str) else hasattr(source, "read")
+    """Whether a source is gone when it was read: standard input, an open file, a named pipe."""
+    if source == "-" or hasattr(source, "read"):
+        return True
+    return isinstance(source, (str, os.PathLike)) and Path(source).is_fifo()
+
+
+def _about(
+    recognizer: Recognizer, source: Source, channels: Channels, settings: TimelineSettings
+) -> dict[str, Any]:
+    """What the timeline depends on, and a checkpoint with it."""
+    import onnxruntime
+
+    import emotone
+
+    if _is_once(source) or not isinstance(source, (str, os.PathLike)):
+        raise UsageError(
+            "progress can be kept for a file alone",
+            remedy="Save the recording to a file first, or give no checkpoint.",
+        )
+    status = Path(source).stat()
+    return {
+        "version": [emotone.__version__, onnxruntime.__version__, np.__version__],
+        "recording": [os.path.realpath(source), status.st_size, status.st_mtime_ns],
+        "model": recognizer.digest,
+        "channels": channels,
+        "settings": settings.to_dict(),
+    }

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -111,6 +113,30 @@ class Cutter:
         for event in self._finder.finish(self._heard):
             found += self._ended(min(event.at, self._heard))
         return [*found, *self._gaps(self._heard)]
+
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        """Where it is, for another to go on from with `restore`: a few seconds of sound at most."""
+        started = -1 if self._started is None else self._started
+        numbers = [self._from, self._heard, self._chunks, self._over, self._first_block, started,
+                   self._next]  # fmt: skip
+        return {
+            "numbers": np.array(numbers, np.int64),
+            "sound": self._sound,
+            "loud": np.array(self._loud, np.bool_),
+            "energy": np.array(self._energy, np.float64),
+            "finder": self._finder.state(),
+            **self._detector.state(),
+        }
+
+    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Go on from where another with the same settings was: what comes out is the same."""
+        self._from, self._heard, self._chunks, self._over = state["numbers"].tolist()[:4]
+        self._first_block, started, self._next = state["numbers"].tolist()[4:]
+        self._started = None if started < 0 else started
+        self._sound = state["sound"]
+        self._loud, self._energy = state["loud"].tolist(), float(state["energy"])
+        self._finder.restore(state["finder"])
+        self._detector.restore(state)
 
     def _advance(self, probability: float) -> list[Piece]:
         at = self._chunks * CHUNK
