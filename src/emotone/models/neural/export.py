@@ -19,9 +19,11 @@ from emotone.errors import MissingExtraError, TrainingError
 from emotone.models.graph import IR_VERSION, OPSET
 from emotone.models.neural.bodies import DescribedBody
 from emotone.models.neural.foundation import FoundationBody
+from emotone.models.neural.frontend import FrontEnd
 from emotone.models.neural.functionals import DescribingFrontEnd
 from emotone.models.neural.layers import Conv1dBlock, Conv2dBlock, Residual
 from emotone.models.neural.network import Network
+from emotone.models.neural.shortcut import offer_power
 
 if TYPE_CHECKING:
     import onnx
@@ -77,7 +79,8 @@ def _described(
 def to_onnx(parts: Sequence[tuple[Network, float]], temperature: float, rate: int) -> bytes:
     """Networks as one ONNX model: ``waveform`` float32 (n, samples) in, ``scores`` (n, k) out.
 
-    The same weights give the same bytes.
+    Where the networks have one front end, the model takes ``power`` in place of the waveform, see
+    `offer_power`. The same weights give the same bytes.
 
     Parameters
     ----------
@@ -123,6 +126,10 @@ def to_onnx(parts: Sequence[tuple[Network, float]], temperature: float, rate: in
     model = onnx.load_from_string(written.getvalue())
     _merge_constants(model)
     model = _simplified(model)
+    ends = [getattr(network.body, "front_end", None) for network, _ in parts]
+    sizes = {end.size for end in ends if isinstance(end, FrontEnd)}
+    if len(sizes) == 1:
+        offer_power(model, sizes.pop())
     _halve(model)
     model.ir_version = IR_VERSION
     model.producer_name, model.producer_version = "emotone", ""
