@@ -77,7 +77,8 @@ class PowerFrames:
         count = 1 + len(samples) // HOP
         edge = -(-SIZE // 2 // HOP)
         if offset % HOP or count <= 2 * edge:
-            return power(samples[None])[0]
+            alone: FloatArray = power(samples[None])[0]
+            return alone
         # Frames that reach over an end of the window hear silence there, unlike the sound's own.
         first, last = offset // HOP + edge, offset // HOP + count - edge
         known = self._first + len(self._frames)

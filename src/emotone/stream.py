@@ -12,6 +12,7 @@ from emotone.audio.limits import check_rate
 from emotone.audio.resampling import QUALITY
 from emotone.audio.waveform import FloatArray
 from emotone.errors import AudioError, UsageError
+from emotone.spectra import PowerFrames
 from emotone.speech import RATE
 from emotone.timeline.analysis import judged
 from emotone.timeline.cutting import Cutter, Piece, UtteranceEnded, UtteranceStarted, Window
@@ -140,6 +141,7 @@ class Stream:
         self._spans: list[tuple[float, float]] = []
         self._scores: list[FloatArray] = []
         self._left_out: Window | None = None
+        self._frames = PowerFrames(0)
         self._finished = False
         self.skipped = 0
 
@@ -237,7 +239,13 @@ class Stream:
         return found
 
     def _measured(self, window: Window) -> Measured:
-        (scores,) = self.recognizer.hear([window.samples], RATE)
+        if self.recognizer.takes_power:
+            if not self._spans:
+                self._frames = PowerFrames(window.start)
+            power = self._frames.window(window.start, window.samples)
+            (scores,) = self.recognizer.hear_power([power])
+        else:
+            (scores,) = self.recognizer.hear([window.samples], RATE)
         self._spans.append((window.start / RATE, window.end / RATE))
         self._scores.append(scores)
         heard = dict(zip(self.recognizer.emotions, scores.tolist(), strict=True))

@@ -18,6 +18,7 @@ from emotone.audio.limits import Limits
 from emotone.audio.reading import blocks_if_silent_too
 from emotone.audio.waveform import FloatArray, Waveform
 from emotone.errors import EmotoneError, UsageError
+from emotone.spectra import PowerFrames
 from emotone.speech import RATE
 from emotone.timeline.checkpoints import Checkpoint, Reached, Told
 from emotone.timeline.cutting import Cutter, Gap, Piece, UtteranceEnded, Window
@@ -168,7 +169,9 @@ class _Hearing:
         self._recognizer, self._settings = recognizer, settings
         self._pool, self._names, self._keep = pool, names, keep
         self._most = _AHEAD * jobs
-        self._windows: list[Window] = []
+        self._takes_power = recognizer.takes_power
+        self._frames = PowerFrames(0)
+        self._sounds: list[FloatArray] = []  # or their power spectra
         self._batches: list[Future[FloatArray]] = []
         self._spans: list[tuple[int, int]] = []
         self._waiting: deque[_Utterance | _Mark] = deque()
@@ -179,8 +182,15 @@ class _Hearing:
         """What the cutter gave."""
         for piece in pieces:
             if isinstance(piece, Window):
-                self._windows.append(piece)
-                if len(self._windows) == _TOGETHER:
+                if not self._spans:
+                    self._frames = PowerFrames(piece.start)
+                self._spans.append((piece.start, piece.end))
+                self._sounds.append(
+                    self._frames.window(piece.start, piece.samples)
+                    if self._takes_power
+                    else piece.samples
+                )
+                if len(self._sounds) == _TOGETHER:
                     self._send()
             elif isinstance(piece, UtteranceEnded):
                 self._send()
@@ -242,12 +252,14 @@ class _Hearing:
             self._told.append(told)
 
     def _send(self) -> None:
-        if not self._windows:
+        if not self._sounds:
             return
-        self._spans += [(window.start, window.end) for window in self._windows]
-        sounds = [window.samples for window in self._windows]
-        self._batches.append(self._pool.submit(self._recognizer.hear, sounds, RATE))
-        self._windows = []
+        if self._takes_power:
+            batch = self._pool.submit(self._recognizer.hear_power, self._sounds)
+        else:
+            batch = self._pool.submit(self._recognizer.hear, self._sounds, RATE)
+        self._batches.append(batch)
+        self._sounds = []
         self._out += 1
 
     def _settle(self) -> None:
