@@ -61,6 +61,17 @@ class AudioError(EmotoneError):
     code = "unreadable_audio"
 
 
+class DeviceError(EmotoneError):
+    """A microphone that is not there, cannot be opened, or went away.
+
+    Codes: ``no_portaudio`` (its library is not installed), ``no_device``, ``device_refused`` (it is
+    there and cannot be opened), ``device_lost`` (it went away while it was heard), ``too_slow``
+    (hearing fell so far behind that it was given up).
+    """
+
+    code = "no_device"
+
+
 class FeatureError(EmotoneError):
     """A feature set that does not exist or cannot be computed on this input."""
 

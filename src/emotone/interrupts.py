@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Item = TypeVar("Item")
+Handler = Callable[[int, FrameType | None], Any] | int | signal.Handlers | None
 
 
 @contextmanager
@@ -39,6 +40,38 @@ def deferred() -> Iterator[None]:
         At the end of the block.
     """
     yield from _watched(at_once=False)
+
+
+@contextmanager
+def asked(stop: Callable[[], None]) -> Iterator[None]:
+    """Call `stop` in place of the first Ctrl-C, or of a request to terminate.
+
+    For what goes on until somebody ends it. The second Ctrl-C falls at once, as a
+    KeyboardInterrupt, and the second request to terminate is obeyed.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before: dict[int, Handler] = {}
+
+    def heed(number: int, frame: FrameType | None) -> None:
+        give_back()
+        stop()
+
+    def give_back() -> None:
+        while before:
+            signal.signal(*before.popitem())
+
+    for number, usual in (
+        (signal.SIGINT, signal.default_int_handler),
+        (signal.SIGTERM, signal.SIG_DFL),
+    ):
+        if signal.getsignal(number) is usual:  # else it is another's to handle
+            before[number] = signal.signal(number, heed)
+    try:
+        yield
+    finally:
+        give_back()
 
 
 def deferred_each(items: Iterable[Item]) -> Iterator[Item]:

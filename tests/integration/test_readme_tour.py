@@ -40,6 +40,8 @@ def test_the_tour_of_the_readme_runs(corpora: Path, tmp_path: Path) -> None:
     for line in COMMANDS:
         if line.startswith("emotone corpus download"):
             continue  # the folders are there; downloads are tested on a server of our own
+        if line.startswith("emotone listen"):
+            continue  # there is no microphone; a made-up one is tested
         done = subprocess.run(
             line, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True
         )

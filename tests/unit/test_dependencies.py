@@ -15,7 +15,7 @@ def required() -> list[str]:
     """The distributions that emotone and its extras ask for, without emotone itself."""
     text = (REPO / "pyproject.toml").read_text(encoding="utf-8")
     lists = re.findall(
-        r"^(?:dependencies|train|opensmile|foundation) = \[(.*?)\]", text, re.DOTALL | re.M
+        r"^(?:dependencies|train|opensmile|foundation|live) = \[(.*?)\]", text, re.DOTALL | re.M
     )
     return re.findall(r'"([a-zA-Z0-9_-]+)[<>=~]', "".join(lists))
 

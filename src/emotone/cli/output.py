@@ -144,6 +144,11 @@ def write_json(value: Any) -> None:
     print(_json(value, indent=2))
 
 
+def write_json_line(value: Any) -> None:
+    """A JSON object on a line of its own on stdout, at once."""
+    print(_json(value), flush=True)
+
+
 def write_json_items(items: Iterable[dict[str, Any]]) -> None:
     """A JSON array on stdout, one element a line, each as soon as it is there."""
     opening = "["

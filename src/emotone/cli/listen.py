@@ -1,0 +1,418 @@
+"""`emotone listen`: live, from a microphone or a pipe."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from emotone import interrupts
+from emotone.cli import analyze, messages, output
+from emotone.errors import EmotoneError, UsageError
+
+if TYPE_CHECKING:
+    from emotone.live import Recording, Session, Source
+    from emotone.live.session import Told
+    from emotone.timeline import Segment, Timeline
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as for `emotone predict`
+
+app = typer.Typer(add_completion=False)
+
+_SOURCE = "Where the sound comes from"
+_KEEP = "What is kept"
+
+Show = Callable[["list[Told]"], None]
+
+
+@app.command()
+def listen(
+    device: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|N",
+            help="The microphone; else the system's default.",
+            rich_help_panel=_SOURCE,
+        ),
+    ] = None,
+    list_devices: Annotated[
+        bool,
+        typer.Option(
+            "--list-devices", help="Show the microphones and end.", rich_help_panel=_SOURCE
+        ),
+    ] = False,
+    stdin: Annotated[
+        bool,
+        typer.Option(
+            "--stdin", help="Hear standard input: WAV, or raw PCM.", rich_help_panel=_SOURCE
+        ),
+    ] = False,
+    rate: Annotated[
+        int | None,
+        typer.Option(metavar="HZ", help="Of raw PCM or the device.", rich_help_panel=_SOURCE),
+    ] = None,
+    channels: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="Of raw PCM or the device; else 1.", rich_help_panel=_SOURCE
+        ),
+    ] = None,
+    encoding: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="s16le|f32le",
+            help="Of raw PCM; else s16le.",
+            rich_help_panel=_SOURCE,
+        ),
+    ] = None,
+    channel: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Hear this channel only, from 0. Else the mean.",
+            rich_help_panel=_SOURCE,
+        ),
+    ] = None,
+    realtime: Annotated[
+        bool,
+        typer.Option(
+            "--realtime",
+            help="Standard input does not wait: leave out windows rather than lag.",
+            rich_help_panel=_SOURCE,
+        ),
+    ] = False,
+    record: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="OUT.wav|.flac",
+            help="Keep the audio, and the timeline beside it.",
+            rich_help_panel=_KEEP,
+        ),
+    ] = None,
+    outputs: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="OUT",
+            help="Write the timeline there, as 'emotone analyze' does. May be repeated.",
+            rich_help_panel=_KEEP,
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", help="Replace files that are there.", rich_help_panel=_KEEP),
+    ] = False,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model", "-m", metavar="MODEL", help="A bundle, or the name of an installed model."
+        ),
+    ] = None,
+    window: Annotated[
+        float, typer.Option(metavar="S", help="Length of the windows that are heard, in seconds.")
+    ] = 3.0,
+    step: Annotated[
+        float, typer.Option(metavar="S", help="From one window to the next, in seconds.")
+    ] = 0.25,
+    switch: Annotated[
+        float,
+        typer.Option(metavar="X", help="Inertia: 0 lets each step have its own emotion."),
+    ] = 2.0,
+    pause: Annotated[
+        float, typer.Option(metavar="S", help="A pause of this length ends an utterance.")
+    ] = 0.5,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print each event as it happens, one a line.")
+    ] = False,
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="Print a row per segment, once it is over.")
+    ] = False,
+) -> None:
+    """Hear the emotion in a voice while someone speaks.
+
+    Ctrl-C ends it: what was heard is summed up and written. Where the
+    machine is too slow, windows are left out and the lag is shown; the
+    times stay right. The recording grows as the sound comes in.
+
+    Examples:
+      emotone listen
+      emotone listen --list-devices
+      emotone listen --device USB --record talk.wav -o talk.html
+      ffmpeg -i film.mkv -f wav - | emotone listen --stdin --json
+      ffmpeg -i URL -f s16le -ar 16000 -ac 1 - | \\
+        emotone listen --stdin --rate 16000 --realtime
+    """
+    output.only_one(json=as_json, csv=as_csv)
+    if list_devices:
+        _list_devices(as_json=as_json, as_csv=as_csv)
+        return
+    _check(device, encoding, stdin=stdin, realtime=realtime)
+    wanted = _wanted(record, outputs or [], overwrite=overwrite)
+    from emotone.live import Recording, Session
+    from emotone.live.session import warm_up
+    from emotone.recognizer import load
+    from emotone.speech import UtteranceSettings
+    from emotone.timeline.settings import TimelineSettings
+
+    settings = TimelineSettings(
+        window_s=window,
+        step_s=step,
+        switch=switch,
+        utterances=UtteranceSettings(pause_s=pause, margin_s=min(0.1, pause)),
+    )
+    recognizer = load(model)
+    if not stdin or realtime:
+        warm_up(recognizer)  # sound would wait
+    source = _source(device, rate, channels, encoding, stdin=stdin, realtime=realtime)
+    recording: Recording | None = None
+    try:
+        if record is not None:
+            if overwrite:
+                record.unlink(missing_ok=True)
+            recording = Recording(record, source.rate, source.channels, source.bits)
+        session = Session(
+            recognizer, source, settings=settings, channel=channel, recording=recording
+        )
+    except BaseException:
+        source.close()
+        if recording is not None:
+            recording.close()
+            recording.path.unlink(missing_ok=True)
+        raise
+    failure = _hear(session, recognizer.emotions, as_json=as_json, as_csv=as_csv)
+    if failure is not None and not session.arrived_s:
+        if record is not None:
+            record.unlink(missing_ok=True)
+        raise failure
+    timeline = session.timeline(None if record is None else str(record))
+    failed = _keep(timeline, wanted, record)
+    if not isinstance(failure, BrokenPipeError):
+        if as_json:
+            output.write_json_line(session.summary())
+        elif not as_csv:
+            analyze._show(timeline)
+        _tell(session, record)
+    if failure is not None:
+        raise failure
+    if failed:
+        raise typer.Exit(1)
+
+
+def _hear(
+    session: Session, emotions: tuple[str, ...], *, as_json: bool, as_csv: bool
+) -> Exception | None:
+    """Hear all there is, or until Ctrl-C; what it failed with, since what was heard is kept."""
+    failure: Exception | None = None
+    try:
+        with interrupts.asked(session.stop), _shown(session, emotions, as_json, as_csv) as show:
+            for told in session:
+                if failure is not None:
+                    continue
+                try:
+                    show(told)
+                except OSError as error:  # nobody reads any more, or the disk is full
+                    failure = error
+                    session.stop()
+    except (EmotoneError, OSError) as error:
+        failure = failure or error
+    finally:
+        session.close()
+    return failure
+
+
+@contextlib.contextmanager
+def _shown(
+    session: Session, emotions: tuple[str, ...], as_json: bool, as_csv: bool
+) -> Iterator[Show]:
+    """What to tell events to: JSON or CSV for a program, a view in a terminal, lines elsewhere."""
+    if as_json:
+        yield _write_json
+    elif as_csv:
+        yield _rows(session)
+    elif output.console().is_terminal:
+        from emotone.cli.liveview import LiveView
+
+        with LiveView(session, emotions) as view:
+            yield view.show
+    else:
+        yield _write_lines
+
+
+def _write_json(told: list[Told]) -> None:
+    for event in told:
+        output.write_json_line(event.to_dict())
+
+
+def _write_lines(told: list[Told]) -> None:
+    """A line for each segment, once it is over."""
+    from emotone.stream import SpeechEnded
+
+    for event in told:
+        if isinstance(event, SpeechEnded):
+            for segment in event.segments:
+                print(_line(segment), flush=True)
+
+
+def _line(segment: Segment) -> str:
+    times = f"{analyze.clock(segment.start):>9} {analyze.clock(segment.end):>9}"
+    return f"{times}  {segment.label:<10} {output.percent(segment.confidence):>5} %"
+
+
+def _rows(session: Session) -> Show:
+    """Print the rows of `emotone analyze --csv`, each as soon as it is known."""
+    from dataclasses import replace
+
+    from emotone.timeline import exports
+
+    bare = session.timeline()
+    sys.stdout.write(exports.text(bare, "csv"))
+    sys.stdout.flush()
+    done = 0
+
+    def show(_: list[Told]) -> None:
+        nonlocal done
+        fresh, done = tuple(session.segments[done:]), len(session.segments)
+        if fresh:
+            rows = exports.text(replace(bare, segments=fresh), "csv")
+            sys.stdout.write(rows.split("\n", 1)[1])
+            sys.stdout.flush()
+
+    return show
+
+
+def _list_devices(*, as_json: bool, as_csv: bool) -> None:
+    from emotone.live.microphone import devices
+
+    found = devices()
+    if as_json:
+        output.write_json([each.to_dict() for each in found])
+        return
+    if as_csv:
+        names = ("device", "name", "system", "channels", "rate", "default")
+        output.write_csv(names, (list(each.to_dict().values()) for each in found))
+        return
+    from rich.text import Text
+
+    rows = output.table(
+        "Device", "Name", "System", "Channels", "Rate", "", numbers=("Device", "Channels", "Rate")
+    )
+    for each in found:
+        rows.add_row(
+            str(each.number),
+            Text(messages.printable(each.name)),
+            Text(messages.printable(each.system)),
+            str(each.channels),
+            f"{each.rate} Hz",
+            "default" if each.is_default else "",
+        )
+    if found:
+        output.show(rows)
+    else:
+        messages.note("There is no microphone. Connect one and allow the terminal to use it.")
+
+
+def _check(device: str | None, encoding: str | None, *, stdin: bool, realtime: bool) -> None:
+    """Refuse options that do not go together."""
+    if stdin and device is not None:
+        raise UsageError("--stdin and --device exclude each other", remedy="Give one of them.")
+    for option, given in (("--format", encoding is not None), ("--realtime", realtime)):
+        if given and not stdin:
+            raise UsageError(
+                f"{option} is about standard input", remedy=f"Give it with --stdin, or no {option}."
+            )
+    if stdin and (sys.stdin is None or sys.stdin.isatty()):
+        raise UsageError(
+            "standard input is the keyboard" if sys.stdin else "standard input is closed",
+            remedy="Pipe sound in: ffmpeg -i FILE -f wav - | emotone listen --stdin",
+        )
+
+
+def _source(
+    device: str | None,
+    rate: int | None,
+    channels: int | None,
+    encoding: str | None,
+    *,
+    stdin: bool,
+    realtime: bool,
+) -> Source:
+    from emotone.live import Microphone, Pipe
+
+    if stdin:
+        # Without a buffer: a read gives what is there, and no lock is held while it waits.
+        stream = open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)  # noqa: SIM115
+        return Pipe(stream, rate=rate, channels=channels, encoding=encoding, realtime=realtime)
+    wanted = int(device) if device is not None and device.isdecimal() else device
+    return Microphone(wanted, rate=rate, channels=channels)
+
+
+def _wanted(record: Path | None, outputs: list[Path], *, overwrite: bool) -> list[Path]:
+    """Where the timeline goes; refused before the session what could only be refused after it."""
+    from emotone.live.recording import check_ending
+
+    wanted = list(outputs)
+    if record is not None:
+        check_ending(record)
+        wanted = wanted or [record.with_suffix(".json")]
+    for path in wanted:
+        analyze._check(path)
+    every = [*([record] if record else []), *wanted]
+    if len({path.absolute() for path in every}) < len(every):
+        raise UsageError("two outputs have the same name", remedy="Give each a name of its own.")
+    for path in every:
+        if path.is_dir() or (path.exists() and not overwrite):
+            raise UsageError(
+                "there is a folder of this name" if path.is_dir() else "there is such a file",
+                source=path,
+                remedy="Give another name"
+                + ("." if path.is_dir() else ", or replace it with --overwrite."),
+            )
+    return wanted
+
+
+def _keep(timeline: Timeline, wanted: list[Path], record: Path | None) -> bool:
+    """Write all that can be written; whether something could not."""
+    failed = False
+    for path in wanted:
+        try:
+            analyze._write(timeline, path, "-" if record is None else str(record))
+        except (EmotoneError, OSError) as error:
+            # The others are still to be written, for this session does not come again.
+            failed = True
+            why = error if isinstance(error, EmotoneError) else f"{path}: {error.strerror}."
+            messages.error(str(why))
+        else:
+            messages.note(f"Written: {path}")
+    return failed
+
+
+def _tell(session: Session, record: Path | None) -> None:
+    """On stderr: what is kept where, and what was not as it should be."""
+    if record is not None and session.recording is not None:
+        length = output.length(session.recording.frames / session.recording.rate)
+        messages.note(f"Recorded: {record}, {length}")
+    if session.skipped:
+        messages.warning(
+            f"{output.counted(session.skipped, 'window')} left out, since hearing was up to "
+            f"{session.worst_lag_s:.1f} s behind. Longer steps help: --step 0.5"
+        )
+    if session.overflows:
+        messages.warning(
+            f"the sound system dropped sound {output.counted(session.overflows, 'time')}; "
+            "times after that are early by what is missing."
+        )
+    if session.broken:
+        messages.warning(
+            f"{output.counted(session.broken, 'sample')} were not finite or far beyond full scale, "
+            "and count as silence. Check --format."
+        )
+    if session.clipped > session.source.rate // 100:
+        messages.warning("the sound is clipped in places: turn the microphone down.")

@@ -1,0 +1,107 @@
+"""The audio of a live session, kept while it comes in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol
+
+from emotone.audio.waveform import FloatArray
+from emotone.errors import UsageError
+from emotone.live.wav import WavFile, to_integers
+
+ENDINGS = (".wav", ".flac")
+
+_FLAC_CHANNELS = 8
+
+
+class Recording:
+    """A file that sound is appended to. What was written is there even if the program is killed.
+
+    Parameters
+    ----------
+    path
+        Ending with one of `ENDINGS`; the file must not be there yet.
+    rate
+        In Hz.
+    channels
+        At least 1; FLAC has 8 at most.
+    bits
+        16 or 24, or 32 for floats, of which FLAC keeps 24 bits.
+
+    Raises
+    ------
+    UsageError
+        If the ending is another one, or FLAC cannot hold it.
+    OSError
+        If the file cannot be made; FileExistsError where there is one. `write` raises it when the
+        disk is full.
+    """
+
+    def __init__(self, path: Path, rate: int, channels: int, bits: int) -> None:
+        check_ending(path)
+        self.path = path
+        self.frames = 0
+        self.rate = rate
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file: _File
+        if path.suffix.lower() == ".wav":
+            self._file = WavFile(path, rate, channels, bits)
+        else:
+            if channels > _FLAC_CHANNELS:
+                raise UsageError(
+                    f"FLAC holds {_FLAC_CHANNELS} channels, not {channels}",
+                    source=path,
+                    remedy="Record to a .wav.",
+                )
+            self._file = _FlacFile(path, rate, channels, min(bits, 24))
+
+    def write(self, frames: FloatArray) -> None:
+        """Append float32 from -1 to 1, shape ``(frames, channels)``."""
+        self._file.write(frames)
+        self.frames += len(frames)
+
+    def close(self) -> None:
+        """Complete the file; may be called again."""
+        self._file.close()
+
+
+class _File(Protocol):
+    def write(self, frames: FloatArray) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class _FlacFile:
+    """FLAC by libsndfile, which writes a frame of 4096 samples as soon as it is full."""
+
+    def __init__(self, path: Path, rate: int, channels: int, bits: int) -> None:
+        import soundfile
+
+        path.open("xb").close()  # soundfile would write over one that is there
+        self._bits = bits
+        self._file: Any = soundfile.SoundFile(
+            path, "w", rate, channels, subtype=f"PCM_{bits}", format="FLAC"
+        )
+
+    def write(self, frames: FloatArray) -> None:
+        # As integers: from floats libsndfile would not give back the very same ones.
+        self._file.write(to_integers(frames, self._bits) << (32 - self._bits))
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def check_ending(path: Path) -> None:
+    """Refuse a path that no recording can be written to.
+
+    Raises
+    ------
+    UsageError
+        If its ending is none of `ENDINGS`.
+    """
+    if path.suffix.lower() not in ENDINGS:
+        raise UsageError(
+            f"no recording can be written as {path.suffix or 'a file without an ending'}",
+            source=path,
+            remedy=f"End its name with {' or '.join(ENDINGS)}.",
+        )

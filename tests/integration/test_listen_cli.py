@@ -1,0 +1,387 @@
+"""`emotone listen` in real processes on real speech: pipes, terminals, Ctrl-C, what it keeps."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+import emotone
+from emotone import audio
+from emotone.cli.app import run
+from emotone.stream import LIVE
+from emotone.timeline import Timeline, exports
+from microphones import Fake
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+RATE = 16_000
+LISTEN = [sys.executable, "-m", "emotone", "listen"]
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+
+@pytest.fixture(scope="module")
+def talk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two clips with pauses between them, in 16 bits."""
+    pause = np.zeros(RATE, np.float32)
+    names = ("low-voice", "raised-voice")
+    clips = [audio.read(EXAMPLES / f"{name}.flac", rate=RATE).samples for name in names]
+    path = tmp_path_factory.mktemp("talk") / "talk.wav"
+    soundfile.write(path, np.concatenate([pause, clips[0], pause, clips[1], pause]), RATE)
+    return path
+
+
+@pytest.fixture(scope="module")
+def expected(talk: Path) -> list[dict[str, Any]]:
+    """What the stream tells of it."""
+    samples, rate = soundfile.read(talk, dtype="float32")
+    stream = emotone.Stream(emotone.load(), rate)
+    return [event.to_dict() for event in stream.feed(samples) + stream.finish()]
+
+
+def pcm(talk: Path, kind: str = "<i2") -> bytes:
+    samples, _ = soundfile.read(talk, dtype="int16" if kind == "<i2" else "float32")
+    return np.asarray(samples).astype(kind).tobytes()
+
+
+def streamed_wav(talk: Path) -> bytes:
+    """As FFmpeg writes it to a pipe."""
+    data = bytearray(talk.read_bytes())
+    at = data.index(b"data") + 4
+    data[4:8] = data[at : at + 4] = b"\xff\xff\xff\xff"
+    return bytes(data)
+
+
+def listened(data: bytes, *options: object) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [*LISTEN, "--stdin", *map(str, options)],
+        input=data,
+        capture_output=True,
+        env=ENVIRONMENT,
+        timeout=120,
+    )
+
+
+def lines(out: bytes) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in out.decode().splitlines()]
+
+
+# -- what is heard
+
+
+@pytest.mark.parametrize(
+    "form", ["wav", "streamed wav", "s16le", "f32le", "stereo s16le", "44100 Hz wav"]
+)
+def test_the_events_are_those_of_the_stream(
+    talk: Path, expected: list[dict[str, Any]], form: str, tmp_path: Path
+) -> None:
+    options: list[object] = []
+    if form == "wav":
+        data = talk.read_bytes()
+    elif form == "streamed wav":
+        data = streamed_wav(talk)
+    elif form == "s16le":
+        data, options = pcm(talk), ["--rate", RATE]
+    elif form == "f32le":
+        data, options = pcm(talk, "<f4"), ["--rate", RATE, "--format", "f32le"]
+    elif form == "stereo s16le":
+        data = np.repeat(np.frombuffer(pcm(talk), "<i2"), 2).tobytes()
+        options = ["--rate", RATE, "--channels", 2]
+    else:
+        samples = audio.read(talk, rate=44_100).samples
+        soundfile.write(tmp_path / "cd.wav", samples, 44_100, subtype="FLOAT")
+        data = (tmp_path / "cd.wav").read_bytes()
+        stream = emotone.Stream(emotone.load(), 44_100)
+        expected = [event.to_dict() for event in stream.feed(samples) + stream.finish()]
+    done = listened(data, "--json", *options)
+    assert (done.returncode, done.stderr) == (0, b"")
+    *events, summary = lines(done.stdout)
+    assert events == expected
+    assert {event["event"] for event in events} == {
+        "speech_started", "measurement", "speech_ended",
+    }  # fmt: skip
+    assert summary["event"] == "summary"
+    assert summary["duration_s"] == pytest.approx(soundfile.info(talk).duration, abs=2e-3)
+    assert (summary["skipped"], summary["interrupted"], summary["broken"]) == (0, False, 0)
+
+
+def test_the_timeline_is_that_of_analyze(
+    talk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = tmp_path / "kept.wav"
+    done = listened(talk.read_bytes(), "--csv", "--record", kept)
+    assert done.returncode == 0
+    assert f"Recorded: {kept}, 12." in done.stderr.decode()
+    assert run(["analyze", str(kept), "--step", "0.25", "--csv", "--fresh"]) == 0
+    rows = [list(csv.DictReader(io.StringIO(text)))
+            for text in (done.stdout.decode(), capsys.readouterr().out)]  # fmt: skip
+    assert len(rows[0]) == len(rows[1]) > 3
+    for one, other in zip(*rows, strict=True):
+        assert [one[k] for k in ("start", "end", "emotion")] == [
+            other[k] for k in ("start", "end", "emotion")
+        ]
+    assert np.array_equal(soundfile.read(kept)[0], soundfile.read(talk)[0])
+    timeline = exports.read(kept.with_suffix(".json"))
+    assert timeline.file == str(kept)
+    assert timeline.settings["step_s"] == LIVE.step_s
+    assert len(timeline.segments) == len(rows[0])
+
+
+def test_plain_lines_where_there_is_no_terminal(talk: Path) -> None:
+    done = listened(streamed_wav(talk))
+    out = done.stdout.decode()
+    assert re.search(r"^ +0:01\.0 +0:0\d\.\d  (\w+) +\d+\.\d %$", out, re.MULTILINE)
+    assert "Share of speech" in out
+    assert "\x1b" not in out
+    assert done.stderr == b""
+
+
+def test_every_output_is_written(talk: Path, tmp_path: Path) -> None:
+    names = ("a.csv", "a.TextGrid", "a.html")
+    options = [text for name in names for text in ("-o", tmp_path / name)]
+    done = listened(talk.read_bytes(), "--record", tmp_path / "a.flac", *options)
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*names, "a.flac"])
+    assert "audio/mpeg" in (tmp_path / "a.html").read_text(encoding="utf-8")
+    again = listened(talk.read_bytes(), "--record", tmp_path / "a.flac", *options)
+    assert again.returncode == 2
+    assert b"there is such a file" in again.stderr
+    replaced = listened(talk.read_bytes()[:100_000], "--record", tmp_path / "a.flac", "--overwrite")
+    assert replaced.returncode == 0, replaced.stderr
+    assert soundfile.info(tmp_path / "a.flac").duration < 5
+    assert b"of the 12.64 s that its header promises" in replaced.stderr
+
+
+def test_a_program_gets_events_as_they_happen_and_ctrl_c_ends_it_well(
+    talk: Path, tmp_path: Path
+) -> None:
+    kept = tmp_path / "kept.wav"
+    process = subprocess.Popen(
+        [*LISTEN, "--stdin", "--json", "--record", kept, "-o", tmp_path / "kept.srt"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=ENVIRONMENT,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    sent = streamed_wav(talk)[: 44 + 2 * 3 * RATE]
+    process.stdin.write(sent)
+    process.stdin.flush()
+    first = json.loads(process.stdout.readline())  # while the pipe is open
+    assert first["event"] == "speech_started"
+    while json.loads(process.stdout.readline())["end"] < 2.7:
+        pass
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 0  # with the pipe still open
+    out, err = process.communicate()
+    ended, summary = lines(out)[-2:]
+    assert ended["event"] == "speech_ended"
+    assert summary["interrupted"]
+    assert summary["duration_s"] == pytest.approx(3.0, abs=0.01)
+    assert soundfile.info(kept).frames == 3 * RATE
+    assert (tmp_path / "kept.srt").read_text().startswith("1\n00:00:0")
+    assert b"Traceback" not in err
+
+
+def test_a_reader_that_goes_away_does_not_cost_the_files(talk: Path, tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [*LISTEN, "--stdin", "--json", "--record", tmp_path / "kept.wav"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=ENVIRONMENT,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    data = streamed_wav(talk)
+    process.stdin.write(data[:100_000])
+    process.stdin.flush()
+    process.stdout.readline()
+    process.stdout.close()
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.write(data[100_000:])
+        process.stdin.close()
+    assert process.wait(60) == 141
+    assert b"Traceback" not in process.stderr.read()
+    process.stderr.close()
+    assert exports.read(tmp_path / "kept.json").speech
+    assert soundfile.info(tmp_path / "kept.wav").duration > 2
+
+
+def test_a_kill_loses_no_audio(talk: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "kept.wav"
+    process = subprocess.Popen(
+        [*LISTEN, "--stdin", "--json", "--record", kept],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        env=ENVIRONMENT,
+    )
+    assert process.stdin is not None
+    process.stdin.write(streamed_wav(talk)[: 44 + 2 * 2 * RATE])
+    process.stdin.flush()
+    begun = time.monotonic()
+    while not (kept.exists() and kept.stat().st_size >= 2 * 2 * RATE):
+        assert time.monotonic() - begun < 60
+        time.sleep(0.05)
+    time.sleep(0.2)
+    process.kill()
+    process.wait()
+    process.stdin.close()
+    assert soundfile.info(kept).frames == 2 * RATE
+
+
+# -- a terminal
+
+
+def test_a_terminal_gets_a_live_view_that_makes_way_for_the_result(talk: Path) -> None:
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 90, 0, 0))
+    process = subprocess.Popen(
+        [*LISTEN, "--stdin"],
+        stdin=subprocess.PIPE,
+        stdout=theirs,
+        stderr=theirs,
+        env={**ENVIRONMENT, "TERM": "xterm-256color"},
+    )
+    os.close(theirs)
+    assert process.stdin is not None
+    process.stdin.write(streamed_wav(talk)[: 44 + 2 * 8 * RATE])
+    process.stdin.flush()
+    shown, begun, pressed = b"", time.monotonic(), False
+    while time.monotonic() - begun < 60:
+        if select.select([ours], [], [], 0.1)[0]:
+            try:
+                shown += os.read(ours, 65_536)
+            except OSError:
+                break
+        if not pressed and time.monotonic() - begun > 1 and b"0:08.0" in shown:
+            pressed = True
+            process.send_signal(signal.SIGINT)
+    os.close(ours)
+    assert process.wait(10) == 0
+    process.stdin.close()
+    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode())
+    assert "● listening standard input" in text
+    assert re.search(r"▪+·+ +-\d+ dB", text)
+    assert re.search(r"neutral +█+", text)
+    assert "Ctrl-C ends" in text
+    last = text[text.rindex("Ctrl-C ends") :]
+    assert "Share of speech" in last
+    assert "lag" not in text  # a pipe waits
+    assert "\x1b[?25h" in shown.decode()  # the cursor is back
+
+
+# -- what is refused
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "said"),
+    [
+        (["--stdin", "--device", "1"], 2, "exclude each other"),
+        (["--realtime"], 2, "standard input"),
+        (["--format", "s16le"], 2, "standard input"),
+        (["--stdin", "--json", "--csv"], 2, "exclude each other"),
+        (["--stdin", "--record", "a.mp3"], 2, ".wav or .flac"),
+        (["--stdin", "--record", "a.wav", "-o", "a.xyz"], 2, ".html"),
+        (["--stdin", "-o", "a.csv", "-o", "./a.csv"], 2, "same name"),
+        (["--stdin", "-o", "."], 2, "ending"),
+        (["--stdin", "--step", "9"], 2, "step_s"),
+        (["--stdin"], 1, "nothing came in"),
+        (["--stdin", "--rate", "3"], 2, "rate 3"),
+        (["--stdin", "--rate", "8000", "--format", "mp3"], 2, "s16le or f32le"),
+    ],
+)
+def test_wrong_usage(
+    options: list[str], status: int, said: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    done = subprocess.run(
+        [*LISTEN, *options],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        env=ENVIRONMENT,
+        cwd=tmp_path,
+    )
+    assert done.returncode == status
+    assert said in done.stderr.decode()
+    assert done.stdout == b""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_sound_that_is_none_leaves_no_recording(tmp_path: Path) -> None:
+    for data, options in ((b"fLaC" + bytes(99), []), (bytes(99), []), (b"\1", ["--rate", "8000"])):
+        done = listened(data, "--record", tmp_path / "a.wav", *options)
+        assert done.returncode == 1
+        assert done.stderr.startswith(b"error: standard input: ")
+        assert done.stderr.count(b"\n") == 1
+        assert list(tmp_path.iterdir()) == []
+    channel = listened(bytes(99), "--rate", 8000, "--channel", 3, "--record", tmp_path / "b.wav")
+    assert channel.returncode == 1
+    assert b"no channel 3" in channel.stderr
+    assert not (tmp_path / "b.wav").exists()
+
+
+# -- a made-up microphone, in this process
+
+
+def test_the_devices_are_listed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Fake(np.zeros((1, 1), np.int16)).install(monkeypatch)
+    assert run(["listen", "--list-devices"]) == 0
+    assert re.search(
+        r"1 +Made-up Microphone +Made-up +1 +16000 Hz +default", capsys.readouterr().out
+    )
+    assert run(["listen", "--list-devices", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["name"] == "Made-up Microphone"
+    assert run(["listen", "--list-devices", "--csv"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].startswith("1,Made-up Microphone,Made-up,1,")
+
+
+def test_a_microphone_pulled_out_keeps_what_was_heard(
+    talk: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    sound, _ = soundfile.read(talk, dtype="int16", always_2d=True)
+    Fake(sound, speed=3, unplugged_s=5.0, overflows_s=(1.0,)).install(monkeypatch)
+    kept = tmp_path / "kept.wav"
+    assert run(["listen", "--json", "--record", str(kept), "-o", str(tmp_path / "a.json")]) == 1
+    printed = capsys.readouterr()
+    assert "error: Made-up Microphone: the microphone is gone: it stopped" in printed.err
+    assert "warning: the sound system dropped sound 1 time" in printed.err
+    *_, ended, summary = lines(printed.out.encode())
+    assert ended["event"] == "speech_ended"
+    assert summary["duration_s"] == pytest.approx(5.0)
+    assert soundfile.info(kept).duration == 5.0
+    assert exports.read(tmp_path / "a.json").duration_s == 5.0
+    assert isinstance(exports.read(tmp_path / "a.json"), Timeline)
+
+
+def test_what_is_missing_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    assert run(["listen", "--record", str(tmp_path / "a.wav")]) == 2
+    assert "pip install 'emotone[live]'" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
