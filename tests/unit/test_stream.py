@@ -11,7 +11,15 @@ import emotone
 from emotone import audio
 from emotone.errors import AudioError, UsageError
 from emotone.recognizer import Recognizer
-from emotone.stream import LIVE, Event, Measured, SpeechEnded, SpeechStarted, Stream
+from emotone.stream import (
+    LIVE,
+    Event,
+    Measured,
+    SpeechEnded,
+    SpeechStarted,
+    Stream,
+    feed_together,
+)
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 CD = 44_100
@@ -145,3 +153,44 @@ def test_events_as_json(whole: list[Event]) -> None:
     assert kinds == {"speech_started", "measurement", "speech_ended"}
     measured = next(e for e in whole if isinstance(e, Measured)).to_dict()
     assert measured["confidence"] == max(measured["scores"].values())
+
+
+def test_streams_fed_together_tell_what_they_tell_alone(
+    recognizer: Recognizer, talk: np.ndarray, whole: list[Event]
+) -> None:
+    sounds = [talk, talk[CD // 2 :], np.zeros_like(talk)]
+    streams = [Stream(recognizer, CD) for _ in sounds]
+    found: list[list[Event]] = [[], [], []]
+    for at in range(0, len(talk), 4410):
+        told = feed_together(streams, [sound[at : at + 4410] for sound in sounds])
+        for events, new in zip(found, told, strict=True):
+            events += new
+    for events, stream in zip(found, streams, strict=True):
+        events += stream.finish()
+    alone = [whole, heard(recognizer, sounds[1], [4410], CD), []]
+    for events, expected in zip(found, alone, strict=True):
+        assert [e.event for e in events] == [e.event for e in expected]
+        for one, other in zip(events, expected, strict=True):
+            if isinstance(one, Measured) and isinstance(other, Measured):
+                assert one.measurement.end == other.measurement.end
+                assert list(one.measurement.scores.values()) == pytest.approx(
+                    list(other.measurement.scores.values()), abs=1e-5
+                )
+            elif isinstance(one, SpeechEnded) and isinstance(other, SpeechEnded):
+                assert [(s.start, s.end, s.emotion) for s in one.segments] == [
+                    (s.start, s.end, s.emotion) for s in other.segments
+                ]
+
+
+def test_what_cannot_be_fed_together_is_refused_before_anything_is_heard(
+    recognizer: Recognizer, talk: np.ndarray
+) -> None:
+    one, other = Stream(recognizer, CD), Stream(recognizer, CD)
+    with pytest.raises(AudioError, match="not finite"):
+        feed_together([one, other], [talk, talk * np.nan])
+    assert one.time == other.time == 0
+    with pytest.raises(UsageError, match="twice"):
+        feed_together([one, one], [talk, talk])
+    with pytest.raises(UsageError, match="different recognizers"):
+        feed_together([one, Stream(recognizer.adapt([EXAMPLES / "low-voice.flac"]))], [talk, talk])
+    assert feed_together([], []) == []
