@@ -140,7 +140,7 @@ def colour(name: str) -> str:
     known = EMOTIONS.get(canonical(name))
     if known is not None:
         return known.colour
-    return _SPARE_COLOURS[sum(name.encode()) % len(_SPARE_COLOURS)]
+    return _SPARE_COLOURS[sum(name.encode("utf-8", "surrogatepass")) % len(_SPARE_COLOURS)]
 
 
 def in_order(names: set[str] | list[str] | tuple[str, ...]) -> list[str]:
