@@ -283,7 +283,7 @@ def test_a_terminal_gets_a_live_view_that_makes_way_for_the_result(talk: Path) -
     text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode())
     assert "● listening standard input" in text
     assert re.search(r"▪+·+ +-\d+ dB", text)
-    assert re.search(r"neutral +█+", text)
+    assert re.search(r"neutral +━+", text)
     assert "Ctrl-C ends" in text
     last = text[text.rindex("Ctrl-C ends") :]
     assert "Share of speech" in last

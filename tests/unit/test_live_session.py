@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,15 +30,21 @@ RATE = 16_000
 
 
 class Slow:
-    """A recognizer that takes its time, and hears what it hears."""
+    """A recognizer that takes its time for each window, and hears what another hears."""
 
     def __init__(self, inner: Recognizer, seconds: float) -> None:
         self._inner, self._seconds = inner, seconds
-        self.emotions, self.model = inner.emotions, inner.model
 
-    def hear(self, sounds: Sequence[np.ndarray], rate: int) -> np.ndarray:
-        time.sleep(self._seconds)
-        return self._inner.hear(sounds, rate)
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._inner, name)
+        if not name.startswith("hear"):
+            return found
+
+        def hear(sounds: Sequence[np.ndarray], *others: Any) -> np.ndarray:
+            time.sleep(self._seconds * len(sounds))
+            return found(sounds, *others)
+
+        return hear
 
 
 @pytest.fixture(scope="module")

@@ -26,10 +26,13 @@ if TYPE_CHECKING:
     from emotone.timeline import Segment
 
 WIDTH = 64
-"""Columns of the view."""
+"""Columns of the view, where the terminal has as many."""
 
 STRIP_S = 60
-"""Seconds in the strip of colours, a cell each."""
+"""Seconds in the strip of colours at most, a cell each."""
+
+_MARGIN = len("^C") + 1
+"""Columns left free, or what the terminal writes at Ctrl-C would break the last line."""
 
 _EVERY_S = 0.1
 _SEGMENTS = 4
@@ -68,11 +71,9 @@ class LiveView:
         self._clipped = 0
         self._clipped_at = -math.inf
         self._drawn_at = -math.inf
-        screen = output.console()
-        # The lines must not be pushed out of reach by a "^C" that the terminal writes.
-        screen.width = max(40, screen.width - len("^C") - 1)
+        self._width = WIDTH
         self._live = Live(
-            console=screen, auto_refresh=False, transient=True, vertical_overflow="crop"
+            console=output.console(), auto_refresh=False, transient=True, vertical_overflow="crop"
         )
 
     def __enter__(self) -> LiveView:
@@ -120,6 +121,7 @@ class LiveView:
 
     def picture(self, now: float) -> RenderableType:
         """The view as it is at this moment of `time.monotonic`."""
+        self._width = max(32, min(WIDTH, self._live.console.width - _MARGIN))
         return Group(
             self._head(),
             self._meter(clipping=now - self._clipped_at < _CLIP_S),
@@ -131,6 +133,7 @@ class LiveView:
             self._strip_line(),
             *(self._past(segment) for segment in self._segments),
             *(Text() for _ in range(_SEGMENTS - len(self._segments))),
+            Text(),
             self._foot(),
         )
 
@@ -140,10 +143,10 @@ class LiveView:
         what = "recording " if session.recording is not None else "listening "
         name = messages.printable(session.source.name)
         left = Text.assemble(mark, (what, "bold"), (name, "dim"), no_wrap=True, overflow="ellipsis")
-        return _line(left, Text(clock(session.time), "bold"))
+        return self._line(left, Text(clock(session.time), "bold"))
 
     def _meter(self, *, clipping: bool) -> RenderableType:
-        cells = WIDTH - 18
+        cells = self._width - 18
         meter = Text("  ")
         for cell in range(cells):
             here_db = _FLOOR_DB * (1 - (cell + 1) / cells)
@@ -152,7 +155,7 @@ class LiveView:
             meter.append("▪" if lit else "·", colour if lit else "bright_black")
         silent = self._level_db <= _FLOOR_DB
         said = Text("  silent" if silent else f"{self._level_db:4.0f} dB", "dim")
-        return _line(meter, Text(" CLIP ", "bold white on red") if clipping else said)
+        return self._line(meter, Text("CLIP", "bold white on red") if clipping else said)
 
     def _now(self) -> Text:
         if self._session.speaking and self._emotion is not None:
@@ -169,29 +172,31 @@ class LiveView:
         score = self._scores[name]
         quiet = not self._session.speaking
         colour = vocabulary.colour(name)
-        cells = WIDTH - _LABEL - 9
-        eighths = round(score * cells * 8)
-        full = "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8]
+        cells = self._width - _LABEL - 8
+        halves = round(score * cells * 2)
+        bar = "━" * (halves // 2) + "╸" * (halves % 2)
         return Text.assemble(
             (f"  {name:<{_LABEL}}", "dim" if quiet or name != self._emotion else "bold"),
-            (f"{full[:cells]:<{cells}}", f"dim {colour}" if quiet else colour),
+            (f"{bar:<{cells}}", f"dim {colour}" if quiet else colour),
             (f"{100 * score:4.0f} %", "dim"),
             no_wrap=True,
         )
 
     def _strip_line(self) -> Text:
         last = int(self._session.time)
-        first = max(0, last + 1 - STRIP_S)
+        first = max(0, last + 1 - min(STRIP_S, self._width - 4))
         line = Text("  ")
         for second in range(first, last + 1):
             name = self._strip.get(second)
-            line.append("·" if name is None else "█", "dim" if name is None else _colour(name))
+            line.append(
+                "·" if name is None else "█", "dim" if name is None else vocabulary.colour(name)
+            )
         return line
 
     def _past(self, segment: Segment) -> Text:
         return Text.assemble(
             (f"  {clock(segment.start):>8} – {clock(segment.end):<8}  ", "dim"),
-            (f"{segment.label:<{_LABEL}}", _colour(segment.label)),
+            (f"{segment.label:<{_LABEL}}", vocabulary.colour(segment.label)),
             (f"{100 * (segment.confidence or 0):4.0f} %", "dim"),
             no_wrap=True,
         )
@@ -207,18 +212,13 @@ class LiveView:
             )
         if session.overflows:
             said.append(f"   sound lost {output.counted(session.overflows, 'time')}", "red")
-        return _line(said, Text("Ctrl-C ends", "dim"))
+        return self._line(said, Text("Ctrl-C ends", "dim"))
 
-
-def _colour(name: str) -> str:
-    return vocabulary.colour(name)
-
-
-def _line(left: Text, right: Text) -> RenderableType:
-    """Two texts at the two ends of a line."""
-    line = Table.grid(padding=0)
-    line.width = WIDTH
-    line.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
-    line.add_column(justify="right", no_wrap=True)
-    line.add_row(left, right)
-    return line
+    def _line(self, left: Text, right: Text) -> RenderableType:
+        """Two texts at the two ends of a line."""
+        line = Table.grid(padding=0)
+        line.width = self._width
+        line.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+        line.add_column(justify="right", no_wrap=True)
+        line.add_row(left, right)
+        return line
