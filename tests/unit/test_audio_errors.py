@@ -279,8 +279,9 @@ def test_a_file_that_is_damaged_in_the_middle():
     middle = len(damaged) // 2
     damaged[middle : middle + 500] = random.Random(0).randbytes(500)
     # How far FFmpeg gets past the damage depends on its version.
-    with pytest.warns(AudioWarning, match=r"ends after [12]\."):
-        assert 1 < audio.read(bytes(damaged)).duration_s < 3
+    words = r"ends after [12]\.|1 gap of 0\.\d+ s is filled with silence"
+    with pytest.warns(AudioWarning, match=words):
+        assert 1 < audio.read(bytes(damaged)).duration_s <= 3
 
 
 def test_a_header_that_promises_too_much():

@@ -28,12 +28,20 @@ _CLOCK = re.compile(r"(\d{1,6}):(\d\d):(\d\d(?:\.\d{1,12})?)")
 _LENGTH_KNOWN = {"mov,mp4,m4a,3gp,3g2,mj2", "flac", "wav", "aiff", "caf", "asf", "ape", "tta", "wv"}
 """Containers whose stated length is counted, not estimated from a bit rate."""
 
+_GAP_S = 0.1
+"""Timestamps are rounded and jitter; from here on something is missing between two frames."""
+
+_LONGEST_GAP_S = 3600.0
+_LONGEST_BROADCAST_GAP_S = 10.0
+"""A longer gap is taken for a clock that was set anew, as FFmpeg takes it in a broadcast."""
+
 
 class FfmpegDecoder(decoding.FileDecoder):
     """The first audio track of anything FFmpeg reads.
 
-    Damaged packets are stepped over and counted. The first frame is decoded at once, since some
-    codecs tell their true rate only there.
+    Damaged packets are stepped over and counted. Where the timestamps leave a gap, as where a
+    recorder paused or packets were lost, silence is put in, so that what follows keeps its time.
+    The first frame is decoded at once, since some codecs tell their true rate only there.
 
     Raises
     ------
@@ -44,7 +52,9 @@ class FfmpegDecoder(decoding.FileDecoder):
 
     def __init__(self, encoded: Encoded, header: Header) -> None:
         self._name = encoded.name
-        self._damaged = 0
+        self._damaged = self._jumps = self._gaps = 0
+        self._filled_s = 0.0
+        self._until: float | None = None  # where the last frame ended by its timestamp
         self.note = header.note
         try:
             self._container = av.open(encoded.handle, "r", options={"format_whitelist": CONTAINERS})
@@ -135,15 +145,26 @@ class FfmpegDecoder(decoding.FileDecoder):
         if held:
             total += count
             yield np.concatenate(held)
+        if self._jumps and self.note is None:
+            times = "once" if self._jumps == 1 else f"{self._jumps} times"
+            self.note = (
+                f"its timestamps jump {times}; times are counted from what there is, one after the "
+                "other"
+            )
         self.compare(total)
         if self._damaged and self.note is None:
             parts = "part is" if self._damaged == 1 else "parts are"
             self.note = f"{self._damaged} {parts} damaged and left out"
+        if self._gaps and self.note is None:
+            gaps = "1 gap of" if self._gaps == 1 else f"{self._gaps} gaps with a sum of"
+            verb = "is" if self._gaps == 1 else "are"
+            self.note = f"{gaps} {self._filled_s:.2f} s {verb} filled with silence"
 
     def _all_frames(self) -> Iterator[FloatArray]:
         converter: _Converter | None = None
         frame, self._first = self._first, None
         while frame is not None:
+            yield from self._silence_before(frame)
             if self._is_uniform(frame):
                 yield self._to_array(frame)
             else:
@@ -155,6 +176,25 @@ class FfmpegDecoder(decoding.FileDecoder):
                 for piece in pieces or []:
                     yield self._to_array(piece)
             frame = next(self._frames, None)
+
+    def _silence_before(self, frame: av.AudioFrame) -> Iterator[FloatArray]:
+        """What the timestamps say is missing between the last frame and this one."""
+        if frame.pts is not None and frame.time_base is not None:
+            start = float(frame.pts * frame.time_base)
+            missing = 0.0 if self._until is None else start - self._until
+            self._until = start
+            broadcast = "mpeg" in self.container
+            longest = _LONGEST_BROADCAST_GAP_S if broadcast else _LONGEST_GAP_S
+            if _GAP_S < missing <= longest:
+                self._gaps += 1
+                self._filled_s += missing
+                step = max(1, decoding.CHUNK_SAMPLES // self.channels)
+                for left in range(round(missing * self.rate), 0, -step):
+                    yield np.zeros((min(step, left), self.channels), np.float32)
+            elif abs(missing) > _GAP_S:
+                self._jumps += 1
+        if self._until is not None and frame.sample_rate:
+            self._until += frame.samples / frame.sample_rate
 
     def _is_uniform(self, frame: av.AudioFrame) -> bool:
         return (

@@ -126,7 +126,8 @@ class LibsndfileDecoder(decoding.FileDecoder):
         from emotone.audio.ffmpeg import FfmpegDecoder
 
         self._encoded.handle.seek(0)
-        damage = f"it is damaged after {done / self.rate:.2f} s; what could be read was"
+        place = f"it is damaged after {done / self.rate:.2f} s"
+        damage = f"{place}; what could be read was"
         try:
             decoder = FfmpegDecoder(self._encoded, self._header)
         except AudioError:
@@ -138,7 +139,7 @@ class LibsndfileDecoder(decoding.FileDecoder):
                     if len(chunk) > done:
                         yield chunk[done:]
                     done = max(0, done - len(chunk))
-                self.note = self.note or decoder.note
+                self.note = self.note or (decoder.note and f"{place}; {decoder.note}")
             else:
                 self.note = self.note or damage
         finally:

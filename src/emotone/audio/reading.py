@@ -23,6 +23,12 @@ _SILENCE = 2.0**-14
 _Silence = Literal["none", "recorded", "any"]
 """Whether all of a source may be silent: no, unless channels cancel each other, or anyhow."""
 
+_EDGE = 0.9999
+"""Samples from here on lie at the edge of full scale."""
+
+_CLIPPED = 0.01
+"""Of a recording in which so many samples lie there side by side, the loud parts are cut off."""
+
 _FULL_SCALE = 128.0
 """Float samples beyond 42 dB over full scale are integers that nobody scaled."""
 
@@ -89,7 +95,7 @@ def read(
     Warns
     -----
     AudioWarning
-        When a file is truncated or damaged and part of it was read.
+        When a file is truncated or damaged and part of it was read, or has gaps.
 
     Examples
     --------
@@ -169,6 +175,7 @@ def blocks_if_silent_too(
     block_s: float = 30.0,
     channel: int | None = None,
     may_cancel: bool = True,
+    tell_clipping: bool = False,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Iterator[Waveform]:
     """The blocks of `read_blocks`, which may be silent from beginning to end.
@@ -179,14 +186,21 @@ def blocks_if_silent_too(
         As in `read_blocks`.
     may_cancel
         Whether they may be silent because channels cancel each other.
+    tell_clipping
+        Whether to warn where one sample in a hundred and more is clipped.
 
     Raises
     ------
     AudioError, UsageError
         As `read_blocks`, but for silence.
+
+    Warns
+    -----
+    AudioWarning
+        As `read`, and of clipping.
     """
     silence: _Silence = "any" if may_cancel else "recorded"
-    return _blocks(source, block_s, rate, channel, limits, silence)
+    return _blocks(source, block_s, rate, channel, limits, silence, tell_clipping)
 
 
 def _blocks(
@@ -196,13 +210,14 @@ def _blocks(
     channel: int | None,
     limits: Limits,
     silence: _Silence = "none",
+    tell_clipping: bool = False,
 ) -> Iterator[Waveform]:
     name = source_name(source)
     with open_decoder(source, limits) as decoder:
         new_rate = rate or decoder.rate
         size = round(block_s * new_rate)
         _check_bytes(4 * size, name, limits)
-        mono = _mono(decoder, name, channel, limits, silence)
+        mono = _mono(decoder, name, channel, limits, silence, tell_clipping)
         for block in _regroup(resample_stream(mono, decoder.rate, new_rate), size):
             yield Waveform(block, new_rate)
 
@@ -258,6 +273,7 @@ def _mono(
     channel: int | None,
     limits: Limits,
     silence: _Silence = "none",
+    tell_clipping: bool = False,
 ) -> Iterator[FloatArray]:
     """One channel of everything a decoder gives, checked as it comes."""
     if channel is not None and not 0 <= channel < decoder.channels:
@@ -267,7 +283,7 @@ def _mono(
             remedy="Ask for one it has, or for the mean of all.",
             code="no_channels",
         )
-    frames = 0
+    frames = clipped = 0
     low, high = np.inf, -np.inf
     heard = False
     for chunk in deferred_each(decoder.chunks()):
@@ -278,6 +294,8 @@ def _mono(
         if not (np.isfinite(chunk_low) and np.isfinite(chunk_high)):
             raise _non_finite(chunk if channel is None else mono, frames, decoder.rate, name)
         low, high = min(low, chunk_low), max(high, chunk_high)
+        if tell_clipping and max(chunk_high, -chunk_low) >= _EDGE:
+            clipped += _clipped(mono)
         if channel is None and decoder.channels > 1 and not heard:
             heard = bool(np.ptp(chunk, axis=0).max() > _SILENCE)
         frames += len(chunk)
@@ -290,6 +308,16 @@ def _mono(
             remedy="Pick one channel." if heard else "Check the microphone and the recording.",
             code="silent",
         )
+    # Floats may lie beyond full scale, and then nothing is cut off there.
+    if clipped > _CLIPPED * frames and max(high, -low) <= 1:
+        where = name if channel is None else f"{name}, channel {channel}"
+        warnings.warn(
+            AudioWarning(
+                f"{where}: {100 * clipped / frames:.0f} % of the samples are clipped, cut off at "
+                "full scale, which sounds harsher than it was. Record it with less gain."
+            ),
+            stacklevel=3,
+        )
     if max(high, -low) > _FULL_SCALE:
         warnings.warn(
             AudioWarning(
@@ -298,6 +326,12 @@ def _mono(
             ),
             stacklevel=3,
         )
+
+
+def _clipped(mono: FloatArray) -> int:
+    """Samples at the edge of full scale whose neighbour before is there too, on the same side."""
+    edge = np.abs(mono) >= _EDGE
+    return int(np.count_nonzero(edge[1:] & edge[:-1] & (mono[1:] * mono[:-1] > 0)))
 
 
 def _mix(chunk: FloatArray, channel: int | None) -> FloatArray:

@@ -86,6 +86,7 @@ def analyze(
                     rate=RATE,
                     channel=channel,
                     may_cancel=False,
+                    tell_clipping=True,
                     limits=limits,
                 )
                 for block in _after(cutter.heard, blocks):

@@ -1,0 +1,302 @@
+"""Recordings that are not what they should be: each has an outcome that can be relied on."""
+
+from __future__ import annotations
+
+import itertools
+import tracemalloc
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import soundfile
+
+import audio_files
+import bundles
+import emotone
+from emotone import audio, bundle
+from emotone.errors import AudioError, AudioWarning
+from emotone.recognizer import Recognizer
+from emotone.speech import RATE
+from emotone.timeline import Timeline, analysis
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+Samples = npt.NDArray[np.float32]
+
+
+@pytest.fixture(scope="module")
+def recognizer(tmp_path_factory: pytest.TempPathFactory) -> Recognizer:
+    path = tmp_path_factory.mktemp("models") / "power.emotone"
+    network = bundles.linear_model(
+        np.array([[3.0, -40.0, 90.0, 5.0]]), np.array([0.2, 0.3, -0.1, 0.0]), kind="waveform"
+    )
+    heard = bundle.ModelInput("waveform", rate=RATE)
+    bundle.write(path, network, bundles.card(input=heard, feature_set=None, feature_version=None))
+    return emotone.load(path)
+
+
+@pytest.fixture(scope="module")
+def voice() -> Samples:
+    """Three seconds of speech, from the first to the last."""
+    return audio.read(EXAMPLES / "raised-voice.flac", rate=RATE).samples
+
+
+def kinds(timeline: Timeline) -> list[str]:
+    """Of its stretches, whatever the emotion."""
+    return [kind for kind, _ in itertools.groupby(s.kind for s in timeline.segments)]
+
+
+def spoken(timeline: Timeline) -> list[tuple[float, float]]:
+    """From when to when somebody speaks, whatever the emotion."""
+    found: list[tuple[float, float]] = []
+    for segment in timeline.speech:
+        if found and found[-1][1] == segment.start:
+            found[-1] = (found[-1][0], segment.end)
+        else:
+            found.append((segment.start, segment.end))
+    return found
+
+
+def stamped(
+    path: Path,
+    pieces: Sequence[tuple[float, Samples]],
+    codec: str,
+    rate: int = 48_000,
+) -> Path:
+    """A container with pieces of sound, each with the timestamp at which it begins."""
+    import av
+
+    with av.open(path, "w") as out:
+        stream = out.add_stream(codec, rate=rate, layout="mono")
+        stream.time_base = Fraction(1, rate)
+        resampler = av.AudioResampler(stream.format, "mono", rate)
+        for at, samples in pieces:
+            sound = audio.resample(samples, RATE, rate)
+            size = stream.codec_context.frame_size or 960
+            for start in range(0, len(sound) - size + 1, size):
+                bare = np.ascontiguousarray(sound[None, start : start + size])
+                frame = av.AudioFrame.from_ndarray(bare, format="fltp", layout="mono")
+                frame.sample_rate, frame.time_base = rate, Fraction(1, rate)
+                (frame,) = resampler.resample(frame)
+                frame.pts, frame.time_base = round(at * rate) + start, Fraction(1, rate)
+                out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize("form", ["wav", "flac", "mp3", "ogg"])
+def test_a_file_that_ends_mid_stream(
+    recognizer: Recognizer, voice: Samples, tmp_path: Path, form: str
+) -> None:
+    path = tmp_path / f"talk.{form}"
+    soundfile.write(path, np.concatenate([voice, voice, voice]), RATE)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    with pytest.warns(AudioWarning, match="ends after|breaks off|damaged"):
+        timeline = recognizer.timeline(path)
+    length = 3 * len(voice) / RATE
+    assert 0.3 * length < timeline.duration_s < 0.7 * length
+    assert timeline.segments[-1].end == timeline.duration_s
+    assert "speech" in kinds(timeline)
+
+
+@pytest.mark.parametrize(
+    ("ending", "codec"),
+    [("mkv", "pcm_s16le"), ("mka", "flac"), ("webm", "libopus"), ("mp4", "aac"), ("ts", "aac")],
+)
+def test_a_gap_in_the_timestamps_is_silence(
+    recognizer: Recognizer, voice: Samples, tmp_path: Path, ending: str, codec: str
+) -> None:
+    length = len(voice) / RATE
+    path = stamped(tmp_path / f"talk.{ending}", [(0, voice), (length + 5, voice)], codec)
+    with pytest.warns(AudioWarning, match=r"1 gap of 5\.\d\d s is filled with silence"):
+        timeline = recognizer.timeline(path)
+    first, second = spoken(timeline)
+    assert timeline.duration_s == pytest.approx(2 * length + 5, abs=0.1)
+    assert first[1] == pytest.approx(length, abs=0.3)
+    assert second[0] == pytest.approx(length + 5, abs=0.3)
+
+
+def test_timestamps_that_jump(recognizer: Recognizer, voice: Samples, tmp_path: Path) -> None:
+    """A clock that was set anew, on or back, is no reason to wait for an hour or to leave out."""
+    length = len(voice) / RATE
+    on = stamped(tmp_path / "on.ts", [(0, voice), (3000, voice)], "aac")
+    far = stamped(tmp_path / "far.mkv", [(0, voice), (9000, voice)], "pcm_s16le")
+    one, two = (
+        stamped(tmp_path / f"{at}.ts", [(at, voice)], "aac").read_bytes() for at in (90, 20)
+    )
+    back = tmp_path / "back.ts"
+    back.write_bytes(one + two)
+    for path in (on, far, back):
+        with pytest.warns(AudioWarning, match="timestamps jump once"):
+            timeline = recognizer.timeline(path)
+        assert timeline.duration_s == pytest.approx(2 * length, abs=0.2)
+
+
+def test_samples_that_are_no_numbers(
+    recognizer: Recognizer, voice: Samples, tmp_path: Path
+) -> None:
+    damaged = np.concatenate([voice, voice])
+    damaged[len(voice) + 5] = np.nan
+    path = tmp_path / "talk.wav"
+    soundfile.write(path, damaged, RATE, subtype="FLOAT")
+    with pytest.raises(
+        AudioError, match=rf"sample {len(voice) + 5} \(at 2\.\d+ s\) is NaN"
+    ) as said:
+        recognizer.timeline(path)
+    assert said.value.code == "non_finite"
+
+
+def test_clipping_is_told_with_its_share(
+    recognizer: Recognizer, voice: Samples, tmp_path: Path
+) -> None:
+    path = tmp_path / "loud.wav"
+    soundfile.write(path, np.clip(30 * voice, -1, 1), RATE, subtype="PCM_16")
+    with pytest.warns(AudioWarning, match=r"\d\d % of the samples are clipped"):
+        timeline = recognizer.timeline(path)
+    assert timeline.speech
+    soundfile.write(path, np.stack([voice, np.clip(30 * voice, -1, 1)], axis=1), RATE)
+    with pytest.warns(AudioWarning, match="channel 1: ") as said:
+        recognizer.timeline(path, channels="split")
+    assert len(said) == 1
+    for fine in (voice / np.abs(voice).max(), 30 * voice):  # up to full scale, and floats beyond
+        soundfile.write(path, fine, RATE, subtype="FLOAT")
+        recognizer.timeline(path)
+
+
+def test_music_alone_is_no_speech(recognizer: Recognizer) -> None:
+    """Chords of decaying tones: sound in which nobody speaks. Of singing that cannot be said."""
+    now = np.arange(RATE) / RATE
+    sound = [
+        sum(
+            np.sin(2 * np.pi * 220 * 2 ** (step / 12) * k * now) * np.exp(-2 * k * now) / k
+            for step in chord
+            for k in range(1, 6)
+        )
+        for chord in ((0, 4, 7), (5, 9, 12), (7, 11, 14), (0, 4, 7))
+    ]
+    music = (0.1 * np.concatenate(sound * 2)).astype(np.float32)
+    assert kinds(recognizer.timeline((music, RATE))) == ["non-speech"]
+
+
+def test_hours_of_silence(
+    recognizer: Recognizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One segment, in memory that does not grow. The detector is left out for its time."""
+    monkeypatch.setattr(
+        "emotone.speech.SpeechDetector._hear", lambda self, chunk: 0.01 + 0 * float(chunk[0])
+    )
+    path = tmp_path / "night.flac"
+    hours = 2
+    with soundfile.SoundFile(path, "w", 8000, 1, "PCM_16") as file:
+        for _ in range(hours * 60):
+            file.write(np.zeros(60 * 8000, np.int16))
+    tracemalloc.start()
+    timeline = recognizer.timeline(path, checkpoint=tmp_path / "kept")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert kinds(timeline) == ["silence"]
+    assert len(timeline.segments) == 1
+    assert timeline.duration_s == hours * 3600
+    assert not timeline.measurements
+    assert timeline.summary().shares == {}
+    assert peak < 60 * 2**20
+
+
+def test_channels_that_cancel_each_other(
+    recognizer: Recognizer, voice: Samples, tmp_path: Path
+) -> None:
+    path = tmp_path / "call.wav"
+    soundfile.write(path, np.stack([voice, -voice], axis=1), RATE)
+    with pytest.raises(AudioError, match="cancel each other"):
+        recognizer.timeline(path)
+    assert "speech" in kinds(recognizer.timeline(path, channels=1))
+
+
+def test_channels_that_become_more_on_the_way(
+    recognizer: Recognizer, voice: Samples, tmp_path: Path
+) -> None:
+    one = audio_files.encode_av(voice, RATE, "adts", "aac")
+    two = audio_files.encode_av(np.stack([voice, voice], axis=1), RATE, "adts", "aac")
+    for first, second, channels in ((one, two, [None]), (two, one, [0, 1])):
+        path = tmp_path / "talk.aac"
+        path.write_bytes(first + second)
+        timeline = recognizer.timeline(path, channels="split")
+        assert list(timeline.channels) == channels
+        assert timeline.duration_s == pytest.approx(2 * len(voice) / RATE, abs=0.4)
+        for channel in channels:
+            mine = [s for s in timeline.speech if s.channel == channel]
+            assert mine[0].start < 0.5
+            assert mine[-1].end > 1.8 * len(voice) / RATE
+
+
+def test_nothing_at_all_and_next_to_nothing(recognizer: Recognizer, tmp_path: Path) -> None:
+    path = tmp_path / "short.wav"
+    path.touch()
+    with pytest.raises(AudioError, match="empty"):
+        recognizer.timeline(path)
+    soundfile.write(path, np.empty(0), RATE)
+    with pytest.raises(AudioError, match="no audio samples"):
+        recognizer.timeline(path)
+    soundfile.write(path, audio_files.noise(0.05), RATE)
+    with pytest.raises(AudioError, match=r"0\.050 s, less than the 0\.1 s"):
+        recognizer.timeline(path)
+    soundfile.write(path, audio_files.noise(0.1), RATE)
+    (only,) = recognizer.timeline(path).segments
+    assert (only.kind, only.start, only.end) == ("non-speech", 0.0, 0.1)
+    soundfile.write(path, np.zeros(1600), RATE)
+    (only,) = recognizer.timeline(path).segments
+    assert (only.kind, only.start, only.end) == ("silence", 0.0, 0.1)
+
+
+@pytest.mark.parametrize("rate", [8_000, 11_025, 44_100, 192_000])
+def test_every_rate_gives_the_same_times(
+    recognizer: Recognizer, voice: Samples, tmp_path: Path, rate: int
+) -> None:
+    quiet = np.zeros(RATE, np.float32)
+    talk = np.concatenate([quiet, voice, quiet])
+    path = tmp_path / "talk.flac"
+    soundfile.write(path, audio.resample(talk, RATE, rate), rate, subtype="PCM_16")
+    ((start, end),) = spoken(recognizer.timeline(path))
+    ((wanted_start, wanted_end),) = spoken(recognizer.timeline((talk, RATE)))
+    assert start == pytest.approx(wanted_start, abs=0.15)
+    assert end == pytest.approx(wanted_end, abs=0.15)
+
+
+def test_eight_channels(recognizer: Recognizer, voice: Samples, tmp_path: Path) -> None:
+    room = np.zeros((len(voice) + 8 * RATE, 8), np.float32)
+    for channel in range(8):
+        room[channel * RATE : channel * RATE + len(voice), channel] = voice
+    path = tmp_path / "room.wav"
+    soundfile.write(path, room, RATE)
+    timeline = recognizer.timeline(path, channels="split")
+    assert timeline.channels == tuple(range(8))
+    for channel in range(8):
+        mine = [s for s in timeline.speech if s.channel == channel]
+        assert mine[0].start == pytest.approx(channel, abs=0.3)
+        assert mine[-1].end == pytest.approx(channel + len(voice) / RATE, abs=0.3)
+
+
+def test_sound_is_decoded_block_by_block(
+    recognizer: Recognizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is cut has not been decoded long before."""
+    path = tmp_path / "noise.wav"
+    soundfile.write(path, audio_files.noise(200), RATE)
+    decoded = 0
+    told: list[float] = []
+    blocks = analysis.blocks_if_silent_too
+
+    def counted(*arguments: object, **options: object) -> Iterator[audio.Waveform]:
+        nonlocal decoded
+        for block in blocks(*arguments, **options):  # type: ignore[arg-type]
+            decoded += len(block)
+            yield block
+
+    monkeypatch.setattr(analysis, "blocks_if_silent_too", counted)
+    monkeypatch.setattr("emotone.speech.SpeechDetector._hear", lambda self, chunk: 0.01)
+    recognizer.timeline(path, progress=lambda done, total: told.append(done - decoded / RATE))
+    assert len(told) == 11
+    assert not any(told)
