@@ -9,10 +9,12 @@ import json
 import os
 import re
 import select
+import shlex
 import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ import soundfile
 import emotone
 from emotone import audio
 from emotone.cli.app import run
+from emotone.live import Behind, Overflowed
 from emotone.stream import LIVE
 from emotone.timeline import Timeline, exports
 from microphones import Fake
@@ -245,6 +248,37 @@ def test_a_kill_loses_no_audio(talk: Path, tmp_path: Path) -> None:
     assert soundfile.info(kept).frames == 2 * RATE
 
 
+@pytest.mark.parametrize("ending", ["wav", "flac"])
+def test_a_disk_that_takes_no_more(talk: Path, tmp_path: Path, ending: str) -> None:
+    import resource
+
+    def small() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+    kept = tmp_path / f"kept.{ending}"
+    done = subprocess.run(
+        [*LISTEN, "--stdin", "--json", "--record", kept],
+        input=talk.read_bytes(),
+        capture_output=True,
+        env=ENVIRONMENT,
+        preexec_fn=small,
+        timeout=120,
+    )
+    assert done.returncode == 1
+    assert f"error: {kept}: " in done.stderr.decode()
+    assert b"Traceback" not in done.stderr
+    assert b"leaked" not in done.stderr
+    assert lines(done.stdout)[-1]["event"] == "summary"
+    timeline = exports.read(tmp_path / "kept.json")
+    assert timeline.speech
+    with warnings.catch_warnings():
+        # The last frame of a FLAC is cut off.
+        warnings.simplefilter("ignore" if ending == "flac" else "error")
+        recorded_s = audio.read(kept).duration_s
+    # What a pipe gives at once, up to two seconds, is heard whether or not it can be written.
+    assert 1.0 < recorded_s <= timeline.duration_s < recorded_s + 2.5
+
+
 # -- a terminal
 
 
@@ -289,6 +323,25 @@ def test_a_terminal_gets_a_live_view_that_makes_way_for_the_result(talk: Path) -
     assert "Share of speech" in last
     assert "lag" not in text  # a pipe waits
     assert "\x1b[?25h" in shown.decode()  # the cursor is back
+
+
+# -- the document
+
+DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "live.md").read_text(encoding="utf-8")
+
+
+def test_the_commands_of_the_document_are_some(capsys: pytest.CaptureFixture[str]) -> None:
+    commands = re.findall(r"^\$ .*?\bemotone (listen.*)$", DOCUMENT, re.MULTILINE)
+    assert len(commands) > 5
+    for command in commands:
+        assert run([*shlex.split(command), "--help"]) == 0, capsys.readouterr().err
+
+
+def test_the_document_names_every_field(expected: list[dict[str, Any]]) -> None:
+    for event in [*expected, Behind(1.0, 2.0, 3).to_dict(), Overflowed(1.0, 2).to_dict()]:
+        (row,) = re.findall(rf"^\| `{event['event']}` \|.*$", DOCUMENT, re.MULTILINE)
+        for name in (event | event.get("segments", [{}])[0]).keys() - {"event"}:
+            assert f"`{name}`" in row
 
 
 # -- what is refused

@@ -237,7 +237,7 @@ def _shown(
         yield _write_json
     elif as_csv:
         yield _rows(session)
-    elif output.console().is_terminal:
+    elif (screen := output.console()).is_terminal and not screen.is_dumb_terminal:
         from emotone.cli.liveview import LiveView
 
         with LiveView(session, emotions) as view:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -57,7 +58,11 @@ class Recording:
 
     def write(self, frames: FloatArray) -> None:
         """Append float32 from -1 to 1, shape ``(frames, channels)``."""
-        self._file.write(frames)
+        try:
+            self._file.write(frames)
+        except OSError as error:
+            error.filename = str(self.path)
+            raise
         self.frames += len(frames)
 
     def close(self) -> None:
@@ -85,7 +90,11 @@ class _FlacFile:
 
     def write(self, frames: FloatArray) -> None:
         # As integers: from floats libsndfile would not give back the very same ones.
-        self._file.write(to_integers(frames, self._bits) << (32 - self._bits))
+        integers = to_integers(frames, self._bits) << (32 - self._bits)
+        try:
+            self._file.write(integers)
+        except (RuntimeError, AssertionError) as error:  # soundfile's, for a disk that is full
+            raise OSError(errno.EIO, "the rest of the audio cannot be written") from error
 
     def close(self) -> None:
         self._file.close()

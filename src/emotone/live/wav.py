@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -218,7 +219,12 @@ class WavFile:
     def write(self, frames: FloatArray) -> None:
         """Append float32 from -1 to 1, shape ``(frames, channels)``."""
         data = to_bytes(frames, self._bits)
-        self._put(_HEADER_BYTES + self._bytes, data)
+        try:
+            self._put(_HEADER_BYTES + self._bytes, data)
+        except OSError:
+            with contextlib.suppress(OSError):
+                self._file.truncate(_HEADER_BYTES + self._bytes)
+            raise
         # Only now: the header must not promise what a full disk did not take.
         self._bytes += len(data)
         self._put(0, self._header())
