@@ -153,6 +153,15 @@ def test_what_is_through_is_not_heard_again(
     assert told == [pytest.approx(whole.duration_s)]
 
 
+def test_short_work_is_not_written_down(recognizer: Recognizer, call: Path, tmp_path: Path) -> None:
+    checkpoint = Checkpoint(tmp_path / "call.progress", every_s=1000)
+    recognizer.timeline(call, checkpoint=checkpoint)
+    assert checkpoint.saved_s is None
+    assert not checkpoint.path.exists()
+    checkpoint.write()  # the caller may all the same
+    assert checkpoint.path.exists()
+
+
 def stopped(recognizer: Recognizer, call: Path, kept: Path) -> None:
     with pytest.raises(Stopped):
         recognizer.timeline(call, progress=stop_at(20), checkpoint=kept)

@@ -105,8 +105,8 @@ def analyze(
             raise
         finally:
             hearing.drop()
-    if keep is not None and keep is not checkpoint:
-        keep.remove()
+    if keep is not None:
+        keep.finish() if keep is checkpoint else keep.remove()
     order = {channel: place for place, channel in enumerate(names)}
     return Timeline(
         duration_s=max(lengths) / RATE,

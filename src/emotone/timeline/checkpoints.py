@@ -92,7 +92,8 @@ class Reached:
 class Checkpoint:
     """A file with the progress of one timeline.
 
-    It is written every so often and when the work is stopped, whole or not at all. A file that is
+    It is written every so often, when the work is stopped, and at the end of long work, whole or
+    not at all. A file that is
     damaged, or of another recording, model or setting, is not used; a warning says so.
 
     Parameters
@@ -114,7 +115,7 @@ class Checkpoint:
         self.saved_s: float | None = None
         self._about: Mapping[str, Any] = {}
         self._reached: Reached | None = None
-        self._written = time.monotonic()
+        self._began = self._written = time.monotonic()
         self._fails = False
 
     def begin(self, about: Mapping[str, Any]) -> Reached | None:
@@ -126,7 +127,7 @@ class Checkpoint:
             What the results depend on, as plain types: recording, model, settings and so on.
         """
         self._about = json.loads(json.dumps(about))
-        self._written = time.monotonic()
+        self._began = self._written = time.monotonic()
         try:
             data = self.path.read_bytes()
         except FileNotFoundError:
@@ -154,6 +155,11 @@ class Checkpoint:
         """Remember how far it came, and write it down where it is time."""
         self._reached = reached
         if time.monotonic() - self._written >= self.every_s:
+            self.write()
+
+    def finish(self) -> None:
+        """All of it is heard: write that down where hearing it took long."""
+        if self.saved_s is not None or time.monotonic() - self._began >= self.every_s:
             self.write()
 
     def write(self) -> None:
