@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +92,32 @@ def test_wrong_usage_is_told_before_the_work(
 def test_a_missing_file(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["analyze", "none.wav"]) == 1
     assert "no such file" in capsys.readouterr().err
+
+
+def test_silence_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "night.wav"
+    soundfile.write(path, np.zeros(16000 * 30), 16000)
+    assert run(["analyze", str(path), "-o", str(tmp_path / "night.csv")]) == 0
+    printed = capsys.readouterr()
+    assert "nobody speaks in it, there is silence only" in printed.err
+    assert "0:00.0 of speech in 0:30.0" in printed.out
+    (row,) = csv.DictReader((tmp_path / "night.csv").read_text().splitlines())
+    assert (row["start"], row["end"], row["emotion"]) == ("0.0", "30.0", "silence")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_named_pipe_is_read_once(
+    call: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_bytes(call.read_bytes()))
+    writer.start()
+    assert run(["analyze", str(pipe), "--json"]) == 0
+    writer.join()
+    piped = json.loads(capsys.readouterr().out)
+    assert run(["analyze", str(call), "--json"]) == 0
+    assert piped["segments"] == json.loads(capsys.readouterr().out)["segments"]
 
 
 @pytest.mark.parametrize(

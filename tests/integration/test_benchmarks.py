@@ -245,6 +245,16 @@ def test_speed_of_a_loaded_model(tmp_path: Path) -> None:
     assert record["bytes"] < 10_000_000
 
 
+def test_length_without_corpora(tmp_path: Path) -> None:
+    options = ("--hours", "0.01", "--data", str(tmp_path), "--channels", "split", "--jobs", "1")
+    (record,) = run("length.py", *options, folder=tmp_path)
+    assert (record["hours"], record["channels"]) == (0.01, 2)
+    assert 0.4 < record["speech_share"] < 1
+    assert record["measurements"] > 50
+    assert record["times_real_time"] > 1
+    assert 80 < record["peak_mib"] < 400
+
+
 def test_speed_of_features(tmp_path: Path) -> None:
     records = run("speed_features.py", "--repeats", "2", folder=tmp_path)
     ratios = {r["features"]: r["ratio"] for r in records if r["clip"] == "all"}
