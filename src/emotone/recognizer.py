@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from emotone.timeline.analysis import Channels
     from emotone.timeline.checkpoints import Checkpoint
     from emotone.timeline.settings import TimelineSettings
+    from emotone.timeline.speakers import Speakers
 
 Progress = Callable[[int, int], None]
 """Called with how many inputs are answered and how many there are."""
@@ -485,6 +486,7 @@ class Recognizer:
         jobs: int | None = None,
         progress: Callable[[float, float | None], None] | None = None,
         checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
+        speakers: Speakers | None = None,
     ) -> Timeline:
         """The emotions of a recording of any length: which one when, and silence between.
 
@@ -511,14 +513,18 @@ class Recognizer:
             timeline is complete; of a `Checkpoint` the caller does that, who may first want to have
             the timeline safe. It holds up to a few seconds of the sound. Recordings that are files
             only.
+        speakers
+            How many people speak on each channel, to have them told apart; ``"auto"`` to find out,
+            which is far less sure. See `emotone.timeline.speakers.tell_apart`, which does it for a
+            timeline that there is. The recording is read twice.
 
         Raises
         ------
         AudioError
             If it cannot be read.
         UsageError
-            If there are no such channels, `jobs` is below 1, or the progress of what is no file is
-            to be kept.
+            If there are no such channels, `jobs` or `speakers` is below 1, the progress of what is
+            no file is to be kept, or speakers told apart in what can be read only once.
         BundleError
             If the model does not load or does not answer as its card says.
 
@@ -531,8 +537,12 @@ class Recognizer:
 
         if jobs is not None and jobs < 1:
             raise UsageError(f"jobs is {jobs}", remedy="Give a whole number from 1.")
+        if speakers is not None:
+            from emotone.timeline.speakers import check, tell_apart
+
+            check(speakers, source)
         self._loaded()
-        return analyze(
+        timeline = analyze(
             self,
             source,
             channels=channels,
@@ -542,6 +552,9 @@ class Recognizer:
             progress=progress,
             checkpoint=checkpoint,
         )
+        if speakers is None:
+            return timeline
+        return tell_apart(timeline, source, speakers, limits=self._limits)
 
     # -- within
 

@@ -97,3 +97,24 @@ def test_the_table_has_a_row_for_each_segment() -> None:
     assert table["emotion"].tolist() == ["silence", "happy", "angry", "non-speech", "angry"]
     assert table["happy"][1] == 0.7
     assert table["confidence"].isna().tolist() == [True, False, False, True, False]
+
+
+def test_speakers_are_summed_up_each() -> None:
+    happy, sad = {"happy": 0.75, "sad": 0.25}, {"happy": 0.25, "sad": 0.75}
+    segments = (
+        Segment.of_speech(0, 1, happy, speaker="speaker 1"),
+        Segment(1, 2, "silence"),
+        Segment.of_speech(2, 5, sad, speaker="speaker 2"),
+        Segment.of_speech(5, 8, sad, speaker="speaker 1"),
+        Segment.of_speech(8, 9, sad),
+    )
+    whole = Timeline(9.0, "m@1", ("happy", "sad"), segments)
+    assert whole.speakers == ("speaker 1", "speaker 2")
+    mine = whole.summary("speaker 1")
+    assert mine.speech_s == 4
+    assert mine.shares == {"sad": 0.75, "happy": 0.25}
+    assert whole.summary().speech_s == 8
+    written = whole.to_dict()
+    assert written["speakers"]["speaker 2"]["shares"] == {"sad": 1.0}
+    assert Timeline.from_dict(written).speakers == whole.speakers
+    assert "speakers" not in Timeline(9.0, "m@1", ("happy",), segments[1:2]).to_dict()

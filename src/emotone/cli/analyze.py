@@ -6,7 +6,7 @@ import hashlib
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -15,11 +15,13 @@ from emotone.cli import messages, output
 from emotone.errors import MissingExtraError, UsageError
 
 if TYPE_CHECKING:
+    from rich.table import Table
     from rich.text import Text
 
     from emotone.timeline import Segment, Timeline
     from emotone.timeline.analysis import Channels
     from emotone.timeline.checkpoints import Checkpoint
+    from emotone.timeline.speakers import Speakers
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as for `emotone predict`
 
@@ -59,6 +61,10 @@ def analyze(
         str,
         typer.Option(metavar="mix|split|N", help="All together, each by itself, or one, from 0."),
     ] = "mix",
+    speakers: Annotated[
+        str | None,
+        typer.Option(metavar="N|auto", help="Tell so many speakers apart; auto is far less sure."),
+    ] = None,
     window: Annotated[
         float, typer.Option(metavar="S", help="Length of the windows that are heard, in seconds.")
     ] = 3.0,
@@ -85,13 +91,14 @@ def analyze(
 
     Speech is found, cut at pauses, heard in windows, and joined into
     segments of one emotion; silence and other sound lie between. With
-    --channels split each channel of a call has a timeline of its own. When
-    it is stopped, by Ctrl-C say, the same command goes on from there.
+    --channels split each channel of a call has a timeline of its own; with
+    --speakers those of one channel are told apart by their voices. When it
+    is stopped, by Ctrl-C say, the same command goes on from there.
 
     Examples:
       emotone analyze meeting.mp3
       emotone analyze call.wav --channels split -o call.csv
-      emotone analyze interview.wav -o interview.TextGrid -o interview.eaf
+      emotone analyze interview.wav --speakers 2 -o interview.TextGrid
       emotone analyze podcast.mp3 -o podcast.srt -o podcast.html -o podcast.png
       ffmpeg -i film.mkv -f wav - | emotone analyze - --json
     """
@@ -105,6 +112,7 @@ def analyze(
     wanted = outputs or []
     for path in wanted:
         _check(path)  # before the work, not after it
+    who = None if speakers is None else _speakers(speakers, file)
     settings = TimelineSettings(
         window_s=window,
         step_s=step,
@@ -141,6 +149,13 @@ def analyze(
                 "there; with --fresh it starts over"
             )
         raise
+    if who is not None:
+        from emotone.timeline.speakers import tell_apart
+
+        with progress.bar("Telling speakers apart", "s of audio") as report:
+            timeline = tell_apart(
+                timeline, file, who, progress=lambda done, total: report(round(done), round(total))
+            )
     for path in wanted:
         _write(timeline, path, file)
         messages.note(f"Written: {path}")
@@ -246,6 +261,14 @@ def _channels(text: str) -> Channels:
     raise UsageError(f"--channels is {text!r}", remedy="Give mix, split, or a number from 0.")
 
 
+def _speakers(text: str, source: str) -> Speakers:
+    from emotone.timeline.speakers import check
+
+    found: Any = int(text) if text.isdecimal() else text
+    check(found, source)
+    return cast("Speakers", found)
+
+
 def _show(timeline: Timeline) -> None:
     """A strip of colours, the shares of the emotions, and the segments."""
     from rich.text import Text
@@ -266,14 +289,19 @@ def _show(timeline: Timeline) -> None:
         )
     if summary.shares:
         output.show(shares)
+    if timeline.speakers:
+        output.show(_voices(timeline))
     spoken = f"{clock(summary.speech_s)} of speech in {clock(timeline.duration_s)}"
     said = [spoken, f"{summary.changes_per_minute:.1f} changes of emotion per minute"]
     output.show(Text("; ".join(said) + f"; {timeline.model}", style="dim"))
     several = len(timeline.channels) > 1
-    heads = ["From", "To", *(["Channel"] if several else []), "Emotion", "Confidence"]
+    told = bool(timeline.speakers)
+    heads = ["From", "To", *(["Channel"] if several else []), *(["Speaker"] if told else [])]
+    heads += ["Emotion", "Confidence"]
     rows = output.table(*heads, numbers=("From", "To", "Channel"))
     for segment in timeline.speech[:_ROWS]:
         where = [str(segment.channel)] if several else []
+        where += [segment.speaker or ""] if told else []
         rows.add_row(
             clock(segment.start), clock(segment.end), *where, output.painted(segment.label),
             _sure(segment, plain),
@@ -283,6 +311,23 @@ def _show(timeline: Timeline) -> None:
     more = len(timeline.speech) - _ROWS
     if more > 0:
         output.show(Text(f"… and {output.counted(more, 'segment')} more; -o OUT keeps them all"))
+
+
+def _voices(timeline: Timeline) -> Table:
+    """What each speaker says of all, and the emotions of it."""
+    from rich.text import Text
+
+    table = output.table("Speaker", "Speech", "Of all", "Emotions", numbers=("Speech", "Of all"))
+    spoken = timeline.summary().speech_s
+    for name in timeline.speakers:
+        mine = timeline.summary(name)
+        said = [
+            Text.assemble(output.painted(emotion), f" {output.percent(share)} %")
+            for emotion, share in mine.shares.items()
+        ]
+        share = output.percent(mine.speech_s / spoken)
+        table.add_row(name, clock(mine.speech_s), f"{share} %", Text(", ").join(said))
+    return table
 
 
 def _sure(segment: Segment, plain: bool) -> Text:

@@ -74,8 +74,8 @@ class Tree:
             found += int(mine.max()) + 1
             self._within += float(costs[: max(0, size - _KEPT)].sum())
         self._groups = labels[self._groups]
-        total = np.bincount(labels, weights, minlength=found)
-        sums = np.zeros((found, middles.shape[1]))
+        total, sums = np.zeros(found), np.zeros((found, middles.shape[1]))
+        np.add.at(total, labels, weights)
         np.add.at(sums, labels, middles * weights[:, None])
         return sums / total[:, None], total
 

@@ -248,9 +248,21 @@ class Timeline:
         """The channels that there are segments of, in their order; ``(None,)`` for all together."""
         return tuple(dict.fromkeys(segment.channel for segment in self.segments))
 
-    def summary(self) -> Summary:
-        """The timeline in a few numbers."""
-        speech = self.speech
+    @property
+    def speakers(self) -> tuple[str, ...]:
+        """Who speaks, in order of first appearance; empty where speakers were not told apart."""
+        names = dict.fromkeys(segment.speaker for segment in self.speech)
+        return tuple(name for name in names if name is not None)
+
+    def summary(self, speaker: str | None = None) -> Summary:
+        """The timeline in a few numbers.
+
+        Parameters
+        ----------
+        speaker
+            Whose speech counts; that of all when None.
+        """
+        speech = tuple(s for s in self.speech if speaker is None or s.speaker == speaker)
         seconds = math.fsum(segment.duration_s for segment in speech)
         of_each: dict[str, float] = {}
         surest: dict[str, Segment] = {}
@@ -280,7 +292,15 @@ class Timeline:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain types, ready for JSON, with the summary; `from_dict` reads it back."""
+        """As plain types, ready for JSON, with the summaries; `from_dict` reads it back."""
+        return self.about() | {
+            "segments": [segment.to_dict() for segment in self.segments],
+            "measurements": [measurement.to_dict() for measurement in self.measurements],
+        }
+
+    def about(self) -> dict[str, Any]:
+        """What `to_dict` gives but for segments and measurements."""
+        speakers = {name: self.summary(name).to_dict() for name in self.speakers}
         return {
             "format": FORMAT_VERSION,
             "file": self.file,
@@ -289,8 +309,7 @@ class Timeline:
             "emotions": list(self.emotions),
             "settings": dict(self.settings),
             "summary": self.summary().to_dict(),
-            "segments": [segment.to_dict() for segment in self.segments],
-            "measurements": [measurement.to_dict() for measurement in self.measurements],
+            **({"speakers": speakers} if speakers else {}),
         }
 
     @classmethod

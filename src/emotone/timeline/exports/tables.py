@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import io
 import json
 from typing import Any
@@ -33,20 +32,15 @@ def csv_text(timeline: Timeline) -> str:
 
 def json_text(timeline: Timeline) -> str:
     """`Timeline.to_dict`, a line for each of its entries and for each segment and measurement."""
+    entries = [f"  {_json(name)}: {_json(value)}" for name, value in timeline.about().items()]
     # Hours of measurements as plain types are many times the size of their text, so one at a time.
-    bare = dataclasses.replace(timeline, segments=(), measurements=())
-    whole = bare.to_dict() | {"summary": timeline.summary().to_dict()}
     items: dict[str, tuple[Segment, ...] | tuple[Measurement, ...]] = {
         "segments": timeline.segments,
         "measurements": timeline.measurements,
     }
-    entries = []
-    for name, value in whole.items():
-        if name in items:
-            lines = ",\n".join(f"    {_json(item.to_dict())}" for item in items[name])
-            text = f"[\n{lines}\n  ]" if lines else "[]"
-        else:
-            text = _json(value)
+    for name, those in items.items():
+        lines = ",\n".join(f"    {_json(item.to_dict())}" for item in those)
+        text = f"[\n{lines}\n  ]" if lines else "[]"
         entries.append(f"  {_json(name)}: {text}")
     return "{\n" + ",\n".join(entries) + "\n}\n"
 
