@@ -7,7 +7,7 @@ corpora: the differences between speakers of the same corpus, in the measure of 
 of one speaker differ, also by noise, every speaker counting alike. RAVDESS and EmoDB are left out
 whole: `benchmarks/speakers.py` measures on their speakers.
 
-With --choose nothing is written. Each of the larger corpora is left out in turn, its clips are
+With --choose nothing is written. Each of the larger corpora is left out in turn, its windows are
 grouped by the projection of the others, and printed is which ridge and which rule for the number of
 speakers do best. The constants here and in emotone.timeline.speakers are from there.
 """
@@ -37,7 +37,7 @@ LEFT_OUT = ("casia", "emovo", "nemo", "turev")
 CLIPS = 150
 APART = round(voices.WINDOW_S / voices.STEP_S)
 DIRECTIONS = 24
-RIDGE = 0.3
+RIDGE = 0.1
 ASSET = _records.BENCHMARKS.parent / "src" / "emotone" / "assets" / "voices.npz"
 
 Rows = npt.NDArray[np.float64]
