@@ -12,6 +12,7 @@ pytest.importorskip("jinja2", reason="reports need the extra 'train'")
 
 from emotone.report import recording
 from emotone.timeline import Segment, Timeline
+from emotone.timeline.clock import clock
 from recordings import RATE, conversation, sound
 
 HOSTILE = "</script><script>alert(1)</script>\"'><img src=x onerror=alert(2)><!--"
@@ -120,7 +121,7 @@ def test_keys_and_clicks_move_the_player(opened, call):
         if segment.start <= 15 < segment.end:
             assert f"Channel {segment.channel}: {segment.label}" in heard
     peak = whole.summary().peaks[1]
-    page.get_by_role("button", name=f"at {recording.clock(peak.time)}").click()
+    page.get_by_role("button", name=f"at {clock(peak.time)}").click()
     assert playing_at(page) == pytest.approx(peak.time, abs=0.01)
     last = page.locator("#rows button").last
     last.click()
@@ -168,7 +169,7 @@ def test_a_long_table_is_turned_page_by_page(opened):
     page.get_by_role("button", name="Later").click()
     assert page.locator("#shown").inner_text() == f"201 to 400 of {len(listed)}"
     cells = page.locator("#rows tr").first.locator("th, td").all_inner_texts()
-    assert cells[:2] == [recording.clock(listed[200].start), recording.clock(listed[200].end)]
+    assert cells[:2] == [clock(listed[200].start), clock(listed[200].end)]
     assert cells[2] == listed[200].label
     page.get_by_role("button", name="Earlier").click()
     # What the script writes is what stood there before.

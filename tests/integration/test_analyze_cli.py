@@ -14,9 +14,9 @@ import pytest
 import soundfile
 
 from emotone import audio
-from emotone.cli.analyze import clock
 from emotone.cli.app import run
 from emotone.timeline import Timeline, exports
+from emotone.timeline.clock import clock
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 

@@ -22,6 +22,7 @@ from emotone.errors import AudioError, MissingExtraError, UsageError
 from emotone.features.overview import Overview
 from emotone.report import recording
 from emotone.timeline import Measurement, Segment, Timeline
+from emotone.timeline.clock import clock
 from pages import Page
 from recordings import RATE, conversation, sound
 
@@ -223,13 +224,13 @@ def test_the_summary_is_that_of_the_timeline(tmp_path):
     whole = conversation(120)
     page, summary = written(tmp_path, whole), whole.summary()
     for name, share in summary.shares.items():
-        time = recording.clock(share * summary.speech_s)
+        time = clock(share * summary.speech_s)
         assert f"{name} {time} {100 * share:.1f} %" in page.words
     assert f"{summary.changes_per_minute:.1f}" in page.words
     assert f"{summary.valence:+.2f}".replace("-", "−") in page.words
     jumps = [float(button["data-time"]) for button in page.all("button") if "data-time" in button]
     for peak in summary.peaks:
-        text = f"{peak.emotion} {100 * peak.confidence:.0f} % at {recording.clock(peak.time)}"
+        text = f"{peak.emotion} {100 * peak.confidence:.0f} % at {clock(peak.time)}"
         assert text in page.words
         assert round(peak.time, 2) in jumps
 
@@ -238,7 +239,7 @@ def test_the_table_has_all_but_silence(tmp_path):
     whole = conversation(60)
     words = written(tmp_path, whole).words
     for segment in whole.segments:
-        times = f"{recording.clock(segment.start)} {recording.clock(segment.end)}"
+        times = f"{clock(segment.start)} {clock(segment.end)}"
         if segment.kind == "silence":
             assert f"{times} silence" not in words
         elif segment.kind == "speech":
@@ -285,7 +286,7 @@ def test_two_channels_are_summed_up_each(tmp_path):
             whole, segments=tuple(s for s in whole.segments if s.channel == channel)
         ).summary()
         (most, share), *_ = own.shares.items()
-        row = f"Channel {channel} {recording.clock(own.speech_s)} {most} {100 * share:.0f} %"
+        row = f"Channel {channel} {clock(own.speech_s)} {most} {100 * share:.0f} %"
         assert f"{row} {own.changes_per_minute:.1f}" in words
 
 
@@ -386,7 +387,7 @@ def test_importing_it_loads_nothing_heavy():
 
 
 def test_times_as_people_write_them():
-    assert [recording.clock(t) for t in (0, 9.96, 59.96, 3599.96, 36_000)] == [
+    assert [clock(t) for t in (0, 9.96, 59.96, 3599.96, 36_000)] == [
         "0:00.0", "0:10.0", "1:00.0", "1:00:00.0", "10:00:00.0",
     ]  # fmt: skip
-    assert recording.clock(3661.6, 0) == "1:01:02"
+    assert clock(3661.6, 0) == "1:01:02"

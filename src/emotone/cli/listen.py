@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from emotone import interrupts
-from emotone.cli import analyze, messages, output
+from emotone.cli import messages, output, timelines
 from emotone.errors import EmotoneError, UsageError
+from emotone.timeline.clock import clock
 
 if TYPE_CHECKING:
     from emotone.live import Recording, Session, Source
@@ -198,7 +199,7 @@ def listen(
         if as_json:
             output.write_json_line(session.summary())
         elif not as_csv:
-            analyze._show(timeline)
+            timelines.show(timeline)
         _tell(session, record)
     if failure is not None:
         raise failure
@@ -262,7 +263,7 @@ def _write_lines(told: list[Told]) -> None:
 
 
 def _line(segment: Segment) -> str:
-    times = f"{analyze.clock(segment.start):>9} {analyze.clock(segment.end):>9}"
+    times = f"{clock(segment.start):>9} {clock(segment.end):>9}"
     return f"{times}  {segment.label:<10} {output.percent(segment.confidence):>5} %"
 
 
@@ -363,7 +364,7 @@ def _wanted(record: Path | None, outputs: list[Path], *, overwrite: bool) -> lis
         check_ending(record)
         wanted = wanted or [record.with_suffix(".json")]
     for path in wanted:
-        analyze._check(path)
+        timelines.check(path)
     every = [*([record] if record else []), *wanted]
     if len({path.absolute() for path in every}) < len(every):
         raise UsageError("two outputs have the same name", remedy="Give each a name of its own.")
@@ -383,7 +384,7 @@ def _keep(timeline: Timeline, wanted: list[Path], record: Path | None) -> bool:
     failed = False
     for path in wanted:
         try:
-            analyze._write(timeline, path, "-" if record is None else str(record))
+            timelines.write(timeline, path, "-" if record is None else str(record))
         except (EmotoneError, OSError) as error:
             # The others are still to be written, for this session does not come again.
             failed = True

@@ -15,8 +15,8 @@ from rich.text import Text
 
 from emotone import emotions as vocabulary
 from emotone.cli import messages, output
-from emotone.cli.analyze import clock
 from emotone.stream import Measured, SpeechEnded
+from emotone.timeline.clock import clock
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -19,6 +19,7 @@ from emotone.audio import Source
 from emotone.emotions import EMOTIONS, colour, in_order
 from emotone.errors import UsageError
 from emotone.report.template import template, template_text
+from emotone.timeline.clock import clock
 from emotone.timeline.exports.names import plain
 from emotone.timeline.segments import Segment, Summary, Timeline
 from emotone.timeline.tracks import Track, curve, tracks
@@ -226,16 +227,6 @@ def relative(path: str | os.PathLike[str]) -> str:
             remedy="Give one such as recordings/talk.mp3 or ../talk.mp3.",
         )
     return quote(os.fsencode(known.as_posix()), safe="/")
-
-
-def clock(seconds: float, decimals: int = 1) -> str:
-    """``1:02:03.4``, without the hours where there are none."""
-    unit = 10**decimals
-    whole = round(seconds * unit)
-    minutes, rest = divmod(whole, 60 * unit)
-    hours, minutes = divmod(minutes, 60)
-    tail = f"{rest // unit:02d}" + (f".{rest % unit:0{decimals}d}" if decimals else "")
-    return f"{hours}:{minutes:02d}:{tail}" if hours else f"{minutes}:{tail}"
 
 
 def _template() -> jinja2.Template:
