@@ -660,9 +660,11 @@ class Recognizer:
             raise self._refuse(f"the model must take one float32 input {self.card.input.kind!r}")
         if ("scores", "tensor(float)") not in outputs:
             raise self._refuse("the model must give a float32 output 'scores'")
-        offered = {node.name: node.shape for node in session.get_overridable_initializers()}
-        known = self.card.input.rate == spectra.RATE and "power" in offered
-        self._power = known and offered["power"][1] == spectra.BINS
+        self._power = self.card.input.rate == spectra.RATE and any(
+            node.name == "power" and node.type == "tensor(float)" and len(node.shape) == 3
+            and node.shape[1] == spectra.BINS
+            for node in session.get_overridable_initializers()
+        )  # fmt: skip
         return session
 
     def _refuse(self, cause: str) -> BundleError:

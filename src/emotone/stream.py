@@ -167,7 +167,7 @@ class Stream:
         hurry
             Leave windows out, for a machine that cannot keep up; `skipped` counts them. Speech is
             found all the same, no audio is lost, and an utterance is judged by the windows that
-            were heard, its last one at least.
+            were heard; by its last one, if there was no time for any.
 
         Returns
         -------
@@ -321,6 +321,10 @@ def feed_together(
     if any(stream.recognizer is not recognizer for stream in streams):
         raise UsageError(
             "the streams have different recognizers", remedy="Feed those of each by themselves."
+        )
+    if len(blocks) != len(streams):
+        raise UsageError(
+            f"{len(blocks)} blocks for {len(streams)} streams", remedy="Give each one block."
         )
     if len({id(stream) for stream in streams}) != len(streams):
         raise UsageError("a stream is there twice", remedy="Give each one block.")

@@ -193,4 +193,6 @@ def test_what_cannot_be_fed_together_is_refused_before_anything_is_heard(
         feed_together([one, one], [talk, talk])
     with pytest.raises(UsageError, match="different recognizers"):
         feed_together([one, Stream(recognizer.adapt([EXAMPLES / "low-voice.flac"]))], [talk, talk])
+    with pytest.raises(UsageError, match="1 blocks for 2 streams"):
+        feed_together([one, other], [talk])
     assert feed_together([], []) == []

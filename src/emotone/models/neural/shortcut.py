@@ -31,7 +31,7 @@ def offer_power(model: onnx.ModelProto, size: int) -> bool:
     Returns
     -------
     bool
-        Whether it does.
+        Whether it does. It does not where anything else is made of the waveform.
     """
     from onnx import TensorProto, helper
 
@@ -114,4 +114,5 @@ def _power_of(graph: onnx.GraphProto, size: int) -> tuple[str, set[int]] | None:
             if all(user in inner for output in nodes[maker].output for user in users[output]):
                 inner.add(maker)
                 waiting.append(maker)
-    return nodes[power].output[0], inner
+    heard = {user for entry in graph.input for user in users[entry.name]}
+    return (nodes[power].output[0], inner) if heard <= inner else None
