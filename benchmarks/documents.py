@@ -447,6 +447,68 @@ def weights_licences(records: list[Record]) -> str:
     return table(["terms", "corpora"], rows, numbers=False)
 
 
+# -- the timeline
+
+
+def speakers(records: list[Record]) -> str:
+    """Who speaks when, told rightly and wrongly; the model has no part in it."""
+    found = [record for record in records if record["benchmark"] == "speakers"]
+    rows = []
+    for record in found:
+        known = record["asked"] == "known"
+        number = f"{percent(record['right_number'])} ({record['found']:.1f})"
+        rows.append(
+            [
+                record["corpus"],
+                f"{record['snr_db']:.0f} dB",
+                str(record["speakers"]),
+                f"`{record['speakers']}`" if known else "`auto`",
+                f"**{percent(record['der'])}**",
+                percent(record["miss"]),
+                percent(record["false_alarm"]),
+                percent(record["confusion"]),
+                f"**{percent(record['wrong_given_speech'])}**",
+                percent(record["wrong_one_speaker"]) if known else "",
+                percent(record["wrong_pitch"]) if known else "",
+                "" if known else number,
+            ]
+        )
+    head = [
+        "in %",
+        "SNR",
+        "speakers",
+        "`--speakers`",
+        "DER",
+        "missed",
+        "false alarm",
+        "wrong speaker",
+    ]
+    head += ["wrong, given the speech", "all as one", "by pitch alone", "right number (found)"]
+    text = table(head, rows or [missing(len(head))])
+    said = [_given(found, people) for people in (2, 3, 4)]
+    singles = [r["right_number"] for r in found if r["speakers"] == 1 and r["asked"] == "auto"]
+    if singles:
+        said.append(
+            f"`auto` takes a single speaker for several in {percent(1 - max(singles))} to "
+            f"{percent(1 - min(singles))} % of the conversations."
+        )
+    parts = [text, " ".join(filter(None, said)), source(found, "emotone benchmark speakers")]
+    return "\n\n".join(filter(None, parts))
+
+
+def _given(found: list[Record], people: int) -> str:
+    """What share of speech goes to the wrong of so many speakers, in a sentence."""
+    wrong = [
+        record["wrong_given_speech"]
+        for record in found
+        if record["speakers"] == people and record["asked"] == "known"
+    ]
+    if not wrong:
+        return ""
+    shares = " to ".join(dict.fromkeys((percent(min(wrong)), percent(max(wrong)))))
+    return f"Of {people} speakers, {shares} % of the speech goes to the wrong one."
+
+
 # -- the data statement
 
 
@@ -564,6 +626,7 @@ DOCUMENTS: dict[str, dict[str, Section]] = {
         "licences": weights_licences,
     },
     "experiments.md": {"development": development},
+    "timeline.md": {"speakers": speakers},
     "data-statement.md": {
         "holdings": holdings,
         "labels": labels,

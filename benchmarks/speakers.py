@@ -4,8 +4,8 @@
 
 A conversation is joined from clips of one to four speakers of RAVDESS or EmoDB: each in turn says
 one to three clips of any emotions, with pauses of 0.3 s and more, now and then a start before the
-other has ended, under white noise 25 dB below the speech, and hardly any (60 dB). Nobody of these corpora was heard when
-`benchmarks/voices.py` learned what tells voices apart.
+other has ended, under white noise 60 dB (hardly any) or 25 dB below the speech. Nobody of these
+corpora was heard when `benchmarks/voices.py` learned what tells voices apart.
 
 - DER: missed speech, false alarms, and speech of the wrong speaker, over the time of speech, with
   the names matched to the speakers as well as can be. Nothing counts less than 0.25 s from where
