@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import tracemalloc
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,10 @@ import audio_files
 import bundles
 import emotone
 from emotone import audio, bundle
+from emotone.audio.decoding import to_float
+from emotone.audio.ffmpeg import FfmpegDecoder
+from emotone.audio.headers import Header
+from emotone.audio.sources import Encoded
 from emotone.errors import AudioError, AudioWarning
 from emotone.recognizer import Recognizer
 from emotone.speech import RATE
@@ -117,6 +122,87 @@ def test_a_gap_in_the_timestamps_is_silence(
     assert timeline.duration_s == pytest.approx(2 * length + 5, abs=0.1)
     assert first[1] == pytest.approx(length, abs=0.3)
     assert second[0] == pytest.approx(length + 5, abs=0.3)
+
+
+def frames_of(sound: Samples, size: int, seconds: float) -> list[tuple[float, Samples]]:
+    """Frames of so many samples, each so many seconds after the one before."""
+    count = len(sound) // size
+    return [(k * seconds, sound[k * size : (k + 1) * size]) for k in range(count)]
+
+
+def test_gaps_too_short_to_count_by_themselves_add_up(tmp_path: Path) -> None:
+    """Each is below the threshold; together they are more than half of the recording."""
+    sound = audio_files.noise(200 * 0.06)
+    pieces = frames_of(sound, 960, 0.14)
+    path = stamped(tmp_path / "holes.mka", pieces, "pcm_s16le", RATE)
+    with pytest.warns(AudioWarning, match=r"gaps with a sum of 1[56]\.\d\d s are filled") as said:
+        heard = audio.read(path)
+    assert "ends after" not in str(said[0].message)
+    assert heard.duration_s == pytest.approx(199 * 0.14 + 0.06, abs=0.1)
+    for at, samples in pieces[:: len(pieces) // 7]:
+        around = heard.samples[max(0, round((at - 0.11) * RATE)) : round((at + 0.08) * RATE)]
+        found = np.correlate(around, samples).argmax() + max(0, round((at - 0.11) * RATE))
+        assert found / RATE == pytest.approx(at, abs=0.1)
+
+
+def test_single_frames_that_are_lost_are_made_up_for(tmp_path: Path) -> None:
+    """A packet of 21 ms in five is lost on the way, as in a bad network."""
+    import av
+
+    whole = audio_files.encode_av(audio_files.noise(20.0, 48_000), 48_000, "mp4", "aac")
+    path = tmp_path / "lossy.mkv"
+    with av.open(io.BytesIO(whole)) as source, av.open(path, "w") as out:
+        stream = out.add_stream_from_template(source.streams.audio[0])
+        for number, packet in enumerate(source.demux(audio=0)):
+            if packet.dts is not None and number % 5 != 3:
+                packet.stream = stream
+                out.mux(packet)
+    with pytest.warns(AudioWarning, match=r"gaps with a sum of [34]\.\d\d s are filled"):
+        assert audio.read(path).duration_s == pytest.approx(20.0, abs=0.15)
+
+
+def test_a_late_beginning_is_no_early_end(tmp_path: Path) -> None:
+    """As in a video whose sound sets in after a while: its length counts from the picture's."""
+    path = stamped(tmp_path / "late.mka", [(3.0, audio_files.noise(5.0))], "pcm_s16le", RATE)
+    assert audio.read(path).duration_s == pytest.approx(5.0, abs=0.1)  # a warning is an error
+
+
+def test_timestamps_that_lag_behind_are_no_gap(tmp_path: Path) -> None:
+    """A recorder that counts 55 ms for its frames of 60 ms and catches up now and then."""
+    sound = audio_files.noise(20.0)
+    pieces = [
+        (0.06 * (k - k % 100) + 0.055 * (k % 100), samples)
+        for k, (_, samples) in enumerate(frames_of(sound, 960, 0.06))
+    ]
+    path = stamped(tmp_path / "lag.mka", pieces, "pcm_s16le", RATE)
+    assert len(audio.read(path)) == 960 * len(pieces)
+
+
+@pytest.mark.parametrize(
+    ("container", "codec", "rate"),
+    [
+        ("matroska", "pcm_s16le", 44_100),
+        ("matroska", "aac", 22_050),
+        ("webm", "libopus", 48_000),
+        ("mp4", "aac", 44_100),
+        ("mp4", "libopus", 16_000),
+        ("mpegts", "aac", 44_100),
+        ("mp3", "libmp3lame", 44_100),
+        ("flv", "aac", 22_050),
+    ],
+)
+def test_a_minute_without_gaps_is_as_it_was_decoded(container: str, codec: str, rate: int) -> None:
+    """Priming, padding and clocks of a millisecond or of 90 kHz never make for silence."""
+    import av
+
+    data = audio_files.encode_av(audio_files.tone(60.0, rate), rate, container, codec)
+    with av.open(io.BytesIO(data)) as bare:
+        decoded = np.concatenate([f.to_ndarray() for f in bare.decode(audio=0)], axis=1)
+    decoder = FfmpegDecoder(Encoded("minute", io.BytesIO(data), len(data)), Header(ffmpeg=True))
+    samples = np.concatenate(list(decoder.chunks()))
+    decoder.close()
+    assert decoder.note is None
+    np.testing.assert_array_equal(samples[:, 0], to_float(decoded)[0])
 
 
 def test_timestamps_that_jump(recognizer: Recognizer, voice: Samples, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ _LENGTH_KNOWN = {"mov,mp4,m4a,3gp,3g2,mj2", "flac", "wav", "aiff", "caf", "asf",
 """Containers whose stated length is counted, not estimated from a bit rate."""
 
 _GAP_S = 0.1
-"""Timestamps are rounded and jitter; from here on something is missing between two frames."""
+"""Timestamps are rounded and jitter, and encoders pad; from here on something is missing."""
 
 _LONGEST_GAP_S = 3600.0
 _LONGEST_BROADCAST_GAP_S = 10.0
@@ -40,8 +40,9 @@ class FfmpegDecoder(decoding.FileDecoder):
     """The first audio track of anything FFmpeg reads.
 
     Damaged packets are stepped over and counted. Where the timestamps leave a gap, as where a
-    recorder paused or packets were lost, silence is put in, so that what follows keeps its time.
-    The first frame is decoded at once, since some codecs tell their true rate only there.
+    recorder paused or packets were lost, silence is put in, so that what follows keeps its time;
+    for gaps that are short each, as soon as they add up to a tenth of a second. The first frame is
+    decoded at once, since some codecs tell their true rate only there.
 
     Raises
     ------
@@ -54,7 +55,10 @@ class FfmpegDecoder(decoding.FileDecoder):
         self._name = encoded.name
         self._damaged = self._jumps = self._gaps = 0
         self._filled_s = 0.0
-        self._until: float | None = None  # where the last frame ended by its timestamp
+        # By the timestamps: where the sound begins, how much was given out since (or since the
+        # clock was set anew), and where the last frame ended.
+        self._origin: float | None = None
+        self._given_s = self._until = 0.0
         self.note = header.note
         try:
             self._container = av.open(encoded.handle, "r", options={"format_whitelist": CONTAINERS})
@@ -151,7 +155,7 @@ class FfmpegDecoder(decoding.FileDecoder):
                 f"its timestamps jump {times}; times are counted from what there is, one after the "
                 "other"
             )
-        self.compare(total)
+        self.compare(max(total, self._reached()))
         if self._damaged and self.note is None:
             parts = "part is" if self._damaged == 1 else "parts are"
             self.note = f"{self._damaged} {parts} damaged and left out"
@@ -177,23 +181,37 @@ class FfmpegDecoder(decoding.FileDecoder):
                     yield self._to_array(piece)
             frame = next(self._frames, None)
 
+    def _reached(self) -> int:
+        """Where the last frame ends, in samples on the clock by which a length is promised."""
+        if self._origin is None:
+            return 0
+        # Matroska's counts from the beginning of the picture, others' from that of the sound.
+        start = 0.0 if "matroska" in self.container else self._origin
+        return round((self._until - start) * self.rate)
+
     def _silence_before(self, frame: av.AudioFrame) -> Iterator[FloatArray]:
         """What the timestamps say is missing between the last frame and this one."""
         if frame.pts is not None and frame.time_base is not None:
             start = float(frame.pts * frame.time_base)
-            missing = 0.0 if self._until is None else start - self._until
-            self._until = start
-            broadcast = "mpeg" in self.container
-            longest = _LONGEST_BROADCAST_GAP_S if broadcast else _LONGEST_GAP_S
-            if _GAP_S < missing <= longest:
+            if self._origin is None:
+                self._origin = self._until = start
+            # Not from the end of the last frame: what many short gaps lack adds up, and what a
+            # clock lags behind and catches up is none.
+            missing = start - self._origin - self._given_s
+            longest = _LONGEST_BROADCAST_GAP_S if "mpeg" in self.container else _LONGEST_GAP_S
+            if missing > longest or start - self._until < -_GAP_S:
+                self._jumps += 1
+                self._origin = start - self._given_s
+            elif missing > _GAP_S:
                 self._gaps += 1
                 self._filled_s += missing
+                self._given_s += missing
                 step = max(1, decoding.CHUNK_SAMPLES // self.channels)
                 for left in range(round(missing * self.rate), 0, -step):
                     yield np.zeros((min(step, left), self.channels), np.float32)
-            elif abs(missing) > _GAP_S:
-                self._jumps += 1
-        if self._until is not None and frame.sample_rate:
+            self._until = start
+        if frame.sample_rate:
+            self._given_s += frame.samples / frame.sample_rate
             self._until += frame.samples / frame.sample_rate
 
     def _is_uniform(self, frame: av.AudioFrame) -> bool:
