@@ -43,6 +43,8 @@ class Fake:
         Just before which times something was lost.
     refuses
         What cannot be had, with PortAudio's words.
+    ended
+        Set when it is pulled out.
     """
 
     sound: Int16
@@ -55,6 +57,7 @@ class Fake:
     devices: list[dict[str, Any]] = field(default_factory=list)
     opened: list[dict[str, Any]] = field(default_factory=list)
     closed: int = 0
+    ended: threading.Event = field(default_factory=threading.Event)
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> Fake:
         """Put it where `import sounddevice` finds it."""
@@ -137,6 +140,7 @@ class _Stream:
         while not self._stop.is_set():
             now_s = at / fake.rate
             if fake.unplugged_s is not None and now_s >= fake.unplugged_s:
+                fake.ended.set()
                 if not fake.stalls:
                     self._over()
                 return

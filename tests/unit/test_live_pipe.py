@@ -15,7 +15,9 @@ import soundfile
 import audio_files
 from emotone.errors import AudioError, AudioWarning, UsageError
 from emotone.live import Pipe
+from emotone.live import pipe as pipe_module
 from emotone.live.arrivals import Arrivals
+from emotone.live.wav import read_header
 
 RATE = 16_000
 TONE = audio_files.tone(0.5)
@@ -62,6 +64,37 @@ def test_a_wav_without_a_length_is_read_to_the_end(length: int) -> None:
     at = data.index(b"data") + 4
     data[4:8] = data[at : at + 4] = struct.pack("<I", length)
     assert len(heard(bytes(data))) == len(TONE)
+
+
+@pytest.mark.parametrize("chunk", [b"LIST", b"fact", b"bext", b"id3 "])
+def test_a_wav_of_no_samples_with_tags_behind(chunk: bytes) -> None:
+    data = audio_files.encode(np.zeros(0, np.float32))
+    tags = chunk + struct.pack("<I", 4000) + bytes(4000)
+    with pytest.raises(AudioError, match="no audio samples"):
+        heard(data[: data.index(b"data")] + b"data" + bytes(4) + tags)
+
+
+@pytest.mark.parametrize(
+    ("length", "riff", "known"),
+    [
+        (0x9000_0000, 0x9000_0024, True),
+        (0x9000_0000, 0x9000_0100, True),  # with tags behind
+        (0xFFFF_0000, 0xFFFF_0024, True),
+        (0x9000_0000, 0x9000_0023, False),
+        (0x9000_0000, 0, False),
+        (0x9000_0000, 36, False),
+        (0x7FFF_F000, 0x7FFF_F024, False),  # of SoX
+        (0x8000_0000, 0x8000_0024, False),  # of arecord
+        (0x7FFF_EFFF, 0, True),
+    ],
+)
+def test_the_lengths_that_are_believed(length: int, riff: int, known: bool) -> None:
+    data = bytearray(audio_files.encode(TONE))
+    assert data.index(b"data") == 36
+    data[4:8], data[40:44] = struct.pack("<I", riff), struct.pack("<I", length)
+    rest = io.BytesIO(data[12:])
+    header = read_header(bytes(data[:12]), rest.read, "it")
+    assert header.length == (length if known else None)
 
 
 def test_what_ffmpeg_writes_to_a_pipe(tmp_path: Path) -> None:
@@ -200,7 +233,7 @@ def test_a_reading_that_fails_after_some_sound() -> None:
 
     pipe = Pipe(Failing(bytes(40_000)), rate=RATE)
     got = 0
-    with pytest.raises(AudioError, match="Input/output error"):  # noqa: PT012
+    with pytest.raises(AudioError, match=r"Input/output error.*Check the program"):  # noqa: PT012
         while (block := pipe.take(1.0)) is not None:
             got += len(block)
     assert got > 10_000
@@ -238,6 +271,63 @@ def test_what_is_there_is_given_before_more_comes() -> None:
         assert len(empty) == 0
         other.close()
         assert pipe.take(2.0) is None
+
+
+@pytest.mark.skipif(not hasattr(os, "set_blocking"), reason="no such pipes here")
+@pytest.mark.parametrize("buffering", [0, -1])
+def test_a_stream_that_does_not_wait_is_no_end(buffering: int) -> None:
+    """As a program leaves it that shares the terminal or the pipe and asked for that."""
+    read, write = os.pipe()
+    os.set_blocking(read, False)
+    sound = (TONE * 32767).astype("<i2").tobytes()
+    with os.fdopen(read, "rb", buffering=buffering) as stream:
+
+        def send() -> None:
+            with os.fdopen(write, "wb", buffering=0) as other:
+                for start in range(0, len(sound), 5000):
+                    threading.Event().wait(0.03)
+                    other.write(sound[start : start + 5000])
+
+        thread = threading.Thread(target=send)
+        thread.start()
+        pipe = Pipe(stream, rate=RATE)
+        assert len(all_of(pipe)) == len(TONE)
+        thread.join()
+
+
+def test_a_stream_without_a_file_that_gives_none() -> None:
+    class Late(Dribble):
+        turn = 0
+
+        def read(self, size: int = -1) -> bytes:
+            self.turn += 1
+            return None if self.turn % 2 else super().read(size)  # type: ignore[return-value]
+
+    pipe = Pipe(Late(bytes(9000)), rate=RATE)  # type: ignore[arg-type]
+    assert len(all_of(pipe)) == 4500
+
+
+def test_what_is_read_ahead_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipe_module, "MOST_BYTES", 64 * 4 * RATE)
+    data = io.BytesIO(bytes(64 * 2 * 3 * RATE))
+    pipe = Pipe(data, rate=RATE, channels=64, realtime=True)
+    for _ in range(3000):
+        if pipe.waiting >= RATE:
+            break
+        threading.Event().wait(0.01)
+    threading.Event().wait(0.05)
+    assert RATE <= pipe.waiting <= 1.2 * RATE
+    pipe.close()
+
+
+def test_arrivals_that_cannot_wait_are_dropped() -> None:
+    arrivals = Arrivals(6)
+    assert arrivals.put(np.zeros((4, 1)))
+    assert arrivals.put(np.zeros((4, 1)))
+    assert not arrivals.put(np.zeros((4, 1)))
+    assert arrivals.waiting == 8
+    assert len(arrivals.take(0)) == 8  # type: ignore[arg-type]
+    assert arrivals.put(np.zeros((4, 1)))
 
 
 def test_arrivals_end_once() -> None:

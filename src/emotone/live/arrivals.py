@@ -12,6 +12,9 @@ import numpy.typing as npt
 
 from emotone.audio.waveform import FloatArray
 
+MOST_BYTES = 256 * 1024**2
+"""Bytes of sound that may wait to be heard, however many channels it has."""
+
 Frames = npt.NDArray[Any]
 """Samples of shape ``(frames, channels)``, of any type with a known full scale."""
 
@@ -77,7 +80,7 @@ class Arrivals:
     Parameters
     ----------
     most
-        Frames from which on a writer that can wait does so.
+        Frames from which on a writer waits, or what it brings is dropped if it cannot.
     """
 
     def __init__(self, most: int) -> None:
@@ -94,11 +97,11 @@ class Arrivals:
         return self._waiting
 
     def put(self, block: Frames, *, wait: bool = False) -> bool:
-        """Hand over frames; whether anybody still wants any."""
+        """Hand over frames; whether they were taken."""
         with self._changed:
             while wait and self._waiting >= self._most and not self._over:
                 self._changed.wait()
-            if self._over:
+            if self._over or self._waiting >= self._most:
                 return False
             self._blocks.append(block)
             self._waiting += len(block)
@@ -117,15 +120,15 @@ class Arrivals:
         with self._changed:
             if not self._blocks and not self._over:
                 self._changed.wait(timeout_s)
-            if self._blocks:
-                found = np.concatenate(self._blocks)
-                self._blocks.clear()
-                self._waiting = 0
-                self._changed.notify_all()
-                return found
-            if not self._over:
+            blocks, self._blocks = self._blocks, deque()
+            self._waiting = 0
+            self._changed.notify_all()
+            if not blocks and not self._over:
                 return np.empty((0, 0), dtype=np.float32)
-            error, self._error = self._error, None
+            error = None
+            if not blocks:
+                error, self._error = self._error, None
         if error is not None:
             raise error
-        return None
+        # Outside the lock, which a sound card's thread may be about to need.
+        return np.concatenate(blocks) if blocks else None

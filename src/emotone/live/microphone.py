@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +15,13 @@ from emotone.audio.decoding import to_float
 from emotone.audio.limits import check_rate
 from emotone.audio.waveform import FloatArray
 from emotone.errors import DeviceError, MissingExtraError, UsageError
-from emotone.live.arrivals import Arrivals
+from emotone.live.arrivals import MOST_BYTES, Arrivals
 
 STALLED_S = 3.0
 """A microphone that gives nothing for so long is gone; a silent one gives zeros."""
+
+_WIDTH = 2
+"""Bytes of a sample."""
 
 _INSTEAD = "or pipe sound in: … | emotone listen --stdin"
 
@@ -104,6 +108,8 @@ class Microphone:
         How many to take; when None one, or all where the device does not give one alone.
     stalled_s
         After so many seconds without any sound, not even silence, it is given up.
+    now
+        The clock for that, in seconds.
 
     Raises
     ------
@@ -112,7 +118,7 @@ class Microphone:
     DeviceError
         If there is no microphone, PortAudio is not installed, or the device cannot be opened.
     UsageError
-        If there is no such device, or the rate is outside 8 to 192 kHz.
+        If there is no such device, the rate is outside 8 to 192 kHz, or the channels are none.
 
     Examples
     --------
@@ -131,15 +137,20 @@ class Microphone:
         rate: int | None = None,
         channels: int | None = None,
         stalled_s: float = STALLED_S,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
+        if channels is not None and channels < 1:
+            raise UsageError(f"{channels} channels", remedy="Give a number of them from 1 on.")
         sounddevice = _sounddevice()
         about = _about(sounddevice, device)
         self.name = str(about["name"])
         self.rate = check_rate(round(about["default_samplerate"]) if rate is None else rate)
         self.channels = channels or _fewest(sounddevice, device, self.rate, about)
         self.overflows = 0
-        self._arrivals = Arrivals(0)
-        self._stalled_s = stalled_s
+        self._closed = False
+        self._arrivals = Arrivals(MOST_BYTES // (self.channels * _WIDTH))
+        self._dropping = False
+        self._stalled_s, self._now = stalled_s, now
         try:
             self._stream = sounddevice.InputStream(
                 device=device,
@@ -157,8 +168,7 @@ class Microphone:
         except sounddevice.PortAudioError as error:
             self._stream.close(ignore_errors=True)
             raise _refused(self.name, error) from error
-        self._closed = False
-        self._last = time.monotonic()
+        self._last = now()
 
     @property
     def waiting(self) -> int:
@@ -174,7 +184,7 @@ class Microphone:
             If the device is gone.
         """
         found = self._arrivals.take(timeout_s)
-        now = time.monotonic()
+        now = self._now()
         if found is None:
             if self._closed:
                 return None
@@ -201,7 +211,10 @@ class Microphone:
         """In PortAudio's own thread, so nothing that takes time."""
         if status and status.input_overflow:
             self.overflows += 1
-        self._arrivals.put(frames.copy())
+        taken = self._arrivals.put(frames.copy())
+        if not taken and not self._dropping and not self._closed:
+            self.overflows += 1  # once, however long nothing is taken
+        self._dropping = not taken
 
     def _lost(self, why: str) -> DeviceError:
         return DeviceError(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import select
 import threading
+import time
 import warnings
+from collections.abc import Callable
 from typing import IO, Any
 
 from emotone.audio.limits import MAX_RATE, MIN_RATE, check_rate
 from emotone.audio.waveform import FloatArray
 from emotone.errors import AudioError, AudioWarning, EmotoneError, UsageError
-from emotone.live.arrivals import Arrivals
+from emotone.live.arrivals import MOST_BYTES, Arrivals
 from emotone.live.wav import BY_FFMPEG, ENCODINGS, Encoding, is_wav, read_header
 
 RAW = ("s16le", "f32le")
@@ -17,10 +21,16 @@ RAW = ("s16le", "f32le")
 
 MOST_CHANNELS = 64
 
+_BEFORE = "Check the program before the pipe."
+
 _PIECE_S = 0.1
+_NOTHING_S = 0.02
 _AHEAD_S = 2.0
 _AHEAD_LIVE_S = 600.0
 """Seconds that are read before they are heard; then whoever writes has to wait."""
+
+_WIDTH = 4
+"""Bytes of a sample that waits."""
 
 _MAGIC = (
     (0, b"fLaC", "FLAC"),
@@ -79,13 +89,15 @@ class Pipe:
         self.name = name
         self.is_live = realtime
         self.overflows = 0
-        self._read = getattr(stream, "read1", stream.read)
+        self._stream = stream
+        self._read_some: Callable[[int], bytes | None] = getattr(stream, "read1", stream.read)
+        self._closed = False
         start = self._exactly(12)
         if not start:
             raise AudioError(
                 "nothing came in",
                 source=name,
-                remedy="Check the program before the pipe.",
+                remedy=_BEFORE,
                 code="empty_file",
             )
         self._left: int | None = None
@@ -95,6 +107,7 @@ class Pipe:
             header = read_header(start, self._exactly, name)
             self.rate, self.channels, self._encoding = header.rate, header.channels, header.encoding
             self._left = self._promised = header.length
+            self._rest = header.samples if header.length is None else b""
             self._agrees(rate, channels, encoding)
         else:
             self._rest = start
@@ -117,7 +130,8 @@ class Pipe:
         self.bits = self._encoding.bits
         self._notes: list[str] = []
         ahead_s = _AHEAD_LIVE_S if realtime else _AHEAD_S
-        self._arrivals = Arrivals(round(ahead_s * self.rate))
+        most = min(round(ahead_s * self.rate), MOST_BYTES // (self.channels * _WIDTH))
+        self._arrivals = Arrivals(most)
         # A daemon, since nothing can wake it from a read that waits for bytes.
         self._thread = threading.Thread(target=self._fill, name="emotone-pipe", daemon=True)
         self._thread.start()
@@ -151,6 +165,7 @@ class Pipe:
 
     def close(self) -> None:
         """Take nothing more; the stream is the caller's to close. May be called again."""
+        self._closed = True
         self._arrivals.end()
 
     def _fill(self) -> None:
@@ -161,7 +176,9 @@ class Pipe:
             self._arrivals.end(error)
         except Exception as error:
             why = getattr(error, "strerror", None) or error
-            self._arrivals.end(AudioError(f"reading failed ({why})", source=self.name))
+            self._arrivals.end(
+                AudioError(f"reading failed ({why})", source=self.name, remedy=_BEFORE)
+            )
         else:
             self._arrivals.end()
 
@@ -188,7 +205,7 @@ class Pipe:
             raise AudioError(
                 "it holds no audio samples",
                 source=self.name,
-                remedy="Check the program before the pipe.",
+                remedy=_BEFORE,
                 code="no_samples",
             )
         if self._left:
@@ -200,6 +217,34 @@ class Pipe:
             self._notes.append(
                 f"it ends in the middle of a sample; the last {len(rest)} bytes were left out"
             )
+
+    def _read(self, count: int) -> bytes:
+        """Some bytes, none at the end."""
+        data = self._read_some(count)
+        while not data and not self._closed:
+            # Of a stream that does not wait, None means that nothing is there yet; a buffer before
+            # it, as that of sys.stdin, says so by no bytes.
+            if data is not None and not self._waits_not():
+                break
+            if self._ready():
+                data = self._read_some(count)
+                if data is not None:
+                    break
+        return data or b""
+
+    def _waits_not(self) -> bool:
+        try:
+            return not os.get_blocking(self._stream.fileno())
+        except (AttributeError, OSError, ValueError):  # on Windows, or no file
+            return False
+
+    def _ready(self) -> bool:
+        """Wait a little; whether it is worth while to read again."""
+        try:
+            return bool(select.select([self._stream], [], [], _NOTHING_S)[0])
+        except (OSError, TypeError, ValueError):  # no pipes on Windows, or no file
+            time.sleep(_NOTHING_S)
+            return True
 
     def _exactly(self, count: int) -> bytes:
         """So many bytes, fewer only at the end."""

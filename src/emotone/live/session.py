@@ -14,7 +14,7 @@ import numpy as np
 
 from emotone.audio.waveform import FloatArray
 from emotone.errors import AudioError, DeviceError, EmotoneError
-from emotone.live.arrivals import Source
+from emotone.live.arrivals import MOST_BYTES, Source
 from emotone.live.recording import Recording
 from emotone.speech import RATE, SpeechDetector
 from emotone.stream import Event, Measured, SpeechEnded, Stream
@@ -30,6 +30,9 @@ HURRY_S = 0.5
 
 MOST_BEHIND_S = 600.0
 """Seconds of sound from a live source that may wait before it is given up: they are in memory."""
+
+_WIDTH = 4
+"""Bytes of a sample that waits."""
 
 _PIECE_S = 0.1
 _WAIT_S = 0.1
@@ -123,6 +126,8 @@ class Session:
         What has been heard so far: utterances that are over, and what lies between them.
     peak, rms
         Of the sound that came in last, from 0 to 1.
+    zeros
+        Whether no sample so far differs from 0, of any channel: no room is as silent.
     clipped
         Samples at full scale so far.
     broken
@@ -160,6 +165,7 @@ class Session:
         self.started = datetime.now().astimezone()
         self.segments: list[Segment] = []
         self.peak = self.rms = 0.0
+        self.zeros = True
         self.clipped = self.broken = 0
         self.worst_lag_s = 0.0
         self.interrupted = False
@@ -170,6 +176,7 @@ class Session:
         self._pending_frames = self._arrived_frames = self._heard_frames = 0
         self._overflows = 0
         self._told_at = -np.inf
+        self._held_s = 0.0
         self._stopped = False
 
     @property
@@ -200,6 +207,11 @@ class Session:
         return self.source.overflows
 
     @property
+    def stopped(self) -> bool:
+        """Whether it was asked to end."""
+        return self._stopped
+
+    @property
     def speaking(self) -> bool:
         """Whether someone is speaking, as far as is known yet."""
         return self._stream.speaking
@@ -227,7 +239,9 @@ class Session:
         try:
             try:
                 while self._takes():
-                    yield self._next()
+                    told = self._next()
+                    with self._held_up():
+                        yield told
             except (EmotoneError, OSError) as error:
                 failure = error
             self.source.close()
@@ -278,6 +292,8 @@ class Session:
     def _takes(self) -> bool:
         """Take what has come in; whether to go on."""
         stopped = self._stopped
+        if self._pending and not self.source.is_live and not stopped:
+            return True  # what can wait does so where it comes from, and not in memory
         wait_s = 0.0 if self._pending or stopped else _WAIT_S
         frames = self.source.take(wait_s)
         if frames is None:
@@ -287,15 +303,30 @@ class Session:
         if stopped:
             self.interrupted = True
             return False
-        if self.lag_s > MOST_BEHIND_S:
-            raise DeviceError(
-                f"hearing is {self.lag_s:.0f} s behind, and was given up",
-                source=self.source.name,
-                remedy="This machine is too slow for the model; take longer steps (--step), or "
-                "record first and analyze later.",
-                code="too_slow",
-            )
+        if self.lag_s < HURRY_S:
+            self._held_s = 0.0
+        elif self.lag_s > min(MOST_BEHIND_S, MOST_BYTES / _WIDTH / self.source.rate):
+            raise self._given_up()
         return True
+
+    def _given_up(self) -> DeviceError:
+        behind = f"hearing is {self.lag_s:.0f} s behind, and was given up"
+        if self._held_s > self.lag_s / 2:
+            behind += f": it was held up for {self._held_s:.0f} s"
+            remedy = "Take the events as they come, and record to a disk that does not stall."
+        else:
+            remedy = (
+                "This machine is too slow for the model; take longer steps (--step), or "
+                "record first and analyze later."
+            )
+        return DeviceError(behind, source=self.source.name, remedy=remedy, code="too_slow")
+
+    @contextlib.contextmanager
+    def _held_up(self) -> Iterator[None]:
+        """Count the time that others take, for which no model is to blame."""
+        begun = time.monotonic()
+        yield
+        self._held_s += time.monotonic() - begun
 
     def _arrived(self, frames: FloatArray) -> None:
         """Keep it, measure its level, and put it in line."""
@@ -304,13 +335,15 @@ class Session:
         mono = frames[:, self.channel] if self.channel is not None else _mean(frames)
         self.peak = float(np.abs(mono).max())
         self.rms = float(np.sqrt(np.mean(np.square(mono, dtype=np.float64))))
+        self.zeros = self.zeros and not frames.any()
         of_interest = frames if self.channel is None else mono
         self.clipped += int(np.count_nonzero(np.abs(of_interest) >= _CLIPPED))
         size = max(1, round(_PIECE_S * self.source.rate))
         self._pending += [mono[start : start + size] for start in range(0, len(mono), size)]
         self._pending_frames += len(mono)
         if self.recording is not None:
-            self.recording.write(frames)
+            with self._held_up():
+                self.recording.write(frames)
 
     def _mended(self, frames: FloatArray) -> FloatArray:
         """Silence in the place of what is no sample, so that time stays right."""

@@ -17,8 +17,17 @@ from emotone.audio.decoding import to_float
 from emotone.audio.waveform import FloatArray
 from emotone.errors import AudioError
 
-_UNKNOWN_LENGTH = 0x7FFF_F000
-"""Sizes from here on are what programs write that stream and cannot go back; 0 is another."""
+_UNKNOWN_LENGTHS = (range(0x7FFF_F000, 0x8000_0001), range(0xFFFF_F000, 0x1_0000_0000))
+"""Sizes that programs write that stream and cannot go back; 0 is another."""
+
+_SIGNED = 0x8000_0000
+"""From here on a size is believed only if that of the whole file agrees."""
+
+_AFTER = frozenset(
+    (b"LIST", b"JUNK", b"junk", b"PAD ", b"FLLR", b"fact", b"PEAK", b"cue ", b"smpl", b"inst",
+     b"plst", b"id3 ", b"ID3 ", b"bext", b"iXML", b"_PMX", b"afsp", b"cart")
+)  # fmt: skip
+"""Chunks that may come after the samples, and so after none at all."""
 
 _MOST_HEADER = 16 * 1024**2
 """Bytes before the samples, tags and pictures among them, after which there will be none."""
@@ -96,12 +105,15 @@ class Header:
         At least 1.
     length
         Bytes of samples; None where it does not say.
+    samples
+        The first of those bytes, where they had to be read.
     """
 
     encoding: Encoding
     rate: int
     channels: int
     length: int | None
+    samples: bytes = b""
 
 
 def is_wav(start: bytes) -> bool:
@@ -137,11 +149,13 @@ def read_header(start: bytes, read: Callable[[int], bytes], name: str) -> Header
         if chunk == b"data":
             if form is None:
                 raise _broken(name, "its header does not say what its samples are")
+            if length == 0:
+                ahead = read(8)
+                return _header(form, 0 if ahead[:4] in _AFTER else None, name, ahead)
             if length == 0xFFFF_FFFF and start[:4] != b"RIFF":
-                known = long_length
-            else:
-                known = length if 0 < length < _UNKNOWN_LENGTH else None
-            return _header(form, known, name)
+                return _header(form, long_length, name)
+            whole = struct.unpack("<I", start[4:8])[0]
+            return _header(form, _known(length, whole - (done + 12)), name)
         if length > _MOST_HEADER - done:
             break
         body = read(length + length % 2)
@@ -153,7 +167,14 @@ def read_header(start: bytes, read: Callable[[int], bytes], name: str) -> Header
     raise _broken(name, f"no samples begin in its first {_MOST_HEADER:,} bytes")
 
 
-def _header(form: bytes, length: int | None, name: str) -> Header:
+def _known(length: int, most: int) -> int | None:
+    """The length of the samples, if it is one; `most` fit into what the file says to be."""
+    if any(length in unknown for unknown in _UNKNOWN_LENGTHS):
+        return None
+    return length if length < _SIGNED or length <= most else None
+
+
+def _header(form: bytes, length: int | None, name: str, samples: bytes = b"") -> Header:
     if len(form) < 16:
         raise _broken(name, "its header is damaged")
     tag, channels, rate, _, align, bits = struct.unpack("<HHIIHH", form[:16])
@@ -175,7 +196,7 @@ def _header(form: bytes, length: int | None, name: str) -> Header:
         )
     if align != channels * encoding.width:
         raise _broken(name, "its header is damaged")
-    return Header(encoding, rate, channels, length)
+    return Header(encoding, rate, channels, length, samples)
 
 
 def _broken(name: str, what: str) -> AudioError:
