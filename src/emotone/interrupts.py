@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, TypeVar
 
 Item = TypeVar("Item")
+AGAIN_S = 1.0
+"""Seconds after which a second press is meant as one."""
+
+_now = time.monotonic
+
 Handler = Callable[[int, FrameType | None], Any] | int | signal.Handlers | None
 
 
@@ -46,27 +52,35 @@ def deferred() -> Iterator[None]:
 def asked(stop: Callable[[], None]) -> Iterator[None]:
     """Call `stop` in place of the first Ctrl-C, or of a request to terminate.
 
-    For what goes on until somebody ends it. The second Ctrl-C falls at once, as a
-    KeyboardInterrupt, and the second request to terminate is obeyed.
+    For what goes on until somebody ends it. A second Ctrl-C falls at once, as a KeyboardInterrupt,
+    and a second request to terminate is obeyed; but not one within `AGAIN_S`, since a shell and a
+    terminal may both send the same one, and a finger may bounce. A closed terminal is such a
+    request (SIGHUP), and so is a closed console or Ctrl-Break on Windows (SIGBREAK).
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     before: dict[int, Handler] = {}
+    first: float | None = None
 
     def heed(number: int, frame: FrameType | None) -> None:
-        give_back()
-        stop()
+        nonlocal first
+        now = _now()
+        if first is None:
+            first = now
+            stop()
+        elif now - first >= AGAIN_S:
+            give_back()
+            signal.raise_signal(number)
 
     def give_back() -> None:
         while before:
             signal.signal(*before.popitem())
 
-    for number, usual in (
-        (signal.SIGINT, signal.default_int_handler),
-        (signal.SIGTERM, signal.SIG_DFL),
-    ):
-        if signal.getsignal(number) is usual:  # else it is another's to handle
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
+        number = getattr(signal, name, None)  # not every system has them all
+        usual = signal.default_int_handler if name == "SIGINT" else signal.SIG_DFL
+        if number is not None and signal.getsignal(number) is usual:  # else another's to handle
             before[number] = signal.signal(number, heed)
     try:
         yield

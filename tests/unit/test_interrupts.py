@@ -95,6 +95,65 @@ def test_other_threads_are_left_alone() -> None:
     assert done == [1]
 
 
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time, which passes when it is set."""
+    now = [100.0]
+    monkeypatch.setattr(interrupts, "_now", lambda: now[0])
+    return now
+
+
+ASKING = [
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+    if hasattr(signal, name)
+]
+
+
+@pytest.mark.parametrize("number", ASKING)
+def test_the_first_press_asks(number: signal.Signals) -> None:
+    asked: list[int] = []
+    before = signal.getsignal(number)
+    with interrupts.asked(lambda: asked.append(1)):
+        signal.raise_signal(number)
+        assert asked == [1]
+    assert signal.getsignal(number) is before
+
+
+def test_a_press_that_bounces_is_one(clock: list[float]) -> None:
+    asked: list[int] = []
+    with interrupts.asked(lambda: asked.append(1)):
+        for number in (*ASKING, *ASKING):
+            signal.raise_signal(number)
+            clock[0] += 0.01
+    assert asked == [1]
+
+
+def test_the_second_press_falls(clock: list[float]) -> None:
+    asked: list[int] = []
+    with pytest.raises(KeyboardInterrupt), interrupts.asked(lambda: asked.append(1)):
+        press()
+        clock[0] += 1.5
+        press()
+        pytest.fail("the second press was swallowed")
+    assert asked == [1]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_second_request_to_terminate_is_obeyed(clock: list[float]) -> None:
+    seen: list[int] = []
+    with interrupts.asked(lambda: None):
+        signal.raise_signal(signal.SIGTERM)
+        clock[0] += 1.5
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(signal, "raise_signal", seen.append)  # or this process were gone
+            handler = signal.getsignal(signal.SIGTERM)
+            assert callable(handler)
+            handler(signal.SIGTERM, None)
+        assert seen == [signal.SIGTERM]
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
 @pytest.mark.parametrize("form", ["wav", "flac", "ogg"])
 @pytest.mark.parametrize("call", ["read", "seek", "tell"])
 def test_reading_a_file_is_interrupted_wherever_the_press_falls(
