@@ -96,12 +96,60 @@ def test_a_file_that_is_there_stays(tmp_path: Path, name: str) -> None:
     assert (tmp_path / name).read_text() == "precious"
 
 
+@pytest.mark.parametrize("name", ["a.wav", "a.flac"])
+def test_an_old_file_is_replaced_when_the_first_sound_is_there(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_text("precious")
+    recording = Recording(path, RATE, 1, 16, replace=True)
+    recording.discard()
+    assert path.read_text() == "precious"
+    recording = Recording(path, RATE, 1, 16, replace=True)
+    recording.close()
+    assert path.read_text() == "precious"
+    recording = Recording(path, RATE, 1, 16, replace=True)
+    recording.write(audio_files.tone(0.5)[:, None])
+    recording.close()
+    recording.discard()  # there is sound in it
+    assert soundfile.info(path).frames == RATE // 2
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.flac"])
+def test_an_old_file_is_back_where_no_new_one_can_be_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    path = tmp_path / name
+    path.write_text("precious")
+    recording = Recording(path, RATE, 1, 16, replace=True)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("emotone.live.wav.WavFile.write", full)
+    monkeypatch.setattr("emotone.live.recording._FlacFile.write", full)
+    with pytest.raises(OSError, match="No space"):
+        recording.write(audio_files.tone(0.5)[:, None])
+    recording.close()
+    assert path.read_text() == "precious"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.flac"])
+def test_a_recording_of_nothing_is_discarded(tmp_path: Path, name: str) -> None:
+    Recording(tmp_path / name, RATE, 1, 16).discard()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_cannot_be_recorded(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"\.wav or \.flac"):
         Recording(tmp_path / "a.mp3", RATE, 1, 16)
     with pytest.raises(UsageError, match="8 channels, not 9"):
         Recording(tmp_path / "a.flac", RATE, 9, 16)
     assert list(tmp_path.iterdir()) == []
+    (tmp_path / "a.flac").write_text("precious")
+    with pytest.raises(UsageError, match="8 channels, not 9"):
+        Recording(tmp_path / "a.flac", RATE, 9, 16, replace=True)
+    assert (tmp_path / "a.flac").read_text() == "precious"
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full disk here")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -28,6 +29,8 @@ class Recording:
         At least 1; FLAC has 8 at most.
     bits
         16 or 24, or 32 for floats, of which FLAC keeps 24 bits.
+    replace
+        Whether a file may be there: it is replaced when the first sound is in the new one.
 
     Raises
     ------
@@ -38,28 +41,39 @@ class Recording:
         disk is full.
     """
 
-    def __init__(self, path: Path, rate: int, channels: int, bits: int) -> None:
+    def __init__(
+        self, path: Path, rate: int, channels: int, bits: int, *, replace: bool = False
+    ) -> None:
         check_ending(path)
+        is_wav = path.suffix.lower() == ".wav"
+        if not is_wav and channels > _FLAC_CHANNELS:
+            raise UsageError(
+                f"FLAC holds {_FLAC_CHANNELS} channels, not {channels}",
+                source=path,
+                remedy="Record to a .wav.",
+            )
         self.path = path
         self.frames = 0
         self.rate = rate
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file: _File
-        if path.suffix.lower() == ".wav":
-            self._file = WavFile(path, rate, channels, bits)
-        else:
-            if channels > _FLAC_CHANNELS:
-                raise UsageError(
-                    f"FLAC holds {_FLAC_CHANNELS} channels, not {channels}",
-                    source=path,
-                    remedy="Record to a .wav.",
-                )
-            self._file = _FlacFile(path, rate, channels, min(bits, 24))
+
+        def make() -> _File:
+            if is_wav:
+                return WavFile(path, rate, channels, bits)
+            return _FlacFile(path, rate, channels, min(bits, 24))
+
+        self._make = make
+        self._file: _File | None = None
+        if not (replace and path.exists()):
+            self._file = make()
 
     def write(self, frames: FloatArray) -> None:
         """Append float32 from -1 to 1, shape ``(frames, channels)``."""
         try:
-            self._file.write(frames)
+            if self._file is None:
+                self._file = self._replaced(frames)
+            else:
+                self._file.write(frames)
         except OSError as error:
             error.filename = str(self.path)
             raise
@@ -67,7 +81,30 @@ class Recording:
 
     def close(self) -> None:
         """Complete the file; may be called again."""
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
+
+    def discard(self) -> None:
+        """Close it, and leave no file without any sound; one that was there before stays."""
+        self.close()
+        if self._file is not None and not self.frames:
+            self.path.unlink(missing_ok=True)
+
+    def _replaced(self, frames: FloatArray) -> _File:
+        """A new file in the place of the old one, which is back if there cannot be one."""
+        aside = self.path.with_name(f".{self.path.name}.{os.getpid()}.old")
+        self.path.replace(aside)
+        file: _File | None = None
+        try:
+            file = self._make()
+            file.write(frames)
+        except BaseException:
+            if file is not None:
+                file.close()
+            aside.replace(self.path)
+            raise
+        aside.unlink()
+        return file
 
 
 class _File(Protocol):
