@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import soundfile
 import bundles
 import emotone
 from emotone import audio, bundle
+from emotone.cli.analyze import _kept
 from emotone.errors import EmotoneWarning, UsageError
 from emotone.recognizer import Recognizer
 from emotone.speech import RATE
@@ -224,6 +226,75 @@ def test_where_nothing_can_be_kept_the_work_goes_on(
 def test_what_is_no_file_has_no_progress(recognizer: Recognizer, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="for a file alone"):
         recognizer.timeline((np.zeros(RATE, np.float32), RATE), checkpoint=tmp_path / "x")
+
+
+def test_each_thing_asked_has_a_progress_of_its_own(
+    call: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMOTONE_CACHE", str(tmp_path))
+    settings = TimelineSettings()
+    asked: list[tuple[str, str, analysis.Channels, TimelineSettings]] = [
+        (str(call), "a", "mix", settings),
+        (str(EXAMPLES / "low-voice.flac"), "a", "mix", settings),
+        (str(call), "b", "mix", settings),
+        (str(call), "a", 0, settings),
+        (str(call), "a", "split", settings),
+        (str(call), "a", "mix", TimelineSettings(step_s=0.25)),
+    ]
+    found = [_kept(*each, fresh=False) for each in asked]
+    paths = {keep.path for keep in found if keep is not None}
+    assert len(paths) == len(asked)
+    monkeypatch.chdir(call.parent)
+    again = _kept(call.name, "a", "mix", settings, fresh=False)
+    assert again is not None
+    assert again.path == found[0].path  # type: ignore[union-attr]
+    for path in paths:
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    _kept(*asked[0], fresh=True)
+    assert set(again.path.parent.iterdir()) == paths - {again.path}
+
+
+def test_old_progress_goes_when_new_is_begun(
+    call: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMOTONE_CACHE", str(tmp_path))
+    folder = tmp_path / "timelines"
+    folder.mkdir()
+    keep = _kept(str(call), "a", "mix", TimelineSettings(), fresh=False)
+    assert keep is not None
+    old, unfinished, new, other = (
+        folder / name for name in ("old.progress", ".x.progress.1.progress", "new.progress", "x")
+    )
+    for path, days in ((keep.path, 40), (old, 31), (unfinished, 31), (new, 29), (other, 99)):
+        path.touch()
+        os.utime(path, (time.time() - days * 86_400,) * 2)
+    assert _kept(str(call), "a", "mix", TimelineSettings(), fresh=False)
+    assert keep.path.exists()  # it is gone on with, however old
+    assert old.exists()
+    assert _kept(str(call), "b", "mix", TimelineSettings(), fresh=False)
+    assert set(folder.iterdir()) == {new, other}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps a user's folders from others itself")
+def test_nobody_else_may_read_it(recognizer: Recognizer, call: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "call.progress"
+    stopped(recognizer, call, kept)
+    assert kept.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("library", ["soundfile", "soxr", "av", "onnxruntime"])
+def test_another_library_may_give_other_last_bits(
+    recognizer: Recognizer,
+    call: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    library: str,
+) -> None:
+    about = analysis._about(recognizer, call, "mix", TimelineSettings())
+    monkeypatch.setattr(f"{library}.__version__", "99")
+    other = analysis._about(recognizer, call, "mix", TimelineSettings())
+    assert [key for key in about if about[key] != other[key]] == ["version"]
 
 
 _KILLED = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from emotone.timeline.clock import clock
 if TYPE_CHECKING:
     from emotone.timeline.analysis import Channels
     from emotone.timeline.checkpoints import Checkpoint
+    from emotone.timeline.settings import TimelineSettings
     from emotone.timeline.speakers import Speakers
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as for `emotone predict`
@@ -50,7 +52,7 @@ def analyze(
     ] = "mix",
     speakers: Annotated[
         str | None,
-        typer.Option(metavar="N|auto", help="Tell so many speakers apart; auto is far less sure."),
+        typer.Option(metavar="N|auto", help="Tell so many voices apart (rough); auto guesses."),
     ] = None,
     window: Annotated[
         float, typer.Option(metavar="S", help="Length of the windows that are heard, in seconds.")
@@ -99,6 +101,7 @@ def analyze(
     wanted = outputs or []
     for path in wanted:
         timelines.check(path)  # before the work, not after it
+    heard = _channels(channels)
     who = None if speakers is None else _speakers(speakers, file)
     settings = TimelineSettings(
         window_s=window,
@@ -107,7 +110,7 @@ def analyze(
         utterances=UtteranceSettings(pause_s=pause, margin_s=min(0.1, pause)),
     )
     recognizer = load(model)
-    keep = _kept(file, fresh=fresh)
+    keep = _kept(file, recognizer.digest, heard, settings, fresh=fresh)
     begun = False
 
     def tell(done: float, total: float | None) -> None:
@@ -123,7 +126,7 @@ def analyze(
         with progress.bar("Hearing", "s of audio", resumed=True) as report:
             timeline = recognizer.timeline(
                 file,
-                channels=_channels(channels),
+                channels=heard,
                 settings=settings,
                 jobs=jobs,
                 progress=tell,
@@ -164,17 +167,26 @@ def analyze(
             )
 
 
-def _kept(file: str, *, fresh: bool) -> Checkpoint | None:
-    """Where the progress with a recording is kept: in the cache, by its path; None for a pipe."""
+def _kept(
+    file: str, model: str, channels: Channels, settings: TimelineSettings, *, fresh: bool
+) -> Checkpoint | None:
+    """Where the progress with a recording is kept; None for a pipe.
+
+    In the cache, by its path and all that is asked of it, so that a run with other settings leaves
+    the progress of the first alone.
+    """
     from emotone.features.cache import default_folder
-    from emotone.timeline.checkpoints import Checkpoint
+    from emotone.timeline.checkpoints import Checkpoint, remove_old
 
     if not Path(file).is_file():
         return None
-    name = hashlib.blake2b(os.fsencode(os.path.realpath(file)), digest_size=16).hexdigest()
+    asked = json.dumps([os.path.realpath(file), model, channels, settings.to_dict()])
+    name = hashlib.blake2b(asked.encode(), digest_size=16).hexdigest()
     keep = Checkpoint(default_folder() / "timelines" / f"{name}.progress")
     if fresh:
         keep.remove()
+    if not keep.path.exists():
+        remove_old(keep.path.parent)
     return keep
 
 

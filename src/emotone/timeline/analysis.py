@@ -384,7 +384,10 @@ def _about(
     recognizer: Recognizer, source: Source, channels: Channels, settings: TimelineSettings
 ) -> dict[str, Any]:
     """What the timeline depends on, and a checkpoint with it."""
+    import av
     import onnxruntime
+    import soundfile
+    import soxr
 
     import emotone
 
@@ -395,7 +398,12 @@ def _about(
         )
     status = Path(source).stat()
     return {
-        "version": [emotone.__version__, onnxruntime.__version__, np.__version__],
+        # Decoding and resampling count too: another rounding gives other last bits.
+        "version": [
+            *(module.__version__ for module in (emotone, onnxruntime, np, soundfile, soxr, av)),
+            soundfile.__libsndfile_version__,
+            av.library_versions,
+        ],
         "recording": [os.path.realpath(source), status.st_size, status.st_mtime_ns],
         "model": recognizer.digest,
         "channels": channels,

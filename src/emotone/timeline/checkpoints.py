@@ -6,10 +6,12 @@ what comes of both is what would have come without the stop.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
 import os
+import tempfile
 import time
 import warnings
 from collections.abc import Mapping, Sequence
@@ -22,10 +24,14 @@ import numpy.typing as npt
 
 from emotone.audio.waveform import FloatArray
 from emotone.errors import EmotoneWarning
-from emotone.exports import replacing
 
 EVERY_S = 15.0
 """Between one writing and the next, on the clock."""
+
+KEPT_DAYS = 30
+"""Progress that was not gone on with for so long is removed from the cache."""
+
+_DAY_S = 86_400
 
 _MAGIC = b"emotone progress 1\n"
 _DIGEST = 32
@@ -93,8 +99,8 @@ class Checkpoint:
     """A file with the progress of one timeline.
 
     It is written every so often, when the work is stopped, and at the end of long work, whole or
-    not at all. A file that is
-    damaged, or of another recording, model or setting, is not used; a warning says so.
+    not at all, for its owner's eyes alone. A file that is damaged, or of another recording, model
+    or setting, is not used; a warning says so.
 
     Parameters
     ----------
@@ -169,8 +175,7 @@ class Checkpoint:
             return
         packed = _packed(self._reached, self._about)
         try:
-            with replacing(self.path) as unfinished:
-                unfinished.write_bytes(_MAGIC + _digest(packed) + packed)
+            _replace(self.path, _MAGIC + _digest(packed) + packed)
         except OSError as error:
             self._fails = True
             self._warn(
@@ -190,6 +195,33 @@ class Checkpoint:
 
     def _warn(self, text: str) -> None:
         warnings.warn(EmotoneWarning(f"{self.path}: {text}."), stacklevel=4)
+
+
+def remove_old(folder: Path) -> None:
+    """Remove progress files, unfinished ones too, that nothing was written to for `KEPT_DAYS`.
+
+    Parameters
+    ----------
+    folder
+        One in which only such files end in ``.progress``; it need not be there.
+    """
+    for path in folder.glob("*.progress"):
+        with contextlib.suppress(OSError):  # gone meanwhile, or not ours to remove
+            if path.stat().st_mtime < time.time() - KEPT_DAYS * _DAY_S:
+                path.unlink()
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all, readable by its owner alone: it holds sound."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+    unfinished = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def _packed(reached: Reached, about: Mapping[str, Any]) -> bytes:
