@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.cluster import hierarchy
 
+from emotone.errors import UsageError
 from emotone.speech import clustering
 from emotone.speech.clustering import Tree, count
 
@@ -48,6 +49,17 @@ def test_points_that_are_all_the_same() -> None:
     assert tree.labels(1).tolist() == [0] * 7
     assert len(set(tree.labels(3).tolist())) == 3
     assert count(tree, left=0.8, prior=100.0) == 1
+    assert count(tree, left=0.8, prior=0.0) == 1
+    twice = Tree([[0.0, 1.0]] * 6 + [[3.0, 4.0]] * 6)
+    assert count(twice, left=0.8, prior=0.0) == 2
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e200])
+def test_points_without_a_distance_are_refused(bad: float) -> None:
+    points = np.ones((7, 2))
+    points[3, 1] = bad
+    with pytest.raises(UsageError, match="not finite"):
+        Tree(points)
 
 
 def test_ties_end_and_come_out_the_same_each_time() -> None:

@@ -7,6 +7,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from emotone.errors import UsageError
+
 Points = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.intp]
 
@@ -35,10 +37,23 @@ class Tree:
     ----------
     points
         Shape ``(n, d)``, one at least.
+
+    Raises
+    ------
+    UsageError
+        If they are not all finite, or so large that their squares are not.
     """
 
     def __init__(self, points: npt.ArrayLike) -> None:
         rows = np.asarray(points, np.float64)
+        with np.errstate(over="ignore"):
+            # No distance weighs more than this. One that is no number has no nearest neighbour.
+            bound = 4 * len(rows) * np.square(rows).sum()
+        if not np.isfinite(bound):
+            raise UsageError(
+                "points to be grouped are not finite, or too large to be squared",
+                remedy="Leave out those with NaN or infinity.",
+            )
         self._groups = np.arange(len(rows))
         self._within = 0.0
         middles, weights = rows, np.ones(len(rows))
@@ -95,7 +110,8 @@ def count(tree: Tree, *, left: float, prior: float) -> int:
     """
     scatter = tree.scatter()[:MOST] + prior
     found = 1
-    while found < len(scatter) and scatter[found] <= left * scatter[found - 1]:
+    # Where nothing is scattered any more, no group lies closer than another.
+    while found < len(scatter) and 0 < scatter[found - 1] * left >= scatter[found]:
         found += 1
     return found
 
