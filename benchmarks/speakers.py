@@ -246,7 +246,7 @@ def main() -> None:
     parser.add_argument("--snr", type=float, nargs="+", default=SNR_DB, help="in dB")
     parser.add_argument("--json", type=Path, default=_records.RESULTS / "speakers.json")
     options = parser.parse_args()
-    records = []
+    records, commit = [], _records.commit()  # what runs, whatever is changed meanwhile
     heads = ("DER", "miss", "alarm", "confusion", "given", "one", "pitch", "found", "right")
     print(
         f"{'SNR':4}{'corpus':>10}{'speakers':>9}{'asked':>7}"
@@ -280,7 +280,7 @@ def main() -> None:
                     "conversations": options.conversations,
                     "minutes": options.minutes,
                     **{key: round(value, 6) for key, value in found.items()},
-                    "commit": _records.commit(),
+                    "commit": commit,
                     "seed": 0,
                     "machine": _records.machine(),
                 }
