@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import tempfile
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +19,7 @@ from emotone.errors import EmotoneError, UsageError
 from emotone.timeline.clock import clock
 
 if TYPE_CHECKING:
+    from emotone.cli.printer import Printer
     from emotone.live import Recording, Session, Source
     from emotone.live.session import Told
     from emotone.timeline import Segment, Timeline
@@ -27,6 +30,12 @@ app = typer.Typer(add_completion=False)
 
 _SOURCE = "Where the sound comes from"
 _KEEP = "What is kept"
+
+_MUTE_S = 3.0
+_MUTE = (
+    "the microphone gives nothing but zeros. Is it muted? May this terminal use it? (macOS: System "
+    "Settings, Privacy & Security, Microphone; Windows: Settings, Privacy, Microphone.)"
+)
 
 Show = Callable[["list[Told]"], None]
 
@@ -60,7 +69,7 @@ def listen(
     channels: Annotated[
         int | None,
         typer.Option(
-            metavar="N", help="Of raw PCM or the device; else 1.", rich_help_panel=_SOURCE
+            min=1, metavar="N", help="Of raw PCM or the device; else 1.", rich_help_panel=_SOURCE
         ),
     ] = None,
     encoding: Annotated[
@@ -157,6 +166,7 @@ def listen(
         return
     _check(device, encoding, stdin=stdin, realtime=realtime)
     wanted = _wanted(record, outputs or [], overwrite=overwrite)
+    from emotone.cli.printer import Printer
     from emotone.live import Recording, Session
     from emotone.live.session import warm_up
     from emotone.recognizer import load
@@ -176,31 +186,43 @@ def listen(
     recording: Recording | None = None
     try:
         if record is not None:
-            if overwrite:
-                record.unlink(missing_ok=True)
-            recording = Recording(record, source.rate, source.channels, source.bits)
+            recording = Recording(
+                record, source.rate, source.channels, source.bits, replace=overwrite
+            )
         session = Session(
             recognizer, source, settings=settings, channel=channel, recording=recording
         )
     except BaseException:
         source.close()
         if recording is not None:
-            recording.close()
-            recording.path.unlink(missing_ok=True)
+            recording.discard()
         raise
-    failure = _hear(session, recognizer.emotions, as_json=as_json, as_csv=as_csv)
-    if failure is not None and not session.arrived_s:
-        if record is not None:
-            record.unlink(missing_ok=True)
-        raise failure
-    timeline = session.timeline(None if record is None else str(record))
-    failed = _keep(timeline, wanted, record)
-    if not isinstance(failure, BrokenPipeError):
+    printer = Printer(drops=source.is_live, enough=lambda: session.stopped)
+    with interrupts.asked(session.stop):
+        failure = _hear(session, recognizer.emotions, printer, as_json=as_json, as_csv=as_csv)
+        if not session.arrived_s:
+            if recording is not None:
+                recording.discard()
+            if failure is not None:
+                raise failure
+            messages.warning("nothing came in, so nothing is written.")
+            wanted, record = [], None
+        timeline = session.timeline(None if record is None else str(record))
+        # Before anything is printed, for which a reader may have to be waited for.
+        told, failed = _keep(timeline, wanted, record)
+        try:
+            printer.finish()
+        except OSError as error:
+            failure = failure or error
+    if not isinstance(failure, OSError) or failure.filename is not None:  # else of the output
         if as_json:
             output.write_json_line(session.summary())
         elif not as_csv:
             timelines.show(timeline)
-        _tell(session, record)
+    with contextlib.suppress(OSError):  # of a terminal that was closed
+        for tell, text in told:
+            tell(text)
+        _tell(session, record, printer.dropped)
     if failure is not None:
         raise failure
     if failed:
@@ -208,13 +230,25 @@ def listen(
 
 
 def _hear(
-    session: Session, emotions: tuple[str, ...], *, as_json: bool, as_csv: bool
+    session: Session,
+    emotions: tuple[str, ...],
+    printer: Printer,
+    *,
+    as_json: bool,
+    as_csv: bool,
 ) -> Exception | None:
     """Hear all there is, or until Ctrl-C; what it failed with, since what was heard is kept."""
     failure: Exception | None = None
+    silent = False
     try:
-        with interrupts.asked(session.stop), _shown(session, emotions, as_json, as_csv) as show:
+        with (
+            contextlib.redirect_stdout(printer),
+            _shown(session, emotions, printer, as_json, as_csv) as show,
+        ):
             for told in session:
+                if not silent and _is_mute(session):
+                    silent = True
+                    messages.warning(_MUTE)
                 if failure is not None:
                     continue
                 try:
@@ -229,9 +263,17 @@ def _hear(
     return failure
 
 
+def _is_mute(session: Session) -> bool:
+    """Whether a microphone gives nothing but zeros, which no room is as silent as."""
+    from emotone.live import Microphone
+
+    is_microphone = isinstance(session.source, Microphone)
+    return is_microphone and session.zeros and session.arrived_s >= _MUTE_S
+
+
 @contextlib.contextmanager
 def _shown(
-    session: Session, emotions: tuple[str, ...], as_json: bool, as_csv: bool
+    session: Session, emotions: tuple[str, ...], printer: Printer, as_json: bool, as_csv: bool
 ) -> Iterator[Show]:
     """What to tell events to: JSON or CSV for a program, a view in a terminal, lines elsewhere."""
     if as_json:
@@ -241,7 +283,7 @@ def _shown(
     elif (screen := output.console()).is_terminal and not screen.is_dumb_terminal:
         from emotone.cli.liveview import LiveView
 
-        with LiveView(session, emotions) as view:
+        with LiveView(session, emotions, lambda: printer.idle) as view:
             yield view.show
     else:
         yield _write_lines
@@ -369,6 +411,7 @@ def _wanted(record: Path | None, outputs: list[Path], *, overwrite: bool) -> lis
     if len({path.absolute() for path in every}) < len(every):
         raise UsageError("two outputs have the same name", remedy="Give each a name of its own.")
     for path in every:
+        _check_folder(path)
         if path.is_dir() or (path.exists() and not overwrite):
             raise UsageError(
                 "there is a folder of this name" if path.is_dir() else "there is such a file",
@@ -379,27 +422,77 @@ def _wanted(record: Path | None, outputs: list[Path], *, overwrite: bool) -> lis
     return wanted
 
 
-def _keep(timeline: Timeline, wanted: list[Path], record: Path | None) -> bool:
-    """Write all that can be written; whether something could not."""
-    failed = False
+def _check_folder(path: Path) -> None:
+    """Refuse a place that no file can be written to, which would be noticed after the session."""
+    folder = next(each for each in path.absolute().parents if each.exists())
+    try:
+        # Tried, since rights do not tell it everywhere: a disk may be full, or not to be written.
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".emotone-"):
+            pass
+    except OSError as error:
+        raise UsageError(
+            f"nothing can be written in {folder} ({error.strerror})",
+            source=path,
+            remedy="Give another place.",
+        ) from error
+
+
+def _keep(
+    timeline: Timeline, wanted: list[Path], record: Path | None
+) -> tuple[list[tuple[Callable[[str], None], str]], bool]:
+    """Write all that can be written; what to say of it, and whether something could not."""
+    told: list[tuple[Callable[[str], None], str]] = []
+    written = 0
     for path in wanted:
         try:
             timelines.write(timeline, path, "-" if record is None else str(record))
-        except (EmotoneError, OSError) as error:
-            # The others are still to be written, for this session does not come again.
-            failed = True
-            why = error if isinstance(error, EmotoneError) else f"{path}: {error.strerror}."
-            messages.error(str(why))
+        except Exception as error:
+            # Whatever it is, the others are still to be written: this session does not come again.
+            if messages.debugging():
+                traceback.print_exc()
+            told.append((messages.error, _why(path, error)))
         else:
-            messages.note(f"Written: {path}")
-    return failed
+            written += 1
+            told.append((messages.note, f"Written: {path}"))
+    if wanted and not written:
+        told.append(_elsewhere(timeline))
+    return told, written < len(wanted)
 
 
-def _tell(session: Session, record: Path | None) -> None:
+def _elsewhere(timeline: Timeline) -> tuple[Callable[[str], None], str]:
+    """The timeline where the system keeps temporary files, for want of a better place."""
+    from emotone.timeline import exports
+
+    try:
+        path = Path(tempfile.mkdtemp(prefix="emotone-")) / "timeline.json"  # the owner's alone
+        exports.write(timeline, path)
+    except OSError as error:
+        return messages.error, _why("the timeline", error)
+    return messages.warning, f"the timeline is in {path} instead."
+
+
+def _why(what: object, error: Exception) -> str:
+    if isinstance(error, EmotoneError):
+        return str(error)
+    why = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
+    return f"{what}: {why}."
+
+
+def _tell(session: Session, record: Path | None, dropped: int) -> None:
     """On stderr: what is kept where, and what was not as it should be."""
     if record is not None and session.recording is not None:
         length = output.length(session.recording.frames / session.recording.rate)
         messages.note(f"Recorded: {record}, {length}")
+    if _is_mute(session):
+        messages.warning(_MUTE)
+    elif session.arrived_s and not session.timeline().speech:
+        kinds = " and ".join(sorted({segment.kind for segment in session.segments}))
+        messages.warning(f"{session.source.name}: nobody speaks in it, there is {kinds} only.")
+    if dropped:
+        messages.warning(
+            f"{output.counted(dropped, 'line')} not printed, since nobody read standard output; "
+            "the timeline has them."
+        )
     if session.skipped:
         messages.warning(
             f"{output.counted(session.skipped, 'window')} left out, since hearing was up to "

@@ -19,6 +19,8 @@ from emotone.stream import Measured, SpeechEnded
 from emotone.timeline.clock import clock
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.console import RenderableType
 
     from emotone.live import Session
@@ -58,10 +60,17 @@ class LiveView:
         What to show.
     emotions
         What the model knows, in its order: a bar for each stays at its place.
+    ready
+        Whether the terminal has shown the last picture; one that is paused gets no more of them.
     """
 
-    def __init__(self, session: Session, emotions: tuple[str, ...]) -> None:
-        self._session, self._emotions = session, emotions
+    def __init__(
+        self,
+        session: Session,
+        emotions: tuple[str, ...],
+        ready: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._session, self._emotions, self._ready = session, emotions, ready
         self._scores: dict[str, float] = dict.fromkeys(emotions, 0.0)
         self._emotion: str | None = None
         self._strip: dict[int, str] = {}
@@ -103,7 +112,7 @@ class LiveView:
                         self._strip[second] = segment.label
         self._peak = max(self._peak, self._session.peak)
         now = time.monotonic()
-        if now - self._drawn_at >= _EVERY_S:
+        if now - self._drawn_at >= _EVERY_S and self._ready():
             self._draw(now)
 
     def _draw(self, now: float) -> None:
