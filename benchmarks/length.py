@@ -7,8 +7,9 @@ Conversations joined from RAVDESS clips, as in `timeline.py`, are repeated up to
 for, in a FLAC file of 16 kHz in a temporary folder; with ``--channels split`` two of them side by
 side. Without the corpus the two clips in examples/ are repeated with pauses. Then `emotone analyze`
 runs on it as a process of its own, on all cores, and writes the timeline as JSON, CSV and TextGrid.
-The seconds on the clock are those from its start to its end, the memory is the most that the
-process and those it started hold together at a time, files that it maps included.
+The seconds on the clock are those from its start to its end. The memory is the most that the
+process held at any time, files that it maps included; of processes that it starts the most of each
+is added, though they need not have held it at once, so with those it is an upper bound.
 """
 
 from __future__ import annotations
@@ -84,14 +85,20 @@ def write(path: Path, talks: list[Samples], hours: float, channels: int) -> None
 
 
 def _endless(talks: list[Samples]) -> Iterator[Samples]:
-    """The talks again and again, a second at a time."""
+    """The talks again and again, a second at a time, whatever their lengths."""
+    if not any(map(len, talks)):
+        raise SystemExit("there is nothing to repeat: all talks are empty")
+    left = np.empty(0, np.float32)
     for talk in itertools.cycle(talks):
-        for start in range(0, len(talk) - RATE + 1, RATE):
-            yield talk[start : start + RATE]
+        joined = np.concatenate([left, talk])
+        whole = len(joined) - len(joined) % RATE
+        for start in range(0, whole, RATE):
+            yield joined[start : start + RATE]
+        left = joined[whole:]
 
 
 def measure(command: list[str], environment: dict[str, str]) -> tuple[float, float, float]:
-    """Wall and CPU seconds of a process, and the most MiB that it and its children took."""
+    """Wall and CPU seconds of a process, and MiB: the most it held, and the most each child did."""
     start = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)
     peak = 0.0
@@ -111,7 +118,7 @@ def measure(command: list[str], environment: dict[str, str]) -> tuple[float, flo
 
 
 def _memory_mib(pid: int) -> float:
-    """The most that a process took so far, and those below it; 0 where the system has no /proc.
+    """The most that a process took so far, and that of each below it added; 0 without /proc.
 
     Not what the system tells of a process that has ended: Linux counts the memory of its parent at
     the fork towards that.
