@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import fcntl
 import io
 import json
 import os
@@ -13,6 +14,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import warnings
 from pathlib import Path
@@ -78,6 +80,17 @@ def listened(data: bytes, *options: object) -> subprocess.CompletedProcess[bytes
     )
 
 
+def heard_here(monkeypatch: pytest.MonkeyPatch, data: bytes, folder: Path, *options: object) -> int:
+    """`emotone listen --stdin` in this process, which takes less time; its exit status."""
+    (folder / "standard input").write_bytes(data)
+    with (folder / "standard input").open("rb") as stream:
+        monkeypatch.setattr("sys.stdin", stream)
+        try:
+            return run(["listen", "--stdin", *map(str, options)])
+        finally:
+            (folder / "standard input").unlink()
+
+
 def lines(out: bytes) -> list[dict[str, Any]]:
     return [json.loads(line) for line in out.decode().splitlines()]
 
@@ -85,17 +98,26 @@ def lines(out: bytes) -> list[dict[str, Any]]:
 # -- what is heard
 
 
-@pytest.mark.parametrize(
-    "form", ["wav", "streamed wav", "s16le", "f32le", "stereo s16le", "44100 Hz wav"]
-)
+def test_the_events_of_a_process_are_those_of_the_stream(
+    talk: Path, expected: list[dict[str, Any]]
+) -> None:
+    done = listened(streamed_wav(talk), "--json")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert lines(done.stdout)[:-1] == expected
+
+
+@pytest.mark.parametrize("form", ["wav", "s16le", "f32le", "stereo s16le", "44100 Hz wav"])
 def test_the_events_are_those_of_the_stream(
-    talk: Path, expected: list[dict[str, Any]], form: str, tmp_path: Path
+    talk: Path,
+    expected: list[dict[str, Any]],
+    form: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     options: list[object] = []
     if form == "wav":
         data = talk.read_bytes()
-    elif form == "streamed wav":
-        data = streamed_wav(talk)
     elif form == "s16le":
         data, options = pcm(talk), ["--rate", RATE]
     elif form == "f32le":
@@ -109,9 +131,10 @@ def test_the_events_are_those_of_the_stream(
         data = (tmp_path / "cd.wav").read_bytes()
         stream = emotone.Stream(emotone.load(), 44_100)
         expected = [event.to_dict() for event in stream.feed(samples) + stream.finish()]
-    done = listened(data, "--json", *options)
-    assert (done.returncode, done.stderr) == (0, b"")
-    *events, summary = lines(done.stdout)
+    assert heard_here(monkeypatch, data, tmp_path, "--json", *options) == 0
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    *events, summary = lines(printed.out.encode())
     assert events == expected
     assert {event["event"] for event in events} == {
         "speech_started", "measurement", "speech_ended",
@@ -152,20 +175,122 @@ def test_plain_lines_where_there_is_no_terminal(talk: Path) -> None:
     assert done.stderr == b""
 
 
-def test_every_output_is_written(talk: Path, tmp_path: Path) -> None:
+def test_every_output_is_written(
+    talk: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    data, flac = talk.read_bytes()[: 44 + 2 * 5 * RATE], tmp_path / "a.flac"
     names = ("a.csv", "a.TextGrid", "a.html")
     options = [text for name in names for text in ("-o", tmp_path / name)]
-    done = listened(talk.read_bytes(), "--record", tmp_path / "a.flac", *options)
-    assert done.returncode == 0, done.stderr
+    assert heard_here(monkeypatch, data, tmp_path, "--record", flac, *options) == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*names, "a.flac"])
     assert "audio/mpeg" in (tmp_path / "a.html").read_text(encoding="utf-8")
-    again = listened(talk.read_bytes(), "--record", tmp_path / "a.flac", *options)
-    assert again.returncode == 2
-    assert b"there is such a file" in again.stderr
-    replaced = listened(talk.read_bytes()[:100_000], "--record", tmp_path / "a.flac", "--overwrite")
-    assert replaced.returncode == 0, replaced.stderr
-    assert soundfile.info(tmp_path / "a.flac").duration < 5
-    assert b"of the 12.64 s that its header promises" in replaced.stderr
+    assert "of the 12.64 s that its header promises" in capsys.readouterr().err
+    assert heard_here(monkeypatch, data, tmp_path, "--record", flac, *options) == 2
+    assert "there is such a file" in capsys.readouterr().err
+    assert heard_here(monkeypatch, data[:60_000], tmp_path, "--record", flac, "--overwrite") == 0
+    assert soundfile.info(flac).duration < 2
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.flac"])
+def test_an_old_recording_stays_where_there_is_no_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / name).write_text("precious")
+    nine = np.zeros((RATE, 9), "<i2").tobytes()
+    empty = io.BytesIO()
+    soundfile.write(empty, np.zeros(0), RATE, format="WAV")
+    for data, options in (
+        (bytes(9999), ["--rate", RATE, "--channel", 3]),
+        (empty.getvalue(), []),
+        (b"fLaC" + bytes(99), []),
+        (nine, ["--rate", RATE, "--channels", 9] if name == "a.flac" else []),
+    ):
+        record = ["--record", tmp_path / name, "--overwrite"]
+        assert heard_here(monkeypatch, data, tmp_path, *record, *options) != 0
+        assert [path.name for path in tmp_path.iterdir()] == [name]
+        assert (tmp_path / name).read_text() == "precious"
+
+
+def test_one_output_that_fails_costs_no_other(
+    talk: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def broken(*_: object) -> str:
+        raise ZeroDivisionError("of another library")
+
+    from emotone.timeline.exports import elan
+
+    monkeypatch.setattr(elan, "text", broken)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    data = talk.read_bytes()[: 44 + 2 * 3 * RATE]
+    outputs = ["-o", tmp_path / "a.eaf", "-o", tmp_path / "a.csv"]
+    assert heard_here(monkeypatch, data, tmp_path, *outputs) == 1
+    said = capsys.readouterr().err
+    assert f"error: {tmp_path / 'a.eaf'}: ZeroDivisionError: of another library." in said
+    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
+    assert heard_here(monkeypatch, data, tmp_path, "-o", tmp_path / "b.eaf") == 1
+    (place,) = re.findall("the timeline is in (.*) instead", capsys.readouterr().err)
+    assert exports.read(place).duration_s == 3.0
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_the_session(
+    talk: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "file").touch()
+    for option, path in (("-o", "file/a.csv"), ("--record", "file/a.wav")):
+        done = heard_here(monkeypatch, talk.read_bytes(), tmp_path, option, tmp_path / path)
+        assert done == 2
+        assert "nothing can be written in" in capsys.readouterr().err
+
+
+def test_nobody_speaks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert heard_here(monkeypatch, bytes(4 * RATE), tmp_path, "--rate", RATE) == 0
+    assert "standard input: nobody speaks in it, there is silence only." in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals and pipes of Unix")
+def test_a_stalled_reader_holds_up_no_recording(talk: Path, tmp_path: Path) -> None:
+    """More is printed than a pipe holds, of which nobody reads anything."""
+    kept = tmp_path / "kept.wav"
+    process = subprocess.Popen(
+        [*LISTEN, "--stdin", "--json", "--step", "0.1", "--record", kept],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=ENVIRONMENT,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, 4096)
+    sent = streamed_wav(talk)[: 44 + 2 * 5 * RATE]
+    process.stdin.write(sent)
+    process.stdin.flush()
+    begun = time.monotonic()
+    while not (kept.exists() and kept.stat().st_size >= len(sent)):
+        assert time.monotonic() - begun < 60
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    while not kept.with_suffix(".json").exists():
+        assert time.monotonic() - begun < 60
+        time.sleep(0.05)
+    assert exports.read(kept.with_suffix(".json")).speech
+    time.sleep(1.1)  # or it counts as the same press
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 130
+    _, err = process.communicate()
+    process.stdin.close()
+    assert b"Traceback" not in err
+    assert b"Fatal" not in err
 
 
 def test_a_program_gets_events_as_they_happen_and_ctrl_c_ends_it_well(
@@ -241,11 +366,11 @@ def test_a_kill_loses_no_audio(talk: Path, tmp_path: Path) -> None:
     while not (kept.exists() and kept.stat().st_size >= 2 * 2 * RATE):
         assert time.monotonic() - begun < 60
         time.sleep(0.05)
-    time.sleep(0.2)
     process.kill()
     process.wait()
     process.stdin.close()
-    assert soundfile.info(kept).frames == 2 * RATE
+    # Of the last tenth of a second the header may not have told yet.
+    assert 1.9 * RATE <= soundfile.info(kept).frames <= 2 * RATE
 
 
 @pytest.mark.parametrize("ending", ["wav", "flac"])
@@ -361,36 +486,44 @@ def test_the_document_names_every_field(expected: list[dict[str, Any]]) -> None:
         (["--stdin", "--step", "9"], 2, "step_s"),
         (["--stdin"], 1, "nothing came in"),
         (["--stdin", "--rate", "3"], 2, "rate 3"),
+        (["--channels", "0"], 2, "--channels"),
         (["--stdin", "--rate", "8000", "--format", "mp3"], 2, "s16le or f32le"),
     ],
 )
 def test_wrong_usage(
-    options: list[str], status: int, said: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    options: list[str],
+    status: int,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    done = subprocess.run(
-        [*LISTEN, *options],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        env=ENVIRONMENT,
-        cwd=tmp_path,
-    )
-    assert done.returncode == status
-    assert said in done.stderr.decode()
-    assert done.stdout == b""
+    monkeypatch.chdir(tmp_path)
+    with Path(os.devnull).open("rb") as nothing:
+        monkeypatch.setattr("sys.stdin", nothing)
+        assert run(["listen", *options]) == status
+    printed = capsys.readouterr()
+    assert said in printed.err
+    assert printed.out == ""
     assert list(tmp_path.iterdir()) == []
 
 
-def test_sound_that_is_none_leaves_no_recording(tmp_path: Path) -> None:
-    for data, options in ((b"fLaC" + bytes(99), []), (bytes(99), []), (b"\1", ["--rate", "8000"])):
-        done = listened(data, "--record", tmp_path / "a.wav", *options)
-        assert done.returncode == 1
-        assert done.stderr.startswith(b"error: standard input: ")
-        assert done.stderr.count(b"\n") == 1
+def test_sound_that_is_none_leaves_no_recording(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = ["--record", tmp_path / "a.wav"]
+    for data, options in (
+        (b"fLaC" + bytes(99), []),
+        (bytes(99), []),
+        (b"\1", ["--rate", "8000"]),
+        (bytes(99), ["--rate", "8000", "--channel", "3"]),
+    ):
+        assert heard_here(monkeypatch, data, tmp_path, *record, *options) == 1
+        said = capsys.readouterr().err
+        assert said.startswith("error: standard input: ")
+        assert said.count("\n") == 1
         assert list(tmp_path.iterdir()) == []
-    channel = listened(bytes(99), "--rate", 8000, "--channel", 3, "--record", tmp_path / "b.wav")
-    assert channel.returncode == 1
-    assert b"no channel 3" in channel.stderr
-    assert not (tmp_path / "b.wav").exists()
+    assert "no channel 3" in said
 
 
 # -- a made-up microphone, in this process
@@ -429,6 +562,14 @@ def test_a_microphone_pulled_out_keeps_what_was_heard(
     assert soundfile.info(kept).duration == 5.0
     assert exports.read(tmp_path / "a.json").duration_s == 5.0
     assert isinstance(exports.read(tmp_path / "a.json"), Timeline)
+
+
+def test_a_microphone_of_zeros(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Fake(np.zeros((1, 1), np.int16), speed=100, unplugged_s=4.0).install(monkeypatch)
+    assert run(["listen", "--json"]) == 1
+    assert capsys.readouterr().err.count("nothing but zeros. Is it muted? May this terminal") == 2
 
 
 def test_what_is_missing_is_said(
