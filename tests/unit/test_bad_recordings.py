@@ -205,6 +205,14 @@ def test_a_minute_without_gaps_is_as_it_was_decoded(container: str, codec: str, 
     np.testing.assert_array_equal(samples[:, 0], to_float(decoded)[0])
 
 
+def test_a_wrong_rate_in_avi_makes_no_gaps() -> None:
+    data = bytearray(audio_files.encode_av(audio_files.tone(5.0), 16_000, "avi", "pcm_s16le"))
+    rate = data.find(b"strh") + 32
+    stated = int.from_bytes(data[rate : rate + 4], "little")
+    data[rate : rate + 4] = round(stated / 1.2).to_bytes(4, "little")
+    assert audio.read(bytes(data)).duration_s == pytest.approx(5.0, abs=0.1)
+
+
 def test_timestamps_that_jump(recognizer: Recognizer, voice: Samples, tmp_path: Path) -> None:
     """A clock that was set anew, on or back, is no reason to wait for an hour or to leave out."""
     length = len(voice) / RATE

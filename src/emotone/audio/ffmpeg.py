@@ -191,7 +191,8 @@ class FfmpegDecoder(decoding.FileDecoder):
 
     def _silence_before(self, frame: av.AudioFrame) -> Iterator[FloatArray]:
         """What the timestamps say is missing between the last frame and this one."""
-        if frame.pts is not None and frame.time_base is not None:
+        # AVI has no timestamps: FFmpeg makes them of sizes and a rate that may be wrong.
+        if frame.pts is not None and frame.time_base is not None and self.container != "avi":
             start = float(frame.pts * frame.time_base)
             if self._origin is None:
                 self._origin = self._until = start
