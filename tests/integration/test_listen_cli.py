@@ -450,6 +450,21 @@ def test_a_terminal_gets_a_live_view_that_makes_way_for_the_result(talk: Path) -
     assert "\x1b[?25h" in shown.decode()  # the cursor is back
 
 
+def test_a_terminal_that_is_gone_costs_no_files(
+    talk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import pty
+
+    ours, theirs = pty.openpty()
+    os.close(ours)
+    data = talk.read_bytes()[: 44 + 2 * 4 * RATE]
+    with os.fdopen(theirs, "w", encoding="utf-8") as out:
+        monkeypatch.setattr("sys.stdout", out)
+        assert heard_here(monkeypatch, data, tmp_path, "-o", tmp_path / "a.json") == 141
+    assert "Traceback" not in capsys.readouterr().err
+    assert exports.read(tmp_path / "a.json").duration_s > 0
+
+
 # -- the document
 
 DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "live.md").read_text(encoding="utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 import tempfile
@@ -215,14 +216,20 @@ def listen(
         except OSError as error:
             failure = failure or error
     if not isinstance(failure, OSError) or failure.filename is not None:  # else of the output
-        if as_json:
-            output.write_json_line(session.summary())
-        elif not as_csv:
-            timelines.show(timeline)
+        try:
+            if as_json:
+                output.write_json_line(session.summary())
+            elif not as_csv:
+                timelines.show(timeline)
+            sys.stdout.flush()
+        except OSError as error:
+            failure = failure or error
     with contextlib.suppress(OSError):  # of a terminal that was closed
         for tell, text in told:
             tell(text)
         _tell(session, record, printer.dropped)
+    if isinstance(failure, OSError) and failure.filename is None and failure.errno == errno.EIO:
+        raise BrokenPipeError from failure  # of a closed terminal, where nobody reads either
     if failure is not None:
         raise failure
     if failed:
