@@ -196,3 +196,20 @@ def test_what_cannot_be_fed_together_is_refused_before_anything_is_heard(
     with pytest.raises(UsageError, match="1 blocks for 2 streams"):
         feed_together([one, other], [talk])
     assert feed_together([], []) == []
+
+
+def test_the_bundled_model_hears_frames_once_and_says_the_same(
+    recognizer: Recognizer, talk: np.ndarray, whole: list[Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert recognizer.takes_power
+    monkeypatch.setattr(Recognizer, "takes_power", False)
+    plain = heard(recognizer, talk, [4410], CD)
+    assert [event.event for event in plain] == [event.event for event in whole]
+    for one, other in zip(plain, whole, strict=True):
+        if isinstance(one, Measured) and isinstance(other, Measured):
+            assert list(one.measurement.scores.values()) == pytest.approx(
+                list(other.measurement.scores.values()), abs=1e-4
+            )
+    monkeypatch.undo()
+    monkeypatch.setattr(Recognizer, "hear", None)  # not asked
+    assert [e.event for e in heard(recognizer, talk, [4410], CD)] == [e.event for e in whole]
