@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from emotone import audio, interrupts
+from emotone import audio, interrupts, memory
 from emotone.audio import Source
 from emotone.audio.limits import Limits
 from emotone.audio.reading import blocks_if_silent_too
@@ -39,8 +39,11 @@ _PART = RATE // 4
 """Samples cut at a time. After an utterance nobody speaks for so long: it takes as much speech for
 the next to begin."""
 
-_TOGETHER = 16
+_TOGETHER = 8
 """Windows that are scored at once."""
+
+_TIDY_EVERY = 30
+"""Blocks after which memory that is free is given back: ten minutes of sound, a second or two."""
 
 _AHEAD = 8
 """Batches that may wait for each core, before the reading waits for them."""
@@ -89,8 +92,10 @@ def analyze(
                     tell_clipping=True,
                     limits=limits,
                 )
-                for block in _after(cutter.heard, blocks):
+                for number, block in enumerate(_after(cutter.heard, blocks)):
                     _hear(block, cutter, hearing, tuple(lengths))
+                    if number % _TIDY_EVERY == _TIDY_EVERY - 1:
+                        memory.give_back()
                     if progress is not None:
                         progress(before_s + cutter.heard / RATE, total)
                 hearing.take(cutter.finish())

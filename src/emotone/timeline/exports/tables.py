@@ -32,17 +32,25 @@ def csv_text(timeline: Timeline) -> str:
 
 def json_text(timeline: Timeline) -> str:
     """`Timeline.to_dict`, a line for each of its entries and for each segment and measurement."""
-    entries = [f"  {_json(name)}: {_json(value)}" for name, value in timeline.about().items()]
-    # Hours of measurements as plain types are many times the size of their text, so one at a time.
+    pieces = ["{\n"]
+    for name, value in timeline.about().items():
+        pieces.append(f"  {_json(name)}: {_json(value)},\n")
+    # Hours of measurements as plain types are many times the size of their text, so one at a time;
+    # and their text is put together once.
     items: dict[str, tuple[Segment, ...] | tuple[Measurement, ...]] = {
         "segments": timeline.segments,
         "measurements": timeline.measurements,
     }
     for name, those in items.items():
-        lines = ",\n".join(f"    {_json(item.to_dict())}" for item in those)
-        text = f"[\n{lines}\n  ]" if lines else "[]"
-        entries.append(f"  {_json(name)}: {text}")
-    return "{\n" + ",\n".join(entries) + "\n}\n"
+        pieces.append(f"  {_json(name)}: [")
+        before = "\n"
+        for item in those:
+            pieces.append(f"{before}    {_json(item.to_dict())}")
+            before = ",\n"
+        last = name == list(items)[-1]
+        pieces.append(("\n  ]" if those else "]") + ("\n" if last else ",\n"))
+    pieces.append("}\n")
+    return "".join(pieces)
 
 
 def jsonl_text(timeline: Timeline) -> str:
