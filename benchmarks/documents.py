@@ -509,6 +509,73 @@ def _given(found: list[Record], people: int) -> str:
     return f"Of {people} speakers, {shares} % of the speech goes to the wrong one."
 
 
+def conversations(records: list[Record]) -> str:
+    """How well timelines of joined conversations follow them."""
+    found = [record for record in records if record["benchmark"] == "timeline"]
+    rows = [
+        [
+            record["corpus"],
+            f"**{percent(record['ua'])}**",
+            percent(record["ua_of_clips"]),
+            percent(record["miss"]),
+            percent(record["false_alarm"]),
+            f"{record['boundary_error_s']:.2f} s",
+            percent(record["changes_within_1_s"]),
+            f"{record['false_changes_per_minute']:.1f}",
+        ]
+        for record in found
+    ]
+    head = ["in %", "UA over time", "UA of the clips alone", "speech missed", "false alarm"]
+    head += ["from a change to a boundary, median", "changes found within 1 s"]
+    head += ["boundaries too many, per minute"]
+    text = table(head, rows or [missing(len(head))])
+    return f"{text}\n\n{source(found, 'emotone benchmark timeline')}"
+
+
+def length(records: list[Record]) -> str:
+    """Speed and memory over hours."""
+    found = [record for record in records if record["benchmark"] == "length"]
+    rows = [
+        [
+            f"{record['hours']:g} h",
+            percent(record["speech_share"]),
+            f"{record['wall_s']:.0f} s",
+            f"**{record['times_real_time']:.0f} ×**",
+            f"{record['peak_mib']:.0f} MiB",
+            str(record["jobs"]),
+        ]
+        for record in found
+    ]
+    head = ["recording", "speech in %", "took", "real time", "memory at most", "cores"]
+    text = table(head, rows or [missing(len(head))])
+    return f"{text}\n\n{source(found, 'emotone benchmark length')}"
+
+
+def live(records: list[Record]) -> str:
+    """Streams that a core carries, and how soon their events come."""
+    found = [record for record in records if record["benchmark"] == "live"]
+    ways = {"together": "`feed_together`", "plain": "each by itself, from its waveform"}
+    rows = [
+        [
+            str(record["streams"]),
+            ways[record["way"]],
+            f"**{record['carried']:.0f}**",
+            *(f"{record['latency_ms'][key]:,.0f} ms" for key in ("median", "p99", "max")),
+        ]
+        for record in found
+    ]
+    head = [
+        "streams at once",
+        "fed",
+        "streams a core carries",
+        "latency, median",
+        "99 %",
+        "longest",
+    ]
+    text = table(head, rows or [missing(len(head))])
+    return f"{text}\n\n{source(found, 'emotone benchmark live')}"
+
+
 # -- the data statement
 
 
@@ -626,7 +693,8 @@ DOCUMENTS: dict[str, dict[str, Section]] = {
         "licences": weights_licences,
     },
     "experiments.md": {"development": development},
-    "timeline.md": {"speakers": speakers},
+    "timeline.md": {"conversations": conversations, "length": length, "speakers": speakers},
+    "live.md": {"live": live},
     "data-statement.md": {
         "holdings": holdings,
         "labels": labels,
