@@ -110,6 +110,18 @@ ASKING = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def usual() -> Iterator[None]:
+    """Signals as at a terminal; what runs the tests may ignore some, as nohup does SIGHUP."""
+    before = {number: signal.getsignal(number) for number in ASKING}
+    for number in ASKING:
+        own = number == signal.SIGINT
+        signal.signal(number, signal.default_int_handler if own else signal.SIG_DFL)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.mark.parametrize("number", ASKING)
 def test_the_first_press_asks(number: signal.Signals) -> None:
     asked: list[int] = []
@@ -177,3 +189,13 @@ def test_reading_a_file_is_interrupted_wherever_the_press_falls(
     setattr(Pressed, call, pressed)
     with pytest.raises(KeyboardInterrupt):
         audio.read(Pressed(path.read_bytes()))
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="there is none")
+def test_what_is_ignored_stays_so() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    asked: list[int] = []
+    with interrupts.asked(lambda: asked.append(1)):
+        signal.raise_signal(signal.SIGHUP)
+    assert asked == []
+    assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
