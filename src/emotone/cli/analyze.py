@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from emotone.cli import messages, output, timelines
+from emotone.cli import messages, options, output, timelines
 from emotone.errors import UsageError
 from emotone.timeline.clock import clock
 
@@ -40,12 +40,7 @@ def analyze(
             help="Write the timeline there; its form goes by the ending. May be repeated.",
         ),
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model", "-m", metavar="MODEL", help="A bundle, or the name of an installed model."
-        ),
-    ] = None,
+    model: options.Model = None,
     channels: Annotated[
         str,
         typer.Option(metavar="mix|split|N", help="All together, each by itself, or one, from 0."),
@@ -54,19 +49,10 @@ def analyze(
         str | None,
         typer.Option(metavar="N|auto", help="Tell so many voices apart (rough); auto guesses."),
     ] = None,
-    window: Annotated[
-        float, typer.Option(metavar="S", help="Length of the windows that are heard, in seconds.")
-    ] = 3.0,
-    step: Annotated[
-        float, typer.Option(metavar="S", help="From one window to the next, in seconds.")
-    ] = 0.5,
-    switch: Annotated[
-        float,
-        typer.Option(metavar="X", help="Inertia: 0 lets each step have its own emotion."),
-    ] = 2.0,
-    pause: Annotated[
-        float, typer.Option(metavar="S", help="A pause of this length ends an utterance.")
-    ] = 0.5,
+    window: options.Window = 3.0,
+    step: options.Step = 0.5,
+    switch: options.Switch = 2.0,
+    pause: options.Pause = 0.5,
     jobs: Annotated[
         int | None, typer.Option("--jobs", "-j", min=1, metavar="N", help="Cores to use. Else all.")
     ] = None,
@@ -94,21 +80,14 @@ def analyze(
     output.only_one(json=as_json, csv=as_csv)
     from emotone.cli import progress
     from emotone.recognizer import load
-    from emotone.speech import UtteranceSettings
     from emotone.timeline import exports
-    from emotone.timeline.settings import TimelineSettings
 
     wanted = outputs or []
     for path in wanted:
         timelines.check(path)  # before the work, not after it
     heard = _channels(channels)
     who = None if speakers is None else _speakers(speakers, file)
-    settings = TimelineSettings(
-        window_s=window,
-        step_s=step,
-        switch=switch,
-        utterances=UtteranceSettings(pause_s=pause, margin_s=min(0.1, pause)),
-    )
+    settings = timelines.settings(window, step, switch, pause)
     recognizer = load(model)
     keep = _kept(file, recognizer.digest, heard, settings, fresh=fresh)
     begun = False

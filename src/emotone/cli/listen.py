@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from emotone import interrupts
-from emotone.cli import messages, output, timelines
+from emotone.cli import messages, options, output, timelines
 from emotone.errors import EmotoneError, UsageError
 from emotone.timeline.clock import clock
 
@@ -121,25 +121,11 @@ def listen(
         bool,
         typer.Option("--overwrite", help="Replace files that are there.", rich_help_panel=_KEEP),
     ] = False,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model", "-m", metavar="MODEL", help="A bundle, or the name of an installed model."
-        ),
-    ] = None,
-    window: Annotated[
-        float, typer.Option(metavar="S", help="Length of the windows that are heard, in seconds.")
-    ] = 3.0,
-    step: Annotated[
-        float, typer.Option(metavar="S", help="From one window to the next, in seconds.")
-    ] = 0.25,
-    switch: Annotated[
-        float,
-        typer.Option(metavar="X", help="Inertia: 0 lets each step have its own emotion."),
-    ] = 2.0,
-    pause: Annotated[
-        float, typer.Option(metavar="S", help="A pause of this length ends an utterance.")
-    ] = 0.5,
+    model: options.Model = None,
+    window: options.Window = 3.0,
+    step: options.Step = 0.25,
+    switch: options.Switch = 2.0,
+    pause: options.Pause = 0.5,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print each event as it happens, one a line.")
     ] = False,
@@ -171,15 +157,8 @@ def listen(
     from emotone.live import Recording, Session
     from emotone.live.session import warm_up
     from emotone.recognizer import load
-    from emotone.speech import UtteranceSettings
-    from emotone.timeline.settings import TimelineSettings
 
-    settings = TimelineSettings(
-        window_s=window,
-        step_s=step,
-        switch=switch,
-        utterances=UtteranceSettings(pause_s=pause, margin_s=min(0.1, pause)),
-    )
+    settings = timelines.settings(window, step, switch, pause)
     recognizer = load(model)
     if not stdin or realtime:
         warm_up(recognizer)  # sound would wait

@@ -32,6 +32,24 @@ Jobs: TypeAlias = Annotated[
     int | None,
     typer.Option("--jobs", "-j", min=1, metavar="N", help="Processes. Else as many as cores."),
 ]
+Model: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--model", "-m", metavar="MODEL", help="A bundle, or the name of an installed model."
+    ),
+]
+Window: TypeAlias = Annotated[
+    float, typer.Option(metavar="S", help="Length of the windows that are heard, in seconds.")
+]
+Step: TypeAlias = Annotated[
+    float, typer.Option(metavar="S", help="From one window to the next, in seconds.")
+]
+Switch: TypeAlias = Annotated[
+    float, typer.Option(metavar="X", help="Inertia: 0 lets each step have its own emotion.")
+]
+Pause: TypeAlias = Annotated[
+    float, typer.Option(metavar="S", help="A pause of this length ends an utterance.")
+]
 Seed: TypeAlias = Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Of all chance.")]
 Cache: TypeAlias = Annotated[
     bool, typer.Option("--cache/--no-cache", help="Keep features on disk for the next time.")

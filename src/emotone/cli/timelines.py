@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from emotone.timeline import Segment, Timeline
+    from emotone.timeline.settings import TimelineSettings
 
 _PAGE = ".html"
 _PICTURES = (".png", ".svg", ".pdf")
@@ -25,6 +26,19 @@ _ROWS = 40
 
 _STRIP = 72
 """Columns of the strip at most."""
+
+
+def settings(window: float, step: float, switch: float, pause: float) -> TimelineSettings:
+    """What the options of these names ask for."""
+    from emotone.speech import UtteranceSettings
+    from emotone.timeline.settings import TimelineSettings
+
+    return TimelineSettings(
+        window_s=window,
+        step_s=step,
+        switch=switch,
+        utterances=UtteranceSettings(pause_s=pause, margin_s=min(0.1, pause)),
+    )
 
 
 def check(path: Path) -> None:
