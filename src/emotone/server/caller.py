@@ -1,0 +1,171 @@
+"""Who asks: the dependency by which every route learns its caller and what that caller may do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Literal, Protocol
+
+from fastapi import Depends
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.requests import HTTPConnection
+
+from emotone.errors import EmotoneError
+
+Scope = Literal["read", "write", "admin"]
+"""What a key may be for: to see results, to make and change them, to watch over the service."""
+
+SCOPES: tuple[Scope, ...] = ("read", "write", "admin")
+
+LOCAL_OWNER = "local"
+"""Who owns what is made without a key, on a service that asks for none."""
+
+
+class AccessError(EmotoneError):
+    """A request that is refused for who asks, not for what is asked.
+
+    Codes: ``unauthorised`` (no key, or none that is known; 401), ``forbidden`` (a key without the
+    scope; 403), ``too_many_requests`` (the key's rate is used up; 429).
+
+    Attributes
+    ----------
+    status
+        The HTTP status that tells it.
+    headers
+        Headers of the answer, such as ``Retry-After``.
+    """
+
+    code = "unauthorised"
+
+    def __init__(
+        self,
+        cause: str,
+        *,
+        status: int,
+        code: str,
+        remedy: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(cause, remedy=remedy, code=code)
+        self.status, self.headers = status, dict(headers or {})
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks.
+
+    Attributes
+    ----------
+    owner
+        Whose analyses the caller sees and makes.
+    scopes
+        What the caller may do.
+    key_id
+        The public part of the key that was shown; None without one.
+    """
+
+    owner: str
+    scopes: frozenset[Scope]
+    key_id: str | None = None
+
+
+LOCAL = Caller(LOCAL_OWNER, frozenset(SCOPES))
+"""Everyone, where no key is asked for: on this machine alone, or with ``--insecure``."""
+
+
+class Keyring(Protocol):
+    """What knows the keys: `app.state.keyring`."""
+
+    def admit(self, token: str | None) -> Caller:
+        """Who shows this token, counted against the rate of its key.
+
+        Raises
+        ------
+        AccessError
+            If it is no valid key, if there must be one, or if its rate is used up.
+        """
+
+
+_bearer = HTTPBearer(
+    bearerFormat="emotone_…",
+    description="A key made by `emotone server keys create`. A service on loopback without keys "
+    "asks for none.",
+    auto_error=False,
+)
+
+
+def bearer(connection: HTTPConnection) -> str | None:
+    """The token of the ``Authorization: Bearer`` header; None without one.
+
+    Raises
+    ------
+    AccessError
+        If the header is there and is no bearer token: who shows something wrong is told so, and
+        never taken for nobody.
+    """
+    header = connection.headers.get("authorization")
+    if header is None:
+        return None
+    kind, _, token = header.strip().partition(" ")
+    if kind.lower() != "bearer" or not token.strip():
+        raise unauthorised("the Authorization header holds no bearer token")
+    return token.strip()
+
+
+def unauthorised(cause: str) -> AccessError:
+    """The refusal of who shows no valid key."""
+    return AccessError(
+        cause,
+        status=401,
+        code="unauthorised",
+        remedy="Send a key that 'emotone server keys create' made as 'Authorization: Bearer KEY'.",
+        headers={"WWW-Authenticate": 'Bearer realm="emotone"'},
+    )
+
+
+def admit(connection: HTTPConnection, token: str | None) -> Caller:
+    """Who asks over this connection with this token; for a WebSocket, whose key may come later.
+
+    Raises
+    ------
+    AccessError
+        As `Keyring.admit`.
+    """
+    keyring: Keyring = connection.app.state.keyring
+    return keyring.admit(token)
+
+
+def allow(caller: Caller, scope: Scope) -> Caller:
+    """The caller, if it has the scope.
+
+    Raises
+    ------
+    AccessError
+        If not: ``forbidden``.
+    """
+    if scope not in caller.scopes:
+        raise AccessError(
+            f"this key has no scope {scope!r}",
+            status=403,
+            code="forbidden",
+            remedy=f"Make one with: emotone server keys create NAME --scopes {scope}",
+        )
+    return caller
+
+
+def caller(scope: Scope) -> Callable[..., Caller]:
+    """A dependency that gives the `Caller` of a request, or refuses one without the scope."""
+
+    # Not a coroutine: it asks the store, so it belongs on a thread.
+    def dependency(
+        connection: HTTPConnection,
+        _: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    ) -> Caller:
+        return allow(admit(connection, bearer(connection)), scope)
+
+    return dependency
+
+
+reads = caller("read")
+writes = caller("write")
+administers = caller("admin")
