@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal, Protocol
 
 from fastapi import Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from starlette.requests import HTTPConnection
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import HTTPConnection, Request
 
 from emotone.errors import EmotoneError
 
@@ -123,8 +124,8 @@ def unauthorised(cause: str) -> AccessError:
     )
 
 
-def admit(connection: HTTPConnection, token: str | None) -> Caller:
-    """Who asks over this connection with this token; for a WebSocket, whose key may come later.
+async def admit(connection: HTTPConnection, token: str | None) -> Caller:
+    """Who asks over a WebSocket with this token: that of its header, or of its first message.
 
     Raises
     ------
@@ -132,7 +133,7 @@ def admit(connection: HTTPConnection, token: str | None) -> Caller:
         As `Keyring.admit`.
     """
     keyring: Keyring = connection.app.state.keyring
-    return keyring.admit(token)
+    return await run_in_threadpool(keyring.admit, token)  # it asks the store
 
 
 def allow(caller: Caller, scope: Scope) -> Caller:
@@ -153,15 +154,25 @@ def allow(caller: Caller, scope: Scope) -> Caller:
     return caller
 
 
-def caller(scope: Scope) -> Callable[..., Caller]:
+async def asker(
+    request: Request,
+    _: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+) -> Caller | None:
+    """Who asks, as a dependency; None for who shows no key where there must be one.
+
+    `emotone.server.security.admission` has found it out before the body came in.
+    """
+    found: Caller | None = getattr(request.state, "caller", None)
+    return found
+
+
+def caller(scope: Scope) -> Callable[..., Awaitable[Caller]]:
     """A dependency that gives the `Caller` of a request, or refuses one without the scope."""
 
-    # Not a coroutine: it asks the store, so it belongs on a thread.
-    def dependency(
-        connection: HTTPConnection,
-        _: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-    ) -> Caller:
-        return allow(admit(connection, bearer(connection)), scope)
+    async def dependency(asking: Annotated[Caller | None, Depends(asker)]) -> Caller:
+        if asking is None:
+            raise unauthorised("this service asks for a key")
+        return allow(asking, scope)
 
     return dependency
 
