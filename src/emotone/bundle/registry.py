@@ -42,15 +42,18 @@ def user_folder() -> Path:
     ``XDG_DATA_HOME`` or ``~/.local/share``, ``~/Library/Application Support``, ``%LOCALAPPDATA%``.
     """
     chosen = os.environ.get("EMOTONE_MODELS")
-    if chosen:
-        return Path(chosen).expanduser()
+    return Path(chosen).expanduser() if chosen else data_folder() / "models"
+
+
+def data_folder() -> Path:
+    """Where the platform keeps the data of this package for this user; it need not exist."""
     if sys.platform == "win32":
         base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
     elif sys.platform == "darwin":
         base = Path.home() / "Library" / "Application Support"
     else:
         base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
-    return base / "emotone" / "models"
+    return base / "emotone"
 
 
 def installed() -> list[Installed]:

@@ -27,6 +27,7 @@ COMMANDS = (
     "predict",
     "analyze",
     "listen",
+    "serve",
     "features",
     "corpus",
     "train",

@@ -1,0 +1,100 @@
+"""The service as a process: it listens, says where, and stops when it is asked to."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+
+import uvicorn
+from fastapi import FastAPI
+
+from emotone.errors import UsageError
+from emotone.server.settings import ServerSettings
+
+_STOPPING = [signal.SIGINT, signal.SIGTERM]
+if sys.platform == "win32":
+    _STOPPING.append(signal.SIGBREAK)
+
+
+class Server(uvicorn.Server):
+    """An HTTP server that tells the application when it is asked to stop, and others when it runs.
+
+    Parameters
+    ----------
+    app
+        What `emotone.server.app.create_app` gave.
+    settings
+        Host, port, and how long stopping may take.
+    started
+        Called with the address of the page once requests are answered.
+    """
+
+    def __init__(
+        self, app: FastAPI, settings: ServerSettings, started: Callable[[str], None]
+    ) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                host=settings.host,
+                port=settings.port,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=max(1, round(settings.shutdown_s)),
+            )
+        )
+        self._app, self._settings, self._told = app, settings, started
+
+    def serve_until_stopped(self) -> None:
+        """Listen, and return when it was asked to stop and has.
+
+        Raises
+        ------
+        UsageError
+            If the address is taken or is none of this machine.
+        """
+        settings = self._settings
+        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((settings.host, settings.port))
+        except OSError as error:
+            listener.close()
+            raise UsageError(
+                f"it cannot listen there ({error.strerror or error})",
+                source=f"{settings.host}:{settings.port}",
+                remedy="Choose another port with --port, or stop what uses this one.",
+                code="address_in_use",
+            ) from error
+        port = listener.getsockname()[1]
+        host = f"[{settings.host}]" if family == socket.AF_INET6 else settings.host
+        self._address = f"http://{host}:{port}/"
+        self.run(sockets=[listener])
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer, and say so."""
+        await super().startup(sockets)
+        if self.started:
+            self._told(self._address)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop answering; what streams is told to end first, or it would be waited for."""
+        self._app.state.closing.set()
+        await super().shutdown(sockets)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take Ctrl-C and requests to terminate as such; having stopped is then all there is.
+
+        The server that this is would end the process by the same signal once more.
+        """
+        before = {number: signal.signal(number, self.handle_exit) for number in _STOPPING}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
