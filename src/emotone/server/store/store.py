@@ -1,10 +1,13 @@
-"""The store: every question that the service asks of its database."""
+"""The store: every question that the service asks of its database, by what it is about."""
 
 from __future__ import annotations
 
 from sqlalchemy import text
 
+from emotone.server.store.analyses import Analyses
+from emotone.server.store.corrections import Corrections
 from emotone.server.store.database import Database
+from emotone.server.store.queue import Queue
 
 
 class Store:
@@ -15,6 +18,13 @@ class Store:
     url
         As `Database` takes it.
 
+    Attributes
+    ----------
+    database
+        Where it is kept.
+    analyses, queue, corrections
+        What can be asked.
+
     Raises
     ------
     UsageError, MissingExtraError
@@ -23,6 +33,9 @@ class Store:
 
     def __init__(self, url: str) -> None:
         self.database = Database(url)
+        self.analyses = Analyses(self.database)
+        self.queue = Queue(self.database)
+        self.corrections = Corrections(self.database)
 
     def check(self) -> None:
         """Raise what stands in the way of an answer, if anything does."""

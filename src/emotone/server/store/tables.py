@@ -97,7 +97,7 @@ analyses = Table(
     Column("request_key", String(200)),
     Column("request_digest", String(64)),
     UniqueConstraint("owner", "request_key", name="one_analysis_per_request_key"),
-    Index("analyses_of_owner", "owner", "number"),
+    Index("analyses_of_owner", "owner", "created_at", "id"),
     Index("analyses_to_do", "node", "state", "number"),
     Index("analyses_expiring", "expires_at"),
     sqlite_autoincrement=True,

@@ -48,7 +48,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("owner", "request_key", name="one_analysis_per_request_key"),
         sqlite_autoincrement=True,
     )
-    op.create_index("analyses_of_owner", "analyses", ["owner", "number"])
+    op.create_index("analyses_of_owner", "analyses", ["owner", "created_at", "id"])
     op.create_index("analyses_to_do", "analyses", ["node", "state", "number"])
     op.create_index("analyses_expiring", "analyses", ["expires_at"])
     op.create_table(
