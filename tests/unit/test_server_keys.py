@@ -30,6 +30,9 @@ class Kept:
     def has_keys(self) -> bool:
         return bool(self.made)
 
+    def all(self) -> list[keys.Key]:
+        return list(self.made.values())
+
     def note_use(self, id: str, when: datetime) -> None:
         self.uses.append(id)
 

@@ -28,6 +28,7 @@ COMMANDS = (
     "analyze",
     "listen",
     "serve",
+    "server",
     "features",
     "corpus",
     "train",

@@ -50,6 +50,23 @@ def serve(
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Let anyone who reaches it in, without a key.")
     ] = False,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            envvar="EMOTONE_HOSTS",
+            help="One more name that it is reached by. May be repeated.",
+        ),
+    ] = None,
+    log: Annotated[
+        str,
+        typer.Option(
+            metavar="quiet|text|json", envvar="EMOTONE_LOG", help="What it says of itself."
+        ),
+    ] = "quiet",
+    log_details: Annotated[
+        bool, typer.Option("--log-details", help="Log paths and addresses of clients, too.")
+    ] = False,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page.")] = True,
 ) -> None:
     """Run the service and open its page.
@@ -66,6 +83,7 @@ def serve(
       emotone serve --host 0.0.0.0 --database postgresql://emotone@db/emotone
     """
     try:
+        from emotone.server import logs
         from emotone.server.app import create_app
         from emotone.server.running import Server
         from emotone.server.settings import ServerSettings, default_folder
@@ -78,15 +96,20 @@ def serve(
         host=host,
         port=port,
         insecure=insecure,
+        names=tuple(allow_host or ()),
+        log_details=log_details,
         models=_models(model or []),
         results_days=keep_days,
         jobs_at_once=jobs,
     )
-    if not settings.loopback and not insecure:
+    logs.start(logs.check(log))
+    service = create_app(settings)
+    if not settings.loopback and not insecure and not service.state.keyring.usable:
         raise UsageError(
-            "whoever reaches that address could use the service",
+            "beyond this machine the service asks for a key, and there is none",
             source=f"--host {host}",
-            remedy="Make a key first (emotone server keys create), or give --insecure.",
+            remedy="Make one first (emotone server keys create NAME), or give --insecure.",
+            code="no_key",
         )
 
     def started(address: str) -> None:
@@ -96,7 +119,7 @@ def serve(
             with contextlib.suppress(webbrowser.Error):
                 webbrowser.open(address)
 
-    Server(create_app(settings), settings, started).serve_until_stopped()
+    Server(service, settings, started).serve_until_stopped()
     messages.note("Stopped")
 
 

@@ -7,26 +7,28 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
-from starlette.requests import HTTPConnection
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 import emotone
 from emotone.audio.limits import Limits
-from emotone.server import errors
+from emotone.server import errors, health
 from emotone.server.api import service
-from emotone.server.caller import LOCAL
 from emotone.server.folder import Folder
+from emotone.server.metrics import Metrics
 from emotone.server.models import Models
+from emotone.server.security.guard import guard
+from emotone.server.security.keyring import StoredKeyring
 from emotone.server.settings import ServerSettings
 from emotone.server.store import Store
+from emotone.server.store.keys import StoredKeys
 
 
 def create_app(settings: ServerSettings) -> FastAPI:
     """The service as an ASGI application.
 
     Everything is opened here, so that what is wrong is said at once, and closed when it shuts down.
-    Its `state` has ``settings``, ``folder``, ``store``, ``models``, and ``closing``,
-    an `asyncio.Event` that is set when it is asked to stop: whatever streams, ends then.
+    Its `state` has ``settings``, ``folder``, ``store``, ``models``, ``keyring``,
+    ``metrics``, ``checks`` (by name, what raises where it is not ready), and ``closing``, an
+    `asyncio.Event` that is set when it is asked to stop: whatever streams, ends then.
 
     Parameters
     ----------
@@ -52,25 +54,21 @@ def create_app(settings: ServerSettings) -> FastAPI:
     app.state.settings = settings
     app.state.models = Models.open(settings.models, Limits(max_duration_s=settings.max_clip_s))
     app.state.folder = Folder(settings.folder)
-    app.state.store = Store(settings.database_url)
+    app.state.store = store = Store(settings.database_url)
+    app.state.keyring = StoredKeyring(
+        StoredKeys(store.database),
+        demanded=not settings.loopback,
+        open=settings.insecure,
+        per_minute=settings.requests_per_minute,
+    )
+    app.state.checks = {"store": store.check}
+    app.state.metrics = metrics = Metrics(states=store.analyses.counts)
     app.state.closing = asyncio.Event()
     errors.install(app)
-    app.add_middleware(_Everyone)
+    app.include_router(health.router)
     app.include_router(service.router, prefix="/v1")
+    guard(app, settings, metrics)
     return app
-
-
-class _Everyone:
-    """Takes everyone for who sits at this machine."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass it on."""
-        if scope["type"] == "http":
-            HTTPConnection(scope).state.caller = LOCAL
-        await self.app(scope, receive, send)
 
 
 @contextlib.asynccontextmanager

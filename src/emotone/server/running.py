@@ -12,6 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from emotone.errors import UsageError
+from emotone.server.security.connections import HEADERS_BYTES, BoundedProtocol
 from emotone.server.settings import ServerSettings
 
 _STOPPING = [signal.SIGINT, signal.SIGTERM]
@@ -40,6 +41,8 @@ class Server(uvicorn.Server):
                 app,
                 host=settings.host,
                 port=settings.port,
+                http=BoundedProtocol,
+                h11_max_incomplete_event_size=HEADERS_BYTES,
                 log_config=None,
                 access_log=False,
                 server_header=False,

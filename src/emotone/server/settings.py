@@ -37,6 +37,15 @@ class ServerSettings:
         Where it listens. On another host than loopback it demands a key, or `insecure`.
     insecure
         Whether anyone who reaches it may use it without a key.
+    names
+        Names that requests may be sent to besides ``localhost``, `host` and addresses, such as that
+        of a proxy before it. A request to any other name is refused.
+    requests_per_minute
+        Requests of a key that has no limit of its own; more are refused with 429.
+    uploads_each, uploads_all
+        Files that may come in at the same time, of one owner and of all; more are refused with 429.
+    log_details
+        Whether the log has names, paths and addresses of clients too.
     models
         Further models by the name that requests choose them by: paths of bundles. ``default`` is
         the one that ships with the package unless another is given under that name.
@@ -77,6 +86,11 @@ class ServerSettings:
     host: str = "127.0.0.1"
     port: int = 8000
     insecure: bool = False
+    names: tuple[str, ...] = ()
+    requests_per_minute: int = 1200
+    uploads_each: int = 64
+    uploads_all: int = 256
+    log_details: bool = False
     models: Mapping[str, Path] = field(default_factory=dict)
     max_clip_bytes: int = 64 * MIB
     max_clip_s: float = 300.0
@@ -98,6 +112,9 @@ class ServerSettings:
 
     def __post_init__(self) -> None:
         for name in (
+            "requests_per_minute",
+            "uploads_each",
+            "uploads_all",
             "max_clip_bytes",
             "max_clip_s",
             "max_upload_bytes",

@@ -38,7 +38,7 @@ def service(request: Request, caller: Annotated[Caller | None, Depends(asker)]) 
         },
         "retention": {"results_days": settings.results_days, "keeps_audio_by_default": False},
         "auth": {
-            "required": caller is None or caller.key_id is not None,
+            "required": state.keyring.demanded,
             "scopes": [scope for scope in SCOPES if caller and scope in caller.scopes],
         },
         "export_formats": formats.available(),

@@ -25,6 +25,9 @@ class Keys(Protocol):
     def has_keys(self) -> bool:
         """Whether there is any key, of whatever state."""
 
+    def all(self) -> list[Key]:
+        """Every key that was ever made."""
+
     def note_use(self, id: str, when: datetime) -> None:
         """Keep when a key was last used."""
 
@@ -62,6 +65,11 @@ class StoredKeyring:
         if not (self._demanded or self._open):
             self._demanded = self.keys.has_keys()  # and so it stays: no key is ever forgotten
         return self._demanded
+
+    @property
+    def usable(self) -> bool:
+        """Whether there is a key that opens."""
+        return any(key.state() == "active" for key in self.keys.all())
 
     def admit(self, token: str | None) -> Caller:
         """Who shows this token, counted against the rate of its key.

@@ -1,0 +1,55 @@
+"""Whether the service is alive, and whether it is ready for work."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse, Response
+from starlette.concurrency import run_in_threadpool
+
+from emotone.server.caller import Caller, administers
+from emotone.server.logs import LOGGER
+from emotone.server.metrics import CONTENT_TYPE, Metrics
+
+router = APIRouter(tags=["operation"])
+
+_LOG = logging.getLogger(LOGGER)
+
+
+@router.get("/healthz", summary="Whether the process is alive")
+async def healthz() -> dict[str, str]:
+    """Always ``ok``: who gets no answer should start it again."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz", summary="Whether it can take work")
+async def readyz(request: Request) -> JSONResponse:
+    """200 where the store and the worker processes answer and it is not shutting down; else 503.
+
+    Each check tells ``ok`` or ``failed``; the log says why.
+    """
+    state = request.app.state
+    checks = {"running": "failed" if state.closing.is_set() else "ok"}
+    for name, check in state.checks.items():
+        checks[name] = await run_in_threadpool(_passed, name, check)
+    ready = all(result == "ok" for result in checks.values())
+    return JSONResponse({"ready": ready, "checks": checks}, 200 if ready else 503)
+
+
+@router.get("/metrics", summary="Figures for Prometheus", response_class=Response)
+def metrics(request: Request, _: Annotated[Caller, Depends(administers)]) -> Response:
+    """Requests, latency, the queue, live sessions, the real-time factor. Needs the scope admin."""
+    counted: Metrics = request.app.state.metrics
+    return Response(counted.exposition(), media_type=CONTENT_TYPE)
+
+
+def _passed(name: str, check: Callable[[], Any]) -> str:
+    try:
+        check()
+    except Exception as error:  # whatever it is, it is not ready
+        _LOG.warning("not ready", extra={"check": name}, exc_info=error)
+        return "failed"
+    return "ok"
