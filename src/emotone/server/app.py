@@ -11,8 +11,10 @@ from fastapi import FastAPI
 import emotone
 from emotone.audio.limits import Limits
 from emotone.server import errors, health
-from emotone.server.api import service
+from emotone.server.api import analyses, corrections, models, predict, results, service
+from emotone.server.clips import Clips
 from emotone.server.folder import Folder
+from emotone.server.jobs import Jobs
 from emotone.server.metrics import Metrics
 from emotone.server.models import Models
 from emotone.server.security.guard import guard
@@ -26,9 +28,9 @@ def create_app(settings: ServerSettings) -> FastAPI:
     """The service as an ASGI application.
 
     Everything is opened here, so that what is wrong is said at once, and closed when it shuts down.
-    Its `state` has ``settings``, ``folder``, ``store``, ``models``, ``keyring``,
-    ``metrics``, ``checks`` (by name, what raises where it is not ready), and ``closing``, an
-    `asyncio.Event` that is set when it is asked to stop: whatever streams, ends then.
+    Its `state` has ``settings``, ``folder``, ``store``, ``models``, ``keyring``, ``metrics``,
+    ``clips``, ``jobs``, ``checks`` (by name, what raises where it is not ready), and ``closing``,
+    an `asyncio.Event` that is set when it is asked to stop: whatever streams, ends then.
 
     Parameters
     ----------
@@ -61,21 +63,28 @@ def create_app(settings: ServerSettings) -> FastAPI:
         open=settings.insecure,
         per_minute=settings.requests_per_minute,
     )
-    app.state.checks = {"store": store.check}
     app.state.metrics = metrics = Metrics(states=store.analyses.counts)
+    app.state.clips = clips = Clips(settings, app.state.models, metrics)
+    app.state.jobs = jobs = Jobs(settings, store, app.state.folder, app.state.models, metrics)
+    app.state.checks = {"store": store.check, "clips": clips.check, "jobs": jobs.check}
     app.state.closing = asyncio.Event()
     errors.install(app)
     app.include_router(health.router)
-    app.include_router(service.router, prefix="/v1")
+    for each in (service, models, predict, analyses, results, corrections):
+        app.include_router(each.router, prefix="/v1")
     guard(app, settings, metrics)
     return app
 
 
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    state = app.state
     try:
+        await state.jobs.start()
+        state.clips.start()
         yield
     finally:
-        app.state.closing.set()
-        app.state.store.close()
-        app.state.folder.close()
+        state.closing.set()
+        await asyncio.gather(state.jobs.close(state.settings.shutdown_s), state.clips.close())
+        state.store.close()
+        state.folder.close()

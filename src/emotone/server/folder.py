@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +15,7 @@ from emotone.errors import UsageError
 
 _RECORDING = "recording"
 _PROGRESS = "progress"
+_RESULT = "result"
 
 
 class Folder:
@@ -67,10 +70,34 @@ class Folder:
         """Where the progress of an analysis lies."""
         return self.place(id) / _PROGRESS
 
+    def result(self, id: str) -> Path:
+        """The folder for what comes of an analysis, until the store has it."""
+        return self.place(id) / _RESULT
+
+    def tidy(self, id: str) -> None:
+        """Remove what was only there for the analysis."""
+        remove(self.progress(id))
+        remove(self.result(id))
+
     def ids(self) -> Iterator[str]:
         """The analyses that have a folder."""
         for entry in self._recordings.iterdir():
             yield entry.name
+
+    def take_in(self, upload: Path, id: str) -> None:
+        """Move what came in to where the recording of an analysis lies, there for good."""
+        place = self.place(id)
+        place.mkdir(mode=0o700)
+        upload.replace(self.recording(id))
+        _synced(place)
+        _synced(self._recordings)
+
+    def age_s(self, name: str) -> float:
+        """Seconds since something was put into the folder of an analysis, or taken out."""
+        try:
+            return time.time() - (self._recordings / name).stat().st_mtime
+        except FileNotFoundError:
+            return 0.0
 
     def forget(self, name: str) -> None:
         """Remove the folder of an analysis and all that is in it."""
@@ -87,6 +114,16 @@ def remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
+
+
+def _synced(folder: Path) -> None:
+    """Let a power cut not undo what was put into a folder."""
+    if sys.platform != "win32":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _locked(path: Path) -> IO[bytes]:

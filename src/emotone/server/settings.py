@@ -70,6 +70,9 @@ class ServerSettings:
         Seconds without progress after which an analysis is given up.
     job_time_s
         Seconds after which an analysis is given up whatever its progress.
+    checkpoint_s
+        Seconds between one note on the disk of how far an analysis is and the next: what is lost at
+        most when the service is killed.
     job_attempts
         How often an analysis may crash its process before it is given up.
     jobs_waiting
@@ -105,10 +108,11 @@ class ServerSettings:
     job_memory_bytes: int = 3 * GIB
     job_stall_s: float = 300.0
     job_time_s: float = 12 * 3600.0
+    checkpoint_s: float = 5.0
     job_attempts: int = 3
     jobs_waiting: int = 1000
     results_days: float | None = None
-    shutdown_s: float = 10.0
+    shutdown_s: float = 4.0
 
     def __post_init__(self) -> None:
         for name in (
@@ -126,6 +130,7 @@ class ServerSettings:
             "job_memory_bytes",
             "job_stall_s",
             "job_time_s",
+            "checkpoint_s",
             "job_attempts",
             "jobs_waiting",
             "clips_waiting",

@@ -218,6 +218,12 @@ class Analyses:
             )
             return _one(connection, owner, id)
 
+    def keeps_audio(self, number: int) -> bool:
+        """Whether the recording stays."""
+        with self._database.reading() as connection:
+            wanted = select(analyses.c.keep_audio).where(analyses.c.number == number)
+            return bool(connection.execute(wanted).scalar())
+
     def delete(self, owner: str, id: str) -> bool:
         """Delete it and all that belongs to it but files; whether there was one."""
         with self._database.writing() as connection:
@@ -241,17 +247,19 @@ class Analyses:
             self._database.scrub()
         return [row.id for row in rows]
 
-    def with_files(self, node: str) -> set[str]:
-        """Ids of the analyses whose recordings have to be in the folder of a service."""
+    def with_files(self, node: str) -> Mapping[str, bool]:
+        """Analyses whose recordings have to be in the folder of a service, by id.
+
+        With each, whether it waits or runs.
+        """
+        open = analyses.c.state.in_(("queued", "running"))
         with self._database.reading() as connection:
-            return set(
-                connection.execute(
-                    select(analyses.c.id).where(
-                        analyses.c.node == node,
-                        or_(analyses.c.has_audio, analyses.c.state.in_(("queued", "running"))),
-                    )
-                ).scalars()
+            rows = connection.execute(
+                select(analyses.c.id, open).where(
+                    analyses.c.node == node, or_(analyses.c.has_audio, open)
+                )
             )
+            return {id: bool(waits) for id, waits in rows}
 
     def counts(self) -> Mapping[str, int]:
         """How many analyses there are in each state."""

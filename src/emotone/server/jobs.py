@@ -1,0 +1,361 @@
+"""Recordings, heard one after the other in the background, each in a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+
+from emotone.bundle.registry import DEFAULT
+from emotone.errors import EmotoneError
+from emotone.features.job import cores
+from emotone.server.cuts import Cut
+from emotone.server.errors import described
+from emotone.server.folder import Folder
+from emotone.server.metrics import Metrics
+from emotone.server.models import Models
+from emotone.server.processes import Process, WorkerDiedError, WorkerTookTooLongError, gave_up
+from emotone.server.settings import ServerSettings
+from emotone.server.store import Store
+from emotone.server.store.records import Analysis, Outcome
+
+_LOG = logging.getLogger("emotone.server")
+
+_NOTED_S = 0.5
+"""Between one note of a job's progress in the store and the next."""
+
+_LOOK_S = 10.0
+"""Between one look for work and the next, where nobody says that there is some."""
+
+_SWEEP_S = 60.0
+_AGAIN_S = 2.0
+_NICE = 5
+_STOP_S = 5.0
+
+_MEDIA_TYPES = {
+    "WAV": "audio/wav",
+    "WAVEX": "audio/wav",
+    "RF64": "audio/wav",
+    "FLAC": "audio/flac",
+    "OGG": "audio/ogg",
+    "MP3": "audio/mpeg",
+    "MPEG": "audio/mpeg",
+    "AIFF": "audio/aiff",
+    "mp3": "audio/mpeg",
+    "flac": "audio/flac",
+    "ogg": "audio/ogg",
+    "wav": "audio/wav",
+    "aac": "audio/aac",
+    "mov,mp4,m4a,3gp,3g2,mj2": "audio/mp4",
+    "matroska,webm": "audio/webm",
+}
+
+
+class Jobs:
+    """Works through the queue of the store.
+
+    Parameters
+    ----------
+    settings
+        How many at once, and what each may take.
+    store
+        Which has the queue.
+    folder
+        Which has the recordings.
+    models
+        What they are heard with.
+    metrics
+        Where it is counted what comes of them.
+    """
+
+    def __init__(
+        self,
+        settings: ServerSettings,
+        store: Store,
+        folder: Folder,
+        models: Models,
+        metrics: Metrics,
+    ) -> None:
+        self._settings, self._store, self._folder = settings, store, folder
+        self._metrics = metrics
+        threads = settings.job_threads or max(1, cores() // settings.jobs_at_once)
+        self._threads = threads
+        self._setup = {
+            "models": {name: str(path) for name, path in models.paths.items()},
+            "memory_bytes": settings.job_memory_bytes,
+            "nice": _NICE,
+            "max_duration_s": settings.max_recording_s,
+            "warm": DEFAULT,
+        }
+        self._tasks: list[asyncio.Task[None]] = []
+        self._runs: dict[str, _Run] = {}
+        self._work = asyncio.Event()
+        self._cutting = asyncio.Lock()
+        self._closing = False
+
+    def check(self) -> None:
+        """Raise where what waits will not be worked on."""
+        if not self._tasks or any(task.done() for task in self._tasks):
+            raise RuntimeError("nobody works through the queue")
+
+    async def start(self) -> None:
+        """Take up what a service that was killed left, and begin."""
+        left = await run_in_threadpool(self._store.queue.recover, self._folder.node)
+        if left:
+            _LOG.info("%d analyses go on", left, extra={"event": "jobs_recovered", "count": left})
+        await run_in_threadpool(self._sweep_all)
+        self._tasks = [
+            asyncio.ensure_future(self._runner()) for _ in range(self._settings.jobs_at_once)
+        ]
+        self._tasks.append(asyncio.ensure_future(self._sweeper()))
+
+    def wake(self) -> None:
+        """There is work."""
+        self._work.set()
+
+    async def stop(self, id: str) -> None:
+        """End the run on an analysis, if there is one, whatever becomes of its progress."""
+        run = self._runs.get(id)
+        if run is not None:
+            run.dropped = True
+            await run.process.kill()
+            await run.over.wait()
+
+    async def cut(self, id: str, name: str, cuts: Sequence[Cut], out: Path) -> None:
+        """Cut clips from a recording that is kept, into a folder, in a process of its own.
+
+        Raises
+        ------
+        AudioError, RequestError
+            If it cannot be read, or takes too much.
+        """
+        task = {
+            "do": "cut",
+            "path": str(self._folder.recording(id)),
+            "name": name,
+            "cuts": [asdict(each) for each in cuts],
+            "out": str(out),
+        }
+        async with self._cutting:
+            process = Process({**self._setup, "warm": None})
+            try:
+                await process.start()
+                await process.ask(task, time_s=self._settings.job_stall_s)
+            except (WorkerDiedError, WorkerTookTooLongError) as error:
+                raise gave_up(error, name) from error
+            finally:
+                await process.kill()
+
+    async def close(self, within_s: float) -> None:
+        """Let what runs finish if it can in time; park it otherwise."""
+        self._closing = True
+        self._work.set()
+        runners = self._tasks[:-1]
+        if self._tasks:
+            self._tasks[-1].cancel()
+        if runners:
+            await asyncio.wait(runners, timeout=within_s)
+        for run in list(self._runs.values()):
+            run.parked = True
+        await asyncio.gather(*(run.process.stop(_STOP_S) for run in list(self._runs.values())))
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _runner(self) -> None:
+        spare: Process | None = None
+        try:
+            while not self._closing:
+                self._work.clear()
+                try:
+                    spare = await self._spare(spare)
+                    job = await run_in_threadpool(self._store.queue.claim, self._folder.node)
+                    if job is not None:
+                        process, spare = spare, None
+                        await self._run(job, process)
+                        continue
+                except Exception as error:  # such as a database that is away for a while
+                    _LOG.error("a job was given up: %s", error, exc_info=error)
+                    await asyncio.sleep(_AGAIN_S)
+                    continue
+                with contextlib.suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(self._work.wait(), _LOOK_S)
+        finally:
+            if spare is not None:
+                await spare.kill()
+
+    async def _spare(self, spare: Process | None) -> Process:
+        """A process that waits for the next job, so that a job need not wait for it."""
+        if spare is None or not spare.alive:
+            spare = Process(self._setup)
+            await spare.start()
+        return spare
+
+    async def _run(self, job: Analysis, process: Process) -> None:
+        run = _Run(job, process)
+        self._runs[job.id] = run
+        try:
+            await self._worked(run)
+        finally:
+            await process.kill()
+            del self._runs[job.id]
+            run.over.set()
+
+    async def _worked(self, run: _Run) -> None:
+        """Let a process work on a job, and keep what comes of it."""
+        job, queue = run.job, self._store.queue
+        noting = asyncio.ensure_future(self._note(run))
+        try:
+            said = await run.process.ask(
+                self._task(job),
+                time_s=self._settings.job_time_s,
+                stall_s=self._settings.job_stall_s,
+                progress=run.heard,
+            )
+        except WorkerDiedError as error:
+            if run.dropped:
+                return
+            if run.parked:
+                await run_in_threadpool(queue.park, job)
+            elif job.crashes + 1 < self._settings.job_attempts:
+                _LOG.warning("a worker was lost: %s", error, extra={"event": "worker_lost"})
+                await run_in_threadpool(queue.crashed, job)
+            else:
+                await self._failed(job, gave_up(error, job.name))
+        except WorkerTookTooLongError as error:
+            await self._failed(job, gave_up(error, job.name))
+        except EmotoneError as error:
+            await self._failed(job, error)
+        else:
+            if await run_in_threadpool(self._finished, job, said):
+                self._count(run)
+        finally:
+            noting.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await noting
+
+    def _task(self, job: Analysis) -> dict[str, Any]:
+        return {
+            "do": "analyze",
+            "path": str(self._folder.recording(job.id)),
+            "name": job.name,
+            "options": dict(job.options),
+            "checkpoint": str(self._folder.progress(job.id)),
+            "checkpoint_s": self._settings.checkpoint_s,
+            "threads": self._threads,
+            "out": str(self._folder.result(job.id)),
+        }
+
+    async def _note(self, run: _Run) -> None:
+        """Keep a run's progress in the store; end the run when the store knows it no longer."""
+        noted: Mapping[str, Any] = {}
+        while True:
+            await asyncio.sleep(_NOTED_S)
+            at = run.at
+            if at is noted:
+                continue
+            noted = at
+            try:
+                still = await run_in_threadpool(
+                    self._store.queue.progress,
+                    run.job,
+                    at["heard_s"],
+                    at["progress"],
+                    at["duration_s"],
+                )
+            except Exception as error:  # the result is what counts
+                _LOG.warning("progress was not noted: %s", error)
+                continue
+            if not still:
+                run.dropped = True
+                await run.process.kill()
+
+    def _count(self, run: _Run) -> None:
+        heard_s = run.at["heard_s"] - (run.from_s or 0.0)
+        self._metrics.analyses.labels("done").inc()
+        self._metrics.heard_s.labels("recording").inc(heard_s)
+        if heard_s > 0:
+            took_s = time.monotonic() - run.began
+            self._metrics.factor.labels("recording").observe(took_s / heard_s)
+
+    def _finished(self, job: Analysis, said: Mapping[str, Any]) -> bool:
+        """Keep what came of a job; whether there still is such a one."""
+        out = self._folder.result(job.id)
+        outcome = Outcome(
+            timeline=json.loads((out / "timeline.json").read_bytes()),
+            tracks=(out / "tracks").read_bytes(),
+            warnings=said["warnings"],
+            media_type=_MEDIA_TYPES.get(said["answer"]["container"], "application/octet-stream"),
+        )
+        if not self._store.queue.finish(job, outcome):
+            return False  # it was deleted meanwhile, and so were its files
+        if self._store.analyses.keeps_audio(job.number):
+            self._folder.tidy(job.id)
+        else:
+            self._folder.forget(job.id)
+        _LOG.info("analysed", extra={"event": "job_done", "analysis": job.id})
+        return True
+
+    async def _failed(self, job: Analysis, error: EmotoneError) -> None:
+        if await run_in_threadpool(self._store.queue.fail, job, described(error)):
+            self._metrics.analyses.labels("failed").inc()
+            await run_in_threadpool(self._folder.forget, job.id)
+            _LOG.info(
+                "not analysed",
+                extra={"event": "job_failed", "analysis": job.id, "code": error.code},
+            )
+
+    async def _sweeper(self) -> None:
+        while True:
+            await asyncio.sleep(_SWEEP_S)
+            try:
+                for id in await run_in_threadpool(self._store.analyses.expire):
+                    await self.stop(id)
+                    await run_in_threadpool(self._folder.forget, id)
+                await run_in_threadpool(self._sweep)
+            except Exception as error:
+                _LOG.error("not tidied up: %s", error, exc_info=error)
+
+    def _sweep_all(self) -> None:
+        """What expired or was left half deleted while the service did not run."""
+        self._store.analyses.expire()
+        self._sweep(older_than_s=0.0)
+
+    def _sweep(self, older_than_s: float = 3600.0) -> None:
+        """Remove files that belong to nothing, but for those that have only just come."""
+        wanted = self._store.analyses.with_files(self._folder.node)
+        for name in list(self._folder.ids()):
+            if name not in wanted and self._folder.age_s(name) >= older_than_s:
+                self._folder.forget(name)
+            elif wanted.get(name) is False and name not in self._runs:
+                self._folder.tidy(name)
+
+
+class _Run:
+    """A job that is worked on."""
+
+    def __init__(self, job: Analysis, process: Process) -> None:
+        self.job, self.process = job, process
+        self.dropped = self.parked = False
+        self.began = time.monotonic()
+        self.from_s: float | None = None
+        self.over = asyncio.Event()
+        self.at: Mapping[str, Any] = {"heard_s": 0.0, "progress": None, "duration_s": None}
+
+    def heard(self, told: Mapping[str, Any]) -> None:
+        """Take note of how far it is."""
+        if self.from_s is None:  # where an earlier run came to
+            self.from_s = told["heard_s"]
+        total_s = told["total_s"]
+        share = None if not total_s else min(1.0, told["heard_s"] / total_s)
+        self.at = {
+            "heard_s": told["heard_s"],
+            "progress": share,
+            "duration_s": told["duration_s"],
+        }
