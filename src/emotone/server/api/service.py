@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request
 
 import emotone
-from emotone.emotions import colour, in_order
+from emotone.emotions import EMOTIONS, colour, in_order
 from emotone.report.recording import RESPONSIBLE_USE
 from emotone.server.api import formats
 from emotone.server.caller import SCOPES, Caller, asker
@@ -19,7 +19,7 @@ API_VERSION = "v1"
 
 @router.get("/service", summary="What this service is and allows")
 def service(request: Request, caller: Annotated[Caller | None, Depends(asker)]) -> dict[str, Any]:
-    """Version, emotions with their colours, limits, retention, and what the caller may do."""
+    """Version, emotions with colours and places, limits, retention, and what the caller may do."""
     state = request.app.state
     settings = state.settings
     names = in_order(
@@ -30,6 +30,11 @@ def service(request: Request, caller: Annotated[Caller | None, Depends(asker)]) 
         "api": API_VERSION,
         "emotions": names,
         "colours": {name: colour(name) for name in names},
+        "places": {
+            name: {"valence": EMOTIONS[name].valence, "arousal": EMOTIONS[name].arousal}
+            for name in names
+            if name in EMOTIONS
+        },
         "limits": {
             "max_clip_bytes": settings.max_clip_bytes,
             "max_clip_s": settings.max_clip_s,

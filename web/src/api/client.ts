@@ -1,0 +1,145 @@
+/** Requests to the service, with the key where there is one, and its errors. */
+
+import { signal } from "@preact/signals";
+import type { Problem } from "./types.ts";
+
+const KEY = "emotone.key";
+
+/** The API key, kept for as long as the tab is open. */
+export const key = signal<string | null>(sessionStorage.getItem(KEY));
+
+/** Whether the service has refused for want of a key. */
+export const refused = signal(false);
+
+export function setKey(value: string | null): void {
+  key.value = value;
+  if (value) sessionStorage.setItem(KEY, value);
+  else sessionStorage.removeItem(KEY);
+}
+
+/** An answer that is none, with what the service says of it. */
+export class ApiError extends Error {
+  readonly code: string;
+  readonly remedy: string | null;
+  readonly status: number;
+
+  constructor(problem: Problem, status: number) {
+    super(problem.message);
+    this.name = "ApiError";
+    this.code = problem.code;
+    this.remedy = problem.remedy;
+    this.status = status;
+  }
+}
+
+/** The address of a part of the API, relative to the page. */
+export function address(path: string): URL {
+  return new URL(`v1/${path}`, document.baseURI);
+}
+
+function headers(): Headers {
+  const found = new Headers();
+  if (key.value) found.set("Authorization", `Bearer ${key.value}`);
+  return found;
+}
+
+/** What an answer says went wrong, whether or not it is in the service's own form. */
+function problemIn(body: string, status: number): ApiError {
+  if (status === 401) refused.value = true;
+  try {
+    const { error } = JSON.parse(body) as { error: Problem };
+    if (typeof error.message === "string") return new ApiError(error, status);
+  } catch {
+    // Not the service but something before it, a proxy say.
+  }
+  const message = `The service answered with status ${status}.`;
+  return new ApiError({ code: "unknown", message, remedy: null }, status);
+}
+
+function unreachable(): ApiError {
+  const message = "The service cannot be reached.";
+  const remedy = "See whether it still runs, then try again.";
+  return new ApiError({ code: "unreachable", message, remedy }, 0);
+}
+
+function isAbort(error: unknown): boolean {
+  return error instanceof DOMException && error.name === "AbortError";
+}
+
+/** Send a request; whatever is no success becomes an `ApiError`. */
+export async function request(path: string, options: RequestInit = {}): Promise<Response> {
+  const sent = headers();
+  new Headers(options.headers).forEach((value, name) => {
+    sent.set(name, value);
+  });
+  let response: Response;
+  try {
+    response = await fetch(address(path), { ...options, headers: sent, cache: "no-store" });
+  } catch (error) {
+    if (isAbort(error)) throw error;
+    throw unreachable();
+  }
+  if (!response.ok) throw problemIn(await response.text(), response.status);
+  return response;
+}
+
+export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
+  const response = await request(path, signal ? { signal } : {});
+  return (await response.json()) as T;
+}
+
+export async function change<T>(path: string, values: Record<string, unknown>): Promise<T> {
+  const response = await request(path, {
+    method: "PATCH",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(values),
+  });
+  return (await response.json()) as T;
+}
+
+export async function remove(path: string): Promise<void> {
+  await request(path, { method: "DELETE" });
+}
+
+/** Send a form, telling which share of it is sent: `fetch` cannot tell. */
+export function upload<T>(
+  path: string,
+  form: FormData,
+  { progress, signal }: { progress?: (share: number) => void; signal?: AbortSignal } = {},
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const sender = new XMLHttpRequest();
+    sender.open("POST", address(path));
+    headers().forEach((value, name) => {
+      sender.setRequestHeader(name, value);
+    });
+    sender.upload.addEventListener("progress", (event) => {
+      if (event.lengthComputable) progress?.(event.loaded / event.total);
+    });
+    sender.addEventListener("load", () => {
+      if (sender.status >= 400) reject(problemIn(sender.responseText, sender.status));
+      else resolve(JSON.parse(sender.responseText) as T);
+    });
+    sender.addEventListener("error", () => reject(unreachable()));
+    sender.addEventListener("abort", () => reject(new DOMException("aborted", "AbortError")));
+    signal?.addEventListener("abort", () => sender.abort());
+    sender.send(form);
+  });
+}
+
+/** Give a file of the service to the person, under the name that the service gives it. */
+export async function download(path: string, name: string): Promise<void> {
+  const response = await request(path);
+  const said = /filename="([^"]+)"/.exec(response.headers.get("Content-Disposition") ?? "")?.[1];
+  save(await response.blob(), said ?? name);
+}
+
+/** Give a file to the person. */
+export function save(blob: Blob, name: string): void {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  // The download has begun by then; the address would keep the blob in memory.
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}

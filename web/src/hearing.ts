@@ -1,0 +1,132 @@
+/** What was dropped or recorded in this tab, and what came of it. */
+
+import { signal } from "@preact/signals";
+import { ApiError, upload } from "./api/client.ts";
+import type { Analysis, Prediction, Problem } from "./api/types.ts";
+import { decode, lengthOf, type Sound } from "./audio/sound.ts";
+import { go } from "./router.ts";
+import { keepsAudio, ownFiles, preferences } from "./state.ts";
+
+/** How something is to be heard: one answer for all of it, or a timeline; "auto" goes by length. */
+export type Way = "auto" | "clip" | "recording";
+
+/** What is longer than this in seconds is a recording. */
+export const CLIP_S = 20;
+/** What is larger than this, in bytes, is one if the browser cannot tell its length. */
+const CLIP_BYTES = 3_000_000;
+/** Of a clip that is longer no picture is drawn, in seconds. */
+const PICTURE_S = 120;
+
+export interface Item {
+  id: number;
+  file: File;
+  state: "sending" | "answered" | "accepted" | "failed";
+  /** Share that is sent. */
+  sent: number;
+  /** How long the answer took, in milliseconds. */
+  took: number | null;
+  /** undefined is not yet known, null is not for this browser. */
+  sound: Sound | null | undefined;
+  prediction: Prediction | null;
+  analysis: Analysis | null;
+  problem: Pick<Problem, "message" | "remedy"> | null;
+}
+
+/** The newest first. */
+export const items = signal<Item[]>([]);
+let count = 0;
+
+function update(id: number, values: Partial<Item>): void {
+  items.value = items.value.map((item) => (item.id === id ? { ...item, ...values } : item));
+}
+
+export function forget(id: number): void {
+  items.value = items.value.filter((item) => item.id !== id);
+}
+
+export function problem(error: unknown): Pick<Problem, "message" | "remedy"> {
+  if (error instanceof ApiError) return { message: error.message, remedy: error.remedy };
+  return { message: error instanceof Error ? error.message : String(error), remedy: null };
+}
+
+/** Hear some files, one after the other; a recording alone is shown as soon as it is accepted. */
+export async function hear(files: File[], way: Way): Promise<void> {
+  const begun = files.map(
+    (file): Item => ({
+      id: ++count,
+      file,
+      state: "sending",
+      sent: 0,
+      took: null,
+      sound: undefined,
+      prediction: null,
+      analysis: null,
+      problem: null,
+    }),
+  );
+  items.value = [...begun, ...items.value];
+  for (const item of begun) {
+    const length = await lengthOf(item.file);
+    const short = length === null ? item.file.size <= CLIP_BYTES : length <= CLIP_S;
+    if (way === "clip" || (way === "auto" && short)) await asClip(item, length);
+    else await asRecording(item, begun.length === 1);
+  }
+}
+
+async function asClip({ id, file }: Item, length: number | null): Promise<void> {
+  const { model, threshold } = preferences.value;
+  const form = new FormData();
+  form.append("file", file);
+  if (model) form.append("model", model);
+  if (threshold) form.append("threshold", String(threshold));
+  const begun = performance.now();
+  const drawn = length !== null && length > PICTURE_S ? Promise.resolve(null) : decode(file);
+  try {
+    const progress = (sent: number): void => update(id, { sent });
+    const prediction = await upload<Prediction>("predict", form, { progress });
+    update(id, { state: "answered", prediction, took: performance.now() - begun });
+    update(id, { sound: await drawn });
+  } catch (error) {
+    update(id, { state: "failed", problem: problem(error) });
+  }
+}
+
+async function asRecording({ id, file }: Item, show: boolean): Promise<void> {
+  try {
+    const progress = (sent: number): void => update(id, { sent });
+    const analysis = await analyse(file, file.name, progress);
+    update(id, { state: "accepted", analysis });
+    if (show) {
+      forget(id);
+      go({ view: "recording", id: analysis.id });
+    }
+  } catch (error) {
+    update(id, { state: "failed", problem: problem(error) });
+  }
+}
+
+/** Have a timeline made of a file; it is worked on when this returns. */
+export async function analyse(
+  file: Blob,
+  name: string,
+  progress?: (share: number) => void,
+): Promise<Analysis> {
+  const { model, channels, speakers } = preferences.value;
+  const form = new FormData();
+  form.append("file", file, name);
+  form.append("name", name.replace(/\.[a-z0-9]{2,4}$/i, ""));
+  form.append("channels", channels);
+  form.append("keep_audio", String(keepsAudio.value));
+  if (speakers) form.append("speakers", speakers);
+  if (model) form.append("model", model);
+  const analysis = await upload<Analysis>("analyses", form, progress ? { progress } : {});
+  ownFiles.set(analysis.id, file);
+  return analysis;
+}
+
+/** A name for what was recorded now: "Recording 2026-11-21 14.03". */
+export function nameOfNow(now = new Date()): string {
+  const two = (value: number): string => String(value).padStart(2, "0");
+  const day = `${now.getFullYear()}-${two(now.getMonth() + 1)}-${two(now.getDate())}`;
+  return `Recording ${day} ${two(now.getHours())}.${two(now.getMinutes())}.${two(now.getSeconds())}`;
+}

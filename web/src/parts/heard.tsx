@@ -1,0 +1,329 @@
+/** What was heard in a recording: charts, table, shares and the path through the circumplex. */
+
+import { useSignal, useSignalEffect } from "@preact/signals";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { change, request } from "../api/client.ts";
+import { type Tracks, tracksOf } from "../api/tracks.ts";
+import type { AnalysisWithTimeline, Segment, Timeline } from "../api/types.ts";
+import { axis } from "../draw/axis.ts";
+import { band } from "../draw/bands.ts";
+import { frame } from "../draw/frame.ts";
+import { colourOf } from "../draw/palette.ts";
+import { plane } from "../draw/plane.ts";
+import { lines, stack } from "../draw/scores.ts";
+import { spectrum } from "../draw/spectrum.ts";
+import { complain, dark, ownFiles, preferences, service } from "../state.ts";
+import { clock, percent, signed } from "../timeline/clock.ts";
+import { RecordingDocument, shares } from "../timeline/document.ts";
+import { labelOf } from "../timeline/lanes.ts";
+import { Playhead } from "../timeline/playhead.ts";
+import { Bars } from "./bars.tsx";
+import { Chart } from "./chart.tsx";
+import { Emotion } from "./emotion.tsx";
+import { Icon } from "./icons.tsx";
+import { Player } from "./player.tsx";
+import { Segments } from "./segments.tsx";
+import { type View, Waveform } from "./waveform.tsx";
+
+interface Props {
+  analysis: AnalysisWithTimeline & { timeline: Timeline };
+  onChange: (changed: AnalysisWithTimeline) => void;
+}
+
+export function Heard({ analysis, onChange }: Props) {
+  const { timeline } = analysis;
+  const places = service.value?.places ?? {};
+  const recording = useMemo(() => new RecordingDocument(analysis, places), [timeline]);
+  const [tracks, setTracks] = useState<Tracks | null>(null);
+  const [source, setSource] = useState<Blob | string | null>(ownFiles.get(analysis.id) ?? null);
+  const playhead = useMemo(
+    () => new Playhead(timeline.duration_s, source),
+    [timeline.duration_s, source],
+  );
+  useEffect(() => () => playhead.dispose(), [playhead]);
+  const waves = useMemo(() => tracks?.channels.map((one) => one.peaks) ?? SILENT, [tracks]);
+  const view = useSignal<View>({ from: 0, to: timeline.duration_s });
+  const zoom = useSignal(1);
+
+  useEffect(() => {
+    tracksOf(analysis.id).then(setTracks).catch(complain);
+  }, [analysis.id]);
+  useEffect(() => {
+    if (!analysis.has_audio || ownFiles.has(analysis.id)) return;
+    audioOf(analysis.id).then(setSource).catch(complain);
+  }, [analysis.id, analysis.has_audio]);
+
+  const correct = async (segment: Segment, label: string | null): Promise<void> => {
+    const replace = (changed: Segment): void => {
+      const segments = timeline.segments.map((one) =>
+        one.index === changed.index ? changed : one,
+      );
+      onChange({ ...analysis, timeline: { ...timeline, segments } });
+    };
+    replace({ ...segment, label });
+    try {
+      replace(
+        await change<Segment>(`analyses/${analysis.id}/segments/${segment.index}`, { label }),
+      );
+    } catch (error) {
+      replace(segment);
+      complain(error);
+    }
+  };
+
+  const { threshold } = preferences.value;
+  const now = shares(timeline.segments);
+  const { summary } = timeline;
+  return (
+    <>
+      <dl class="figures" aria-label="Summary">
+        <div>
+          <dt>Speech</dt>
+          <dd>{clock(summary.speech_s)}</dd>
+          <dd class="muted small">of {clock(timeline.duration_s)}</dd>
+        </div>
+        <div>
+          <dt>Changes</dt>
+          <dd>{summary.changes_per_minute.toFixed(1)}</dd>
+          <dd class="muted small">of emotion, per minute of speech</dd>
+        </div>
+        <div>
+          <dt>Valence</dt>
+          <dd>{summary.valence === null ? "–" : signed(summary.valence)}</dd>
+          <dd class="muted small">from −1, unpleasant, to 1, pleasant</dd>
+        </div>
+        <div>
+          <dt>Arousal</dt>
+          <dd>{summary.arousal === null ? "–" : signed(summary.arousal)}</dd>
+          <dd class="muted small">from −1, at rest, to 1, agitated</dd>
+        </div>
+      </dl>
+      <section class="panel timeline" aria-labelledby="when">
+        <h2 id="when" class="hidden">
+          Timeline
+        </h2>
+        <Player
+          playhead={playhead}
+          zoom={zoom}
+          told={() => recording.heard(playhead.position.value).join(", ")}
+        >
+          <Now recording={recording} playhead={playhead} />
+        </Player>
+        {source === null && <NoAudio id={analysis.id} onFile={setSource} />}
+        <Waveform
+          channels={waves}
+          playhead={playhead}
+          zoom={zoom}
+          view={view}
+          height={waves.length > 1 ? 60 : 84}
+          version={`${dark.value} ${now.corrected}`}
+          colour={(time, i) => {
+            const segment = recording.speech(time, tracks?.channels[i]?.channel);
+            return segment && colourOf(labelOf(segment));
+          }}
+        />
+        {recording.lanes.map((lane) => (
+          <Chart
+            key={lane.key}
+            caption={lane.name || "Emotion"}
+            height={28}
+            view={view}
+            playhead={playhead}
+            version={`${now.corrected} ${threshold} ${JSON.stringify(now.shares)}`}
+            draw={(on) => band(on, lane.segments, threshold)}
+            tell={(time) => recording.heard(time)}
+          />
+        ))}
+        {recording.curves.map((curve) => (
+          <Chart
+            key={`scores ${curve.channel}`}
+            caption={curve.channel === null ? "Scores" : `Scores of channel ${curve.channel}`}
+            height={92}
+            view={view}
+            playhead={playhead}
+            draw={(on) => stack(on, curve, timeline.emotions)}
+            tell={(time) => recording.heard(time)}
+          />
+        ))}
+        {recording.curves.map((curve) => (
+          <Chart
+            key={`places ${curve.channel}`}
+            caption={
+              <>
+                <span class="key valence">Valence</span> <span class="key arousal">Arousal</span>
+                {curve.channel !== null && ` of channel ${curve.channel}`}
+              </>
+            }
+            height={66}
+            view={view}
+            playhead={playhead}
+            draw={(on) => lines(on, curve, timeline.emotions, places)}
+          />
+        ))}
+        {tracks && (
+          <Chart
+            caption="Mel spectrogram, 0 to 8 kHz"
+            height={92}
+            view={view}
+            playhead={playhead}
+            version={tracks}
+            draw={(on) => spectrum(on, tracks.mel)}
+          />
+        )}
+        <Chart pointed={false} height={22} view={view} playhead={playhead} draw={axis} />
+        <ul class="legend" aria-label="Colours">
+          {recording.shown.map((name) => (
+            <li key={name}>
+              <Emotion name={name} />
+            </li>
+          ))}
+        </ul>
+        <p class="muted small keys">
+          Click or drag to move. Keys: <kbd>Space</kbd> plays, <kbd>←</kbd> <kbd>→</kbd> a second on
+          the slider, with <kbd>Shift</kbd> ten, <kbd>+</kbd> <kbd>−</kbd> <kbd>0</kbd> zoom.
+        </p>
+      </section>
+      <div class="columns">
+        <Segments
+          lanes={recording.lanes}
+          segments={timeline.segments}
+          emotions={timeline.emotions}
+          playhead={playhead}
+          onCorrect={correct}
+        />
+        <div>
+          <section class="panel" aria-labelledby="shares">
+            <h2 id="shares">Share of speech</h2>
+            {summary.speech_s > 0 ? (
+              <Bars scores={now.shares} label="Share of speech of each emotion" stretched />
+            ) : (
+              <p class="muted">Nobody speaks.</p>
+            )}
+            {now.corrected > 0 && (
+              <p class="muted small">
+                With {now.corrected} corrected {now.corrected === 1 ? "label" : "labels"}.
+              </p>
+            )}
+            {summary.peaks.length > 0 && (
+              <>
+                <h3>Surest moments</h3>
+                <ul class="peaks">
+                  {summary.peaks.map((peak) => (
+                    <li key={peak.emotion}>
+                      <button type="button" onClick={() => playhead.seek(peak.time)}>
+                        <Emotion name={peak.emotion} /> {percent(peak.confidence)} at{" "}
+                        {clock(peak.time, 1)}
+                      </button>
+                    </li>
+                  ))}
+                </ul>
+              </>
+            )}
+          </section>
+          {summary.speech_s > 0 && Object.keys(places).length > 0 && (
+            <section class="panel" aria-labelledby="path">
+              <h2 id="path">Valence and arousal</h2>
+              {recording.paths.map((path) => (
+                <Plane
+                  key={String(path.channel)}
+                  recording={recording}
+                  path={path}
+                  playhead={playhead}
+                />
+              ))}
+              <p class="muted small">
+                The path of the whole, and in colour its last seconds. Derived from the scores by
+                where psychology places each emotion: a picture, not a measurement.
+              </p>
+            </section>
+          )}
+        </div>
+      </div>
+    </>
+  );
+}
+
+/** Before the waveform is there. */
+const SILENT = [new Float32Array(2)];
+
+/** The audio that the service keeps: by its address, or where a key has to be shown, whole. */
+async function audioOf(id: string): Promise<Blob | string> {
+  const path = `analyses/${id}/audio`;
+  if (!service.value?.auth.required) return new URL(`v1/${path}`, document.baseURI).href;
+  return (await request(path)).blob();
+}
+
+function Now({ recording, playhead }: { recording: RecordingDocument; playhead: Playhead }) {
+  const time = playhead.position.value;
+  const segment = recording.speech(time);
+  return (
+    <span class="now" aria-hidden="true">
+      {segment ? <Emotion name={labelOf(segment)} /> : <span class="muted">nobody speaks</span>}
+    </span>
+  );
+}
+
+/** Nobody keeps the audio; a person may have it. */
+function NoAudio({ id, onFile }: { id: string; onFile: (file: Blob) => void }) {
+  const chooser = useRef<HTMLInputElement>(null);
+  return (
+    <p class="note">
+      The service keeps no audio of this recording.{" "}
+      <button type="button" class="link" onClick={() => chooser.current?.click()}>
+        <Icon name="upload" /> Open your own file
+      </button>{" "}
+      to listen along; it is not sent anywhere.
+      <input
+        ref={chooser}
+        type="file"
+        hidden
+        accept="audio/*,video/*"
+        aria-label="Audio of this recording"
+        onChange={(event) => {
+          const file = event.currentTarget.files?.[0];
+          if (!file) return;
+          ownFiles.set(id, file);
+          onFile(file);
+        }}
+      />
+    </p>
+  );
+}
+
+interface PlaneProps {
+  recording: RecordingDocument;
+  path: RecordingDocument["paths"][number];
+  playhead: Playhead;
+}
+
+function Plane({ recording, path, playhead }: PlaneProps) {
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const places = recording.timeline.emotions.flatMap((name) => {
+    const place = service.value?.places[name];
+    return place ? [[name, place] as [string, typeof place]] : [];
+  });
+  const paint = (): void => {
+    const { current } = canvas;
+    if (!current) return;
+    const on = frame(current, Math.min(current.clientWidth, 320), 0, 1);
+    if (on) plane(on, path.points, places, playhead.position.value);
+  };
+  useSignalEffect(paint);
+  useEffect(paint, [dark.value, path]);
+  useEffect(() => {
+    if (!canvas.current) return;
+    const observer = new ResizeObserver(paint);
+    observer.observe(canvas.current);
+    return () => observer.disconnect();
+  }, []);
+  return (
+    <figure class="plane">
+      {path.channel !== null && <figcaption>Channel {path.channel}</figcaption>}
+      <canvas
+        ref={canvas}
+        role="img"
+        aria-label={`Path through valence and arousal, mean ${recording.timeline.summary.valence ?? 0} and ${recording.timeline.summary.arousal ?? 0}`}
+      />
+    </figure>
+  );
+}

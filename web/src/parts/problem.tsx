@@ -1,0 +1,19 @@
+/** What went wrong and what to do about it. */
+
+import type { Problem } from "../api/types.ts";
+
+export function Trouble({ of }: { of: Pick<Problem, "message" | "remedy"> }) {
+  return (
+    <div class="trouble" role="alert">
+      <p>
+        <strong>{sentence(of.message)}</strong> {of.remedy}
+      </p>
+    </div>
+  );
+}
+
+/** With a capital and a full stop: the service's messages begin as clauses do. */
+export function sentence(text: string): string {
+  const begun = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?]$/.test(begun) ? begun : `${begun}.`;
+}

@@ -1,0 +1,285 @@
+/** One recording: how far it is, and then what was heard in it. */
+
+import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { ApiError, change, get, remove, request } from "../api/client.ts";
+import { events } from "../api/events.ts";
+import type { Analysis, AnalysisWithTimeline, Problem, Timeline } from "../api/types.ts";
+import { problem } from "../hearing.ts";
+import { Ask } from "../parts/dialog.tsx";
+import { Exports } from "../parts/exports.tsx";
+import { Heard } from "../parts/heard.tsx";
+import { Icon } from "../parts/icons.tsx";
+import { sentence, Trouble } from "../parts/problem.tsx";
+import { go } from "../router.ts";
+import { complain, ownFiles, say, service } from "../state.ts";
+import { clock, moment, percent, until } from "../timeline/clock.ts";
+
+export function Recording({ id }: { id: string }) {
+  const analysis = useSignal<AnalysisWithTimeline | null>(null);
+  const trouble = useSignal<Pick<Problem, "message" | "remedy"> | null>(null);
+  const away = useSignal(false);
+  const editing = useSignal(false);
+  const deleting = useSignal(false);
+
+  useEffect(() => {
+    const leaving = new AbortController();
+    analysis.value = null;
+    trouble.value = null;
+    const tell = (found: AnalysisWithTimeline | null): void => {
+      away.value = found === null;
+      if (found) analysis.value = found;
+    };
+    void follow(id, leaving.signal, tell).catch((error: unknown) => {
+      if (!leaving.signal.aborted) trouble.value = problem(error);
+    });
+    return () => leaving.abort();
+  }, [id]);
+
+  const found = analysis.value;
+  if (trouble.value) {
+    return (
+      <>
+        <h1 tabIndex={-1}>Recording</h1>
+        <Trouble of={trouble.value} />
+      </>
+    );
+  }
+  if (!found) {
+    return (
+      <>
+        <h1 tabIndex={-1}>Recording</h1>
+        <p class="muted">Loading …</p>
+      </>
+    );
+  }
+  const writes = service.value?.auth.scopes.includes("write") ?? false;
+  return (
+    <>
+      <header class="head">
+        <div class="grow">
+          <h1 tabIndex={-1}>
+            <bdi>{found.name}</bdi>
+          </h1>
+          <p class="muted">
+            {[
+              found.duration_s !== null && clock(found.duration_s),
+              `heard by ${found.model}`,
+              moment(found.created_at),
+              found.expires_at !== null && `deleted in ${until(found.expires_at)}`,
+            ]
+              .filter(Boolean)
+              .join(" · ")}
+          </p>
+          {found.notes && !editing.value && <p class="notes">{found.notes}</p>}
+        </div>
+        <div class="row">
+          {found.timeline && (
+            <Exports
+              id={id}
+              name={found.name}
+              corrected={found.timeline.segments.some((segment) => segment.label !== null)}
+            />
+          )}
+          {writes && (
+            <>
+              <button
+                type="button"
+                aria-expanded={editing.value}
+                onClick={() => {
+                  editing.value = !editing.value;
+                }}
+              >
+                <Icon name="pen" /> <span class="words">Name and notes</span>
+              </button>
+              <button
+                type="button"
+                class="danger quiet"
+                onClick={() => {
+                  deleting.value = true;
+                }}
+              >
+                <Icon name="bin" /> <span class="words">Delete</span>
+              </button>
+            </>
+          )}
+        </div>
+      </header>
+      {editing.value && (
+        <About
+          analysis={found}
+          onDone={(saved) => {
+            editing.value = false;
+            if (saved) analysis.value = { ...found, ...saved };
+          }}
+        />
+      )}
+      {found.error && <Trouble of={found.error} />}
+      {found.warnings.map((warning) => (
+        <p key={warning} class="warned">
+          {sentence(warning)}
+        </p>
+      ))}
+      {away.value && (
+        <p class="warned" role="status">
+          The service cannot be reached; trying again …
+        </p>
+      )}
+      {found.state === "cancelled" && <p class="panel">It was stopped before it was done.</p>}
+      {(found.state === "queued" || found.state === "running") && <Progress analysis={found} />}
+      {found.timeline && (
+        <Heard
+          key={id}
+          analysis={found as AnalysisWithTimeline & { timeline: Timeline }}
+          onChange={(changed) => {
+            analysis.value = changed;
+          }}
+        />
+      )}
+      {deleting.value && (
+        <Ask
+          title="Delete this recording?"
+          action="Delete"
+          danger
+          onCancel={() => {
+            deleting.value = false;
+          }}
+          onAct={() => {
+            deleting.value = false;
+            remove(`analyses/${id}`)
+              .then(() => {
+                ownFiles.delete(id);
+                say(`${found.name} is deleted.`);
+                go({ view: "history" });
+              })
+              .catch(complain);
+          }}
+        >
+          <p>
+            Its timeline, your corrections{found.has_audio && ", the audio"} and its notes are
+            deleted from the service for good.
+          </p>
+        </Ask>
+      )}
+    </>
+  );
+}
+
+/** Before a service that is away is asked again, in milliseconds. */
+const PATIENCE = 2000;
+
+/**
+ * Give an analysis as it is, again with each step forward, and at last with its timeline; null while
+ * the service is away, which does not lose what it works on.
+ */
+async function follow(
+  id: string,
+  leaving: AbortSignal,
+  tell: (analysis: AnalysisWithTimeline | null) => void,
+): Promise<void> {
+  let known = false;
+  while (!leaving.aborted) {
+    try {
+      const found = await get<AnalysisWithTimeline>(`analyses/${id}`, leaving);
+      known = true;
+      tell(found);
+      if (found.state !== "queued" && found.state !== "running") return;
+      for await (const event of events(`analyses/${id}/events`, leaving)) {
+        const step = JSON.parse(event.data) as Analysis;
+        if (event.name === "progress") tell({ ...step, timeline: null });
+      }
+    } catch (error) {
+      // What broke off within an answer is no error of the service's: it may be starting again.
+      const temporary = !(error instanceof ApiError) || error.status === 0 || error.status === 503;
+      if (leaving.aborted || !known || !temporary) throw error;
+      tell(null);
+      await new Promise((resolve) => setTimeout(resolve, PATIENCE));
+    }
+  }
+}
+
+function Progress({ analysis }: { analysis: Analysis }) {
+  const { state, progress, heard_s: heard, duration_s: whole } = analysis;
+  return (
+    <section class="panel working" aria-label="Progress">
+      <p>
+        <strong>{state === "queued" ? "Waiting for its turn" : "Listening"}</strong>
+        <span class="muted">
+          {state === "running" && clock(heard)}
+          {state === "running" && whole !== null && ` of ${clock(whole)}`}
+          {progress !== null && ` · ${percent(progress)}`}
+        </span>
+      </p>
+      <progress aria-label="Progress" {...(progress === null ? {} : { value: progress })} />
+      <div class="row between">
+        <p class="muted small">You may leave this page; it goes on without it.</p>
+        <button
+          type="button"
+          class="quiet"
+          onClick={() => {
+            request(`analyses/${analysis.id}/cancel`, { method: "POST" }).catch(complain);
+          }}
+        >
+          Stop
+        </button>
+      </div>
+    </section>
+  );
+}
+
+interface AboutProps {
+  analysis: Analysis;
+  onDone: (saved: Partial<Analysis> | null) => void;
+}
+
+/** Name, notes, and whether the audio stays. */
+function About({ analysis, onDone }: AboutProps) {
+  const keep = useSignal(analysis.has_audio);
+  const save = async (event: SubmitEvent): Promise<void> => {
+    event.preventDefault();
+    const form = new FormData(event.currentTarget as HTMLFormElement);
+    const values: Record<string, unknown> = {
+      name: String(form.get("name")),
+      notes: String(form.get("notes")),
+    };
+    if (analysis.has_audio && !keep.value) values["keep_audio"] = false;
+    try {
+      const { name, notes, has_audio } = await change<Analysis>(`analyses/${analysis.id}`, values);
+      onDone({ name, notes, has_audio });
+    } catch (error) {
+      complain(error);
+    }
+  };
+  return (
+    <form class="panel about" onSubmit={save}>
+      <label>
+        Name
+        <input name="name" value={analysis.name} maxLength={200} required />
+      </label>
+      <label>
+        Notes
+        <textarea name="notes" rows={3} maxLength={10_000} value={analysis.notes} />
+      </label>
+      {analysis.has_audio && (
+        <label class="tick">
+          <input
+            type="checkbox"
+            checked={keep.value}
+            onChange={(event) => {
+              keep.value = event.currentTarget.checked;
+            }}
+          />
+          <span>Keep the audio on the service; without the tick it is deleted now</span>
+        </label>
+      )}
+      <div class="row end">
+        <button type="button" class="quiet" onClick={() => onDone(null)}>
+          Cancel
+        </button>
+        <button type="submit" class="primary">
+          Save
+        </button>
+      </div>
+    </form>
+  );
+}
