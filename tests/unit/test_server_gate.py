@@ -251,7 +251,7 @@ def test_who_asks_is_known_before_the_body_is_read():
     async def never() -> dict[str, Any]:
         raise AssertionError("read from somebody unknown")
 
-    app = Admission(answers, keyring=Ring())
+    app = Admission(answers, keyring=Ring(), slots=Slots(9, 9))
     for headers in ([], [("Authorization", "Bearer false")], [("Authorization", "Basic x")]):
         status, found, body = asked(app, scope_of("POST", "/v1/analyses", headers), never)
         assert status == 401
@@ -263,17 +263,17 @@ def test_who_asks_is_known_before_the_body_is_read():
 
 
 def test_the_caller_is_handed_on():
-    app = Admission(tells_caller, keyring=Ring())
+    app = Admission(tells_caller, keyring=Ring(), slots=Slots(9, 9))
     for header in ("Bearer true", "bearer true", "BEARER  true "):
         assert asked(app, scope_of(headers=[("Authorization", header)]))[2] == b"hers"
-    app = Admission(tells_caller, keyring=Ring(demanded=False))
+    app = Admission(tells_caller, keyring=Ring(demanded=False), slots=Slots(9, 9))
     assert asked(app, scope_of())[2] == b"local"
     assert asked(app, scope_of(headers=[("Authorization", "Bearer false")]))[0] == 401
 
 
 def test_what_anyone_may_ask():
     ring = Ring()
-    app = Admission(tells_caller, keyring=ring)
+    app = Admission(tells_caller, keyring=ring, slots=Slots(9, 9))
     for path in ("/", "/assets/app.js", "/healthz", "/readyz"):
         assert asked(app, scope_of(path=path))[2] == b"-"
     assert ring.seen == []  # the page costs the store nothing
@@ -289,7 +289,7 @@ def bodies(app: App = answers, **options: Any) -> Bodies:
     def upload_bytes(method: str, path: str) -> int | None:
         return 1000 if (method, path) == ("POST", "/v1/analyses") else None
 
-    settings = {"slots": Slots(2, 3), "other_bytes": 100, "room_bytes": 0}
+    settings = {"other_bytes": 100, "room_bytes": 0}
     return Bodies(app, upload_bytes=upload_bytes, **(settings | options))
 
 
@@ -307,7 +307,6 @@ def test_a_body_of_the_largest_size_gets_in_and_one_byte_more_does_not():
     patch = scope_of("PATCH", "/v1/analyses/1")
     assert asked(app, patch, body_of(b"x" * 100))[0] == 200
     assert asked(app, patch, body_of(b"x" * 101))[0] == 413
-    assert len(app.slots) == 0
 
 
 @pytest.mark.parametrize("length", ["1001", "9" * 18, "9" * 19, "9" * 5000])
@@ -369,31 +368,37 @@ def test_a_client_that_only_listens_is_not_hurried():
     assert asked(bodies(listens, patience=patience), scope_of(), body_of(b""))[0] == 200
 
 
-def test_as_many_uploads_at_once_as_there_are_slots():
+def test_as_many_requests_at_once_as_there_are_slots():
     async def scenario() -> list[int]:
-        app, hold = bodies(), asyncio.Event()
+        slots, hold = Slots(2, 3), asyncio.Event()
         statuses: list[int] = []
 
-        async def one(owner: str) -> None:
-            async def receive() -> dict[str, Any]:
-                await hold.wait()
-                return {"type": "http.request", "body": b"", "more_body": False}
+        async def waits(scope: dict[str, Any], receive: Any, send: Any) -> None:
+            await hold.wait()
+            await tells_caller(scope, receive, send)
 
+        class Owners:
+            def admit(self, token: str | None) -> Caller:
+                return Caller(str(token), frozenset())
+
+        app = Admission(waits, keyring=Owners(), slots=slots)
+
+        async def one(owner: str) -> None:
             async def send(message: dict[str, Any]) -> None:
                 if message["type"] == "http.response.start":
                     statuses.append(message["status"])
                     if message["status"] == 429:
-                        assert (b"retry-after", b"5") in message["headers"]
+                        assert (b"retry-after", b"2") in message["headers"]
 
-            caller = Caller(owner, frozenset())
-            await app(upload() | {"state": {"caller": caller}}, receive, send)
+            await app(scope_of(headers=[("Authorization", f"Bearer {owner}")]), None, send)
 
         tasks = [asyncio.create_task(one(owner)) for owner in ("a", "a", "a", "b", "b", "c")]
-        await asyncio.sleep(0.01)
-        assert len(app.slots) == 3
+        while len(statuses) < 3:
+            await asyncio.sleep(0.01)
+        assert len(slots) == 3
         hold.set()
         await asyncio.gather(*tasks)
-        assert len(app.slots) == 0
+        assert len(slots) == 0
         return statuses
 
     # The third of a; then the second of b and the one of c, since there are three for all.

@@ -42,8 +42,9 @@ class ServerSettings:
         of a proxy before it. A request to any other name is refused.
     requests_per_minute
         Requests of a key that has no limit of its own; more are refused with 429.
-    uploads_each, uploads_all
-        Files that may come in at the same time, of one owner and of all; more are refused with 429.
+    requests_each, requests_all
+        Requests that are answered at the same time, of one owner and of all; more are refused with
+        429. Who watches an analysis has one open all the while.
     log_details
         Whether the log has names, paths and addresses of clients too.
     models
@@ -91,8 +92,8 @@ class ServerSettings:
     insecure: bool = False
     names: tuple[str, ...] = ()
     requests_per_minute: int = 1200
-    uploads_each: int = 64
-    uploads_all: int = 256
+    requests_each: int = 100
+    requests_all: int = 1000
     log_details: bool = False
     models: Mapping[str, Path] = field(default_factory=dict)
     max_clip_bytes: int = 64 * MIB
@@ -117,8 +118,8 @@ class ServerSettings:
     def __post_init__(self) -> None:
         for name in (
             "requests_per_minute",
-            "uploads_each",
-            "uploads_all",
+            "requests_each",
+            "requests_all",
             "max_clip_bytes",
             "max_clip_s",
             "max_upload_bytes",

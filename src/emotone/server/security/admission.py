@@ -9,9 +9,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from emotone.server.caller import AccessError, Caller, Keyring, bearer
 from emotone.server.errors import described
+from emotone.server.security.rates import Slots
 
 _OPEN = frozenset({"/v1/service"})
 """What anyone may ask; the page learns from it that it must ask for a key."""
+
+_NOBODY = ""
+_RETRY_S = 2
 
 
 class Admission:
@@ -30,23 +34,30 @@ class Admission:
         What it guards.
     keyring
         What knows the keys.
+    slots
+        How many requests may be open at once, each owner's and all.
     """
 
-    def __init__(self, app: ASGIApp, *, keyring: Keyring) -> None:
-        self.app, self.keyring = app, keyring
+    def __init__(self, app: ASGIApp, *, keyring: Keyring, slots: Slots) -> None:
+        self.app, self.keyring, self.slots = app, keyring, slots
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on with its caller, or answer 401 or 429."""
-        if scope["type"] == "http" and scope["path"].startswith(("/v1", "/metrics")):
-            connection = HTTPConnection(scope)
-            try:
-                connection.state.caller = await self._caller(connection)
-            except AccessError as error:
-                headers = {**error.headers, "Connection": "close"}
-                refusal = JSONResponse({"error": described(error)}, error.status, headers=headers)
-                await refusal(scope, receive, send)
-                return
-        await self.app(scope, receive, send)
+        if scope["type"] != "http" or not scope["path"].startswith(("/v1", "/metrics")):
+            await self.app(scope, receive, send)
+            return
+        connection = HTTPConnection(scope)
+        try:
+            caller = await self._caller(connection)
+            connection.state.caller = caller
+            with self.slots.held(caller.owner if caller else _NOBODY) as got:
+                if not got:
+                    raise _too_many()
+                await self.app(scope, receive, send)
+        except AccessError as error:
+            headers = {**error.headers, "Connection": "close"}
+            refusal = JSONResponse({"error": described(error)}, error.status, headers=headers)
+            await refusal(scope, receive, send)
 
     async def _caller(self, connection: HTTPConnection) -> Caller | None:
         token = bearer(connection)
@@ -58,3 +69,13 @@ class Admission:
             if token is None and connection.scope["path"] in _OPEN:
                 return None
             raise
+
+
+def _too_many() -> AccessError:
+    return AccessError(
+        "too many requests are open at once",
+        status=429,
+        code="too_many_at_once",
+        remedy="Ask again when another has been answered.",
+        headers={"Retry-After": str(_RETRY_S)},
+    )

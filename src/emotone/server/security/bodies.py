@@ -1,4 +1,4 @@
-"""How large a request may be, how slowly it may come, and how many may come at once."""
+"""How large a request may be, and how slowly it may come."""
 
 from __future__ import annotations
 
@@ -12,11 +12,8 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from emotone.server.caller import Caller
 from emotone.server.errors import answer
-from emotone.server.security.rates import Slots
 
-_RETRY_S = 5
 _MOST_DIGITS = 18
 
 
@@ -53,9 +50,6 @@ class Bodies:
     upload_bytes
         How large a recording may be that a request, by its method and path, brings; None where it
         brings none.
-    slots
-        How many recordings may come in at once, each owner's and all. Who asks is in
-        ``request.state.caller``.
     room_bytes
         For the form around a recording: boundaries and the other fields.
     other_bytes
@@ -69,37 +63,22 @@ class Bodies:
         app: ASGIApp,
         *,
         upload_bytes: Callable[[str, str], int | None],
-        slots: Slots,
         room_bytes: int = 1 << 20,
         other_bytes: int = 1 << 20,
         patience: Patience | None = None,
     ) -> None:
-        self.app, self.upload_bytes, self.slots = app, upload_bytes, slots
+        self.app, self.upload_bytes = app, upload_bytes
         self.room_bytes, self.other_bytes = room_bytes, other_bytes
         self.patience = patience or Patience()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, its body counted and timed; answer 408, 413 or 429 in its place."""
+        """Pass a request on, its body counted and timed; answer 408 or 413 in its place."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         limit = self.upload_bytes(scope["method"], scope["path"])
-        if limit is None:
-            await self._bounded(self.other_bytes, scope, receive, send)
-            return
-        caller: Caller | None = scope.get("state", {}).get("caller")
-        with self.slots.held(caller.owner if caller else "") as got:
-            if got:
-                await self._bounded(limit + self.room_bytes, scope, receive, send)
-                return
-        refusal = answer(
-            429,
-            "too_many_uploads",
-            "too many recordings are being sent at once.",
-            "Send this one again when another has been answered.",
-            {"Retry-After": str(_RETRY_S), "Connection": "close"},
-        )
-        await refusal(scope, receive, send)
+        most = self.other_bytes if limit is None else limit + self.room_bytes
+        await self._bounded(most, scope, receive, send)
 
     async def _bounded(self, limit: int, scope: Scope, receive: Receive, send: Send) -> None:
         body = _Body(limit, self.patience, receive)

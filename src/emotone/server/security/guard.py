@@ -41,9 +41,12 @@ def guard(app: FastAPI, settings: ServerSettings, metrics: Metrics) -> None:
     guarded = Bodies(
         app.build_middleware_stack(),
         upload_bytes=upload_bytes,
-        slots=Slots(settings.uploads_each, settings.uploads_all),
     )
-    admitted = Admission(guarded, keyring=app.state.keyring)
+    admitted = Admission(
+        guarded,
+        keyring=app.state.keyring,
+        slots=Slots(settings.requests_each, settings.requests_all),
+    )
     gated = Gate(admitted, names=(settings.host, *settings.names))
     app.middleware_stack = Observing(
         SafeHeaders(gated), metrics=metrics, details=settings.log_details
