@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 import emotone
 from emotone.audio.limits import Limits
-from emotone.server import errors, health
+from emotone.server import errors, health, site
 from emotone.server.api import analyses, corrections, models, predict, results, service
 from emotone.server.clips import Clips
 from emotone.server.folder import Folder
@@ -72,6 +72,7 @@ def create_app(settings: ServerSettings) -> FastAPI:
     app.include_router(health.router)
     for each in (service, models, predict, analyses, results, corrections):
         app.include_router(each.router, prefix="/v1")
+    site.install(app)
     guard(app, settings, metrics)
     return app
 
