@@ -265,9 +265,9 @@ class Analyses:
         """How many analyses there are in each state."""
         with self._database.reading() as connection:
             rows = connection.execute(
-                select(analyses.c.state, func.count()).group_by(analyses.c.state)
+                select(analyses.c.state, func.count().label("number")).group_by(analyses.c.state)
             )
-            return dict(row.tuple() for row in rows)
+            return {row.state: row.number for row in rows}
 
     def _conditions(self, filters: Filters) -> list[ColumnElement[bool]]:
         found: list[ColumnElement[bool]] = []

@@ -63,7 +63,9 @@ class Corrections:
         """
         with self._database.writing() as connection:
             number = connection.execute(
-                select(analyses.c.number).where(analyses.c.owner == owner, analyses.c.id == id)
+                select(analyses.c.number)
+                .where(analyses.c.owner == owner, analyses.c.id == id)
+                .with_for_update()
             ).scalar()
             if number is None:
                 return None

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import ColumnElement, Connection, Select, func, select
 
 from emotone.server.store.analyses import SELECTED, packed
 from emotone.server.store.database import Database
@@ -48,35 +48,21 @@ class Queue:
         Owners take turns, so that nobody waits for all of another's; each one's own go in order.
         """
         with self._database.writing() as connection:
-            mine = analyses.c.node == node
-            waiting = (
-                select(analyses.c.owner, func.min(analyses.c.number).label("number"))
-                .where(mine, analyses.c.state == "queued")
-                .group_by(analyses.c.owner)
-                .subquery()
-            )
-            turn = (
-                select(func.max(analyses.c.started_at))
-                .where(analyses.c.owner == waiting.c.owner, analyses.c.number != waiting.c.number)
-                .scalar_subquery()
-            )
-            number = connection.execute(
-                select(waiting.c.number).order_by(turn.nulls_first(), waiting.c.number).limit(1)
-            ).scalar()
-            if number is None:
-                return None
-            connection.execute(
-                analyses.update()
-                .where(analyses.c.number == number)
-                .values(
-                    state="running",
-                    run=str(uuid.uuid4()),
-                    started_at=func.coalesce(analyses.c.started_at, _now()),
+            while (number := connection.execute(_next(node)).scalar()) is not None:
+                # On PostgreSQL another may have taken it just now; then the next is asked for.
+                taken = connection.execute(
+                    analyses.update()
+                    .where(analyses.c.number == number, analyses.c.state == "queued")
+                    .values(
+                        state="running",
+                        run=str(uuid.uuid4()),
+                        started_at=func.coalesce(analyses.c.started_at, _now()),
+                    )
                 )
-            )
-            return analysis_of(
-                connection.execute(select(*SELECTED).where(analyses.c.number == number)).one()
-            )
+                if taken.rowcount:
+                    mine = select(*SELECTED).where(analyses.c.number == number)
+                    return analysis_of(connection.execute(mine).one())
+        return None
 
     def progress(
         self, job: Analysis, heard_s: float, progress: float | None, duration_s: float | None
@@ -149,6 +135,22 @@ class Queue:
     def _settle(self, job: Analysis, values: Mapping[str, Any]) -> bool:
         with self._database.writing() as connection:
             return _still(connection, job, values)
+
+
+def _next(node: str) -> Select[Any]:
+    """The number of the recording whose turn it is."""
+    waiting = (
+        select(analyses.c.owner, func.min(analyses.c.number).label("number"))
+        .where(analyses.c.node == node, analyses.c.state == "queued")
+        .group_by(analyses.c.owner)
+        .subquery()
+    )
+    turn = (
+        select(func.max(analyses.c.started_at))
+        .where(analyses.c.owner == waiting.c.owner, analyses.c.number != waiting.c.number)
+        .scalar_subquery()
+    )
+    return select(waiting.c.number).order_by(turn.nulls_first(), waiting.c.number).limit(1)
 
 
 def _still(connection: Connection, job: Analysis, values: Mapping[str, Any]) -> bool:
