@@ -17,6 +17,8 @@ from emotone.server.folder import Folder
 from emotone.server.jobs import Jobs
 from emotone.server.metrics import Metrics
 from emotone.server.models import Models
+from emotone.server.realtime import endpoint
+from emotone.server.realtime.connections import Realtime
 from emotone.server.security.guard import guard
 from emotone.server.security.keyring import StoredKeyring
 from emotone.server.settings import ServerSettings
@@ -29,8 +31,9 @@ def create_app(settings: ServerSettings) -> FastAPI:
 
     Everything is opened here, so that what is wrong is said at once, and closed when it shuts down.
     Its `state` has ``settings``, ``folder``, ``store``, ``models``, ``keyring``, ``metrics``,
-    ``clips``, ``jobs``, ``checks`` (by name, what raises where it is not ready), and ``closing``,
-    an `asyncio.Event` that is set when it is asked to stop: whatever streams, ends then.
+    ``clips``, ``jobs``, ``realtime``, ``checks`` (by name, what raises where it is not ready), and
+    ``closing``, an `asyncio.Event` that is set when it is asked to stop: whatever streams, ends
+    then.
 
     Parameters
     ----------
@@ -66,11 +69,12 @@ def create_app(settings: ServerSettings) -> FastAPI:
     app.state.metrics = metrics = Metrics(states=store.analyses.counts)
     app.state.clips = clips = Clips(settings, app.state.models, metrics)
     app.state.jobs = jobs = Jobs(settings, store, app.state.folder, app.state.models, metrics)
+    app.state.realtime = Realtime(settings, app.state.models, metrics)
     app.state.checks = {"store": store.check, "clips": clips.check, "jobs": jobs.check}
     app.state.closing = asyncio.Event()
     errors.install(app)
     app.include_router(health.router)
-    for each in (service, models, predict, analyses, results, corrections):
+    for each in (service, models, predict, analyses, results, corrections, endpoint):
         app.include_router(each.router, prefix="/v1")
     site.install(app)
     guard(app, settings, metrics)
@@ -83,9 +87,14 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     try:
         await state.jobs.start()
         state.clips.start()
+        await state.realtime.start()
         yield
     finally:
         state.closing.set()
-        await asyncio.gather(state.jobs.close(state.settings.shutdown_s), state.clips.close())
+        await asyncio.gather(
+            state.jobs.close(state.settings.shutdown_s),
+            state.clips.close(),
+            state.realtime.close(),
+        )
         state.store.close()
         state.folder.close()

@@ -15,6 +15,9 @@ from emotone.errors import UsageError
 from emotone.server.security.connections import HEADERS_BYTES, BoundedProtocol
 from emotone.server.settings import ServerSettings
 
+FRAME_BYTES = 1024**2
+"""The largest frame of a WebSocket that is read at all; sessions refuse smaller ones by name."""
+
 _STOPPING = [signal.SIGINT, signal.SIGTERM]
 if sys.platform == "win32":
     _STOPPING.append(signal.SIGBREAK)
@@ -43,6 +46,8 @@ class Server(uvicorn.Server):
                 port=settings.port,
                 http=BoundedProtocol,
                 h11_max_incomplete_event_size=HEADERS_BYTES,
+                ws_max_size=FRAME_BYTES,
+                ws_per_message_deflate=False,  # sound does not get smaller by it
                 log_config=None,
                 access_log=False,
                 server_header=False,
@@ -87,6 +92,7 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop answering; what streams is told to end first, or it would be waited for."""
         self._app.state.closing.set()
+        await self._app.state.realtime.shut()
         await super().shutdown(sockets)
 
     @contextlib.contextmanager

@@ -80,6 +80,10 @@ class ServerSettings:
         Recordings of one owner that may wait to be analysed; more are refused with 429.
     results_days
         Days after which an analysis is deleted with all that belongs to it; never when None.
+    live_each, live_all
+        Live sessions that one key, and all together, may have at once.
+    live_threads
+        Cores that hear live sessions; half of the machine's, four at most, when None.
     shutdown_s
         Seconds that running analyses have to finish when the service is asked to stop. Those that
         do not are parked, and go on when it starts again.
@@ -113,11 +117,16 @@ class ServerSettings:
     job_attempts: int = 3
     jobs_waiting: int = 1000
     results_days: float | None = None
+    live_each: int = 128
+    live_all: int = 256
+    live_threads: int | None = None
     shutdown_s: float = 4.0
 
     def __post_init__(self) -> None:
         for name in (
             "requests_per_minute",
+            "live_each",
+            "live_all",
             "requests_each",
             "requests_all",
             "max_clip_bytes",
@@ -139,7 +148,7 @@ class ServerSettings:
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
                 raise UsageError(f"{name} is {value}", remedy="Give a number above 0.")
-        for name in ("job_threads", "results_days"):
+        for name in ("job_threads", "live_threads", "results_days"):
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise UsageError(f"{name} is {value}", remedy="Give a number above 0, or none.")
