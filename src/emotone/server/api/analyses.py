@@ -320,7 +320,14 @@ def _digest(asked: schemas.AnalysisForm, upload: Upload) -> str:
 
 
 def _utc(moment: datetime | None) -> datetime | None:
-    """A time without a zone is one in UTC."""
-    if moment is None or moment.tzinfo is not None:
-        return moment
-    return moment.replace(tzinfo=timezone.utc)
+    """A time in UTC; one without a zone is such a one."""
+    if moment is None:
+        return None
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=timezone.utc)
+    try:
+        return moment.astimezone(timezone.utc)
+    except OverflowError as error:  # before the year 1, or after 9999
+        raise RequestError(
+            "there is no such time in UTC", status=400, code="bad_request"
+        ) from error

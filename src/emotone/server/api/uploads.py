@@ -124,20 +124,20 @@ async def received(
 
 
 async def _read(request: Request, form: _Form) -> None:
-    parser = MultipartParser(
-        form.boundary,
-        {
-            "on_part_begin": form.begin_part,
-            "on_part_data": form.add_data,
-            "on_part_end": form.end_part,
-            "on_header_field": form.add_header_name,
-            "on_header_value": form.add_header_value,
-            "on_header_end": form.end_header,
-            "on_headers_finished": form.end_headers,
-            "on_end": form.end,
-        },
-    )
     try:
+        parser = MultipartParser(  # which refuses a boundary that is too long
+            form.boundary,
+            {
+                "on_part_begin": form.begin_part,
+                "on_part_data": form.add_data,
+                "on_part_end": form.end_part,
+                "on_header_field": form.add_header_name,
+                "on_header_value": form.add_header_value,
+                "on_header_end": form.end_header,
+                "on_headers_finished": form.end_headers,
+                "on_end": form.end,
+            },
+        )
         async for piece in request.stream():
             if piece:
                 parser.write(piece)

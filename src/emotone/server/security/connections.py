@@ -28,6 +28,8 @@ MOST_CONNECTIONS = 2000
 HEADERS_BYTES = 32 * 1024
 """The largest headers of a request."""
 
+_PIECE_BYTES = 4 * 1024
+
 _LOG = logging.getLogger("emotone.server")
 
 
@@ -59,8 +61,16 @@ class BoundedProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes; those of headers against the clock."""
-        super().data_received(data)
+        """Take bytes; those of headers against the clock, and a few at a time.
+
+        h11 measures headers that are not complete. Of those that come in one piece it would take as
+        many as the system hands over at once.
+        """
+        at = 0
+        while at < len(data) and not self.transport.is_closing():
+            end = at + _PIECE_BYTES if self.conn.their_state is h11.IDLE else len(data)
+            super().data_received(data[at:end])
+            at = end
         self._time_headers()
 
     def on_response_complete(self) -> None:

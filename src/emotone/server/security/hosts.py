@@ -14,11 +14,13 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from emotone.server.errors import answer
 
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+_POLICY_VIOLATION = 1008
 _OWN = frozenset({"same-origin", "none"})
 
 
@@ -49,7 +51,7 @@ class Gate:
                     "Use its address or localhost, or start it with --allow-host NAME.",
                     {"Connection": "close"},
                 )
-                await refusal(scope, receive, send)
+                await _refuse(refusal, scope, receive, send)
                 return
             if not _from_own_page(scope, headers):
                 refusal = answer(
@@ -59,7 +61,7 @@ class Gate:
                     "Only the service's own page may ask it from a browser.",
                     {"Connection": "close"},
                 )
-                await refusal(scope, receive, send)
+                await _refuse(refusal, scope, receive, send)
                 return
         await self.app(scope, receive, send)
 
@@ -74,6 +76,13 @@ class Gate:
             return True
         # An address is no name that anyone could point elsewhere.
         return _is_address(name)
+
+
+async def _refuse(refusal: Response, scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": _POLICY_VIOLATION})  # told as a 403
+    else:
+        await refusal(scope, receive, send)
 
 
 def _from_own_page(scope: Scope, headers: Headers) -> bool:
