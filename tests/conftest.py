@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from databases import PostgreSQL
 
 REPO = Path(__file__).resolve().parent.parent
 
@@ -32,6 +37,15 @@ def corpora() -> Path:
             "no corpora here: set EMOTONE_CORPORA to the folder that holds ravdess/, emodb/, …"
         )
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """A PostgreSQL server for all tests; the test skips where its programs are not installed."""
+    from databases import running
+
+    with running() as server:
+        yield server
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -94,7 +94,7 @@ def _account(name: str) -> pwd.struct_passwd | None:
 
 
 @contextlib.contextmanager
-def postgresql() -> Iterator[PostgreSQL]:
+def running() -> Iterator[PostgreSQL]:
     """A server as long as the block lasts; without its programs the test skips."""
     if program("initdb") is None:
         pytest.skip("no PostgreSQL here: sudo apt-get install postgresql")

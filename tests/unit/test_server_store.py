@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-import databases
 import timelines
 from emotone.errors import UsageError
 from emotone.server.errors import RequestError
@@ -29,18 +28,12 @@ NODE = str(uuid.uuid4())
 NOW = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 
 
-@pytest.fixture(scope="session")
-def server() -> Iterator[databases.PostgreSQL]:
-    with databases.postgresql() as running:
-        yield running
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Address of an empty database."""
     if request.param == "sqlite":
         return ServerSettings(folder=tmp_path).database_url
-    made = request.getfixturevalue("server").make()
+    made = request.getfixturevalue("postgresql").make()
     return ServerSettings(folder=tmp_path, database=made).database_url
 
 

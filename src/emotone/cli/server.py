@@ -13,6 +13,9 @@ from emotone.cli import messages, options, output
 from emotone.errors import MissingExtraError, UsageError
 
 if TYPE_CHECKING:
+    from emotone.server.settings import ServerSettings
+    from emotone.server.store.backup import Contents
+    from emotone.server.store.database import Database as OpenDatabase
     from emotone.server.store.keys import StoredKeys
 
 app = typer.Typer(
@@ -35,6 +38,54 @@ Database = Annotated[
     str | None,
     typer.Option(metavar="URL", envvar="EMOTONE_DATABASE", help="As for 'emotone serve'."),
 ]
+
+
+@app.command(no_args_is_help=True)
+def backup(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The file to write.")],
+    folder: Folder = None,
+    database: Database = None,
+) -> None:
+    """Write all that the service keeps to one file, while it runs or not.
+
+    It holds results, corrections, kept audio, what waits to be analysed, and
+    the digests of keys: keep it as safe as the service itself.
+
+    Examples:
+      emotone server backup emotone-2026-03-01.tar
+    """
+    with _opened(folder, database) as (settings, opened):
+        from emotone.server.store.backup import back_up
+
+        contents = back_up(opened, settings.folder, out)
+    messages.note(f"Written: {out} ({_counted(contents)})")
+
+
+@app.command(no_args_is_help=True)
+def restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What 'backup' wrote.")],
+    folder: Folder = None,
+    database: Database = None,
+) -> None:
+    """Put a backup back, into a service that has nothing yet.
+
+    The database may be another kind: this is also the way from a file to
+    PostgreSQL and back.
+
+    Examples:
+      emotone server restore emotone-2026-03-01.tar --folder /srv/emotone
+      emotone server restore emotone.tar --database postgresql://emotone@db/emotone
+    """
+    with _opened(folder, database) as (settings, opened):
+        from emotone.server import folder as folders
+        from emotone.server.store import backup as backups
+
+        place = folders.Folder(settings.folder)
+        try:
+            contents = backups.restore(file, opened, place)
+        finally:
+            place.close()
+    messages.note(f"Restored into {settings.folder}: {_counted(contents)}")
 
 
 @keys.command(no_args_is_help=True)
@@ -134,10 +185,20 @@ def revoke(
 @contextlib.contextmanager
 def _stored(folder: Path | None, database: str | None) -> Iterator[StoredKeys]:
     """The keys of the service that the options name, whether or not it runs."""
+    with _opened(folder, database) as (_, opened):
+        from emotone.server.store.keys import StoredKeys
+
+        yield StoredKeys(opened)
+
+
+@contextlib.contextmanager
+def _opened(
+    folder: Path | None, database: str | None
+) -> Iterator[tuple[ServerSettings, OpenDatabase]]:
+    """The database of the service that the options name, whether or not it runs."""
     try:
         from emotone.server.settings import ServerSettings, default_folder
         from emotone.server.store.database import Database
-        from emotone.server.store.keys import StoredKeys
     except ImportError as error:
         raise MissingExtraError("The service", "server") from error
 
@@ -146,6 +207,15 @@ def _stored(folder: Path | None, database: str | None) -> Iterator[StoredKeys]:
         settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     opened = Database(settings.database_url)
     try:
-        yield StoredKeys(opened)
+        yield settings, opened
     finally:
         opened.close()
+
+
+def _counted(contents: Contents) -> str:
+    """What a backup holds, in a few words."""
+    found = contents.rows["analyses"]
+    return (
+        f"{output.counted(found, 'analysis', 'analyses')}, "
+        f"{output.counted(contents.recordings, 'recording')}"
+    )

@@ -13,6 +13,7 @@ from typing import IO
 
 from emotone.errors import UsageError
 
+_NODE = "node"
 _RECORDING = "recording"
 _PROGRESS = "progress"
 _RESULT = "result"
@@ -48,7 +49,7 @@ class Folder:
             for folder in (path, self.incoming, self._recordings):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = _locked(path / "lock")
-            self.node = _node(path / "node")
+            self.node = _node(path / _NODE)
         except OSError as error:
             raise UsageError(
                 f"the folder of the service cannot be used ({error.strerror})",
@@ -102,6 +103,11 @@ class Folder:
     def forget(self, name: str) -> None:
         """Remove the folder of an analysis and all that is in it."""
         remove(self._recordings / name)
+
+    def become(self, node: str) -> None:
+        """Take the place of another folder, whose recordings are here now."""
+        self.node = str(uuid.UUID(node))
+        (self.path / _NODE).write_text(self.node + "\n", encoding="ascii")
 
     def close(self) -> None:
         """Let another service use it."""

@@ -254,7 +254,7 @@ class Jobs:
 
     async def _note(self, run: _Run) -> None:
         """Keep a run's progress in the store; end the run when the store knows it no longer."""
-        noted: Mapping[str, Any] = {}
+        noted = run.at  # nothing yet: the store may know of an earlier run
         while True:
             await asyncio.sleep(_NOTED_S)
             at = run.at

@@ -81,9 +81,9 @@ analyses = Table(
     Column("started_at", Moment),
     Column("finished_at", Moment),
     Column("expires_at", Moment),
-    Column("error", JSON),
+    Column("error", JSON(none_as_null=True)),
     Column("warnings", JSON, nullable=False),
-    Column("summary", JSON),
+    Column("summary", JSON(none_as_null=True)),
     # Whether the recording stays when it is analysed, whether it is there to be heard, and what it
     # is.
     Column("keep_audio", Boolean, nullable=False),
