@@ -12,6 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from emotone.errors import UsageError
+from emotone.server.realtime.sockets import LenientProtocol
 from emotone.server.security.connections import HEADERS_BYTES, BoundedProtocol
 from emotone.server.settings import ServerSettings
 
@@ -46,6 +47,7 @@ class Server(uvicorn.Server):
                 port=settings.port,
                 http=BoundedProtocol,
                 h11_max_incomplete_event_size=HEADERS_BYTES,
+                ws=LenientProtocol,
                 ws_max_size=FRAME_BYTES,
                 ws_per_message_deflate=False,  # sound does not get smaller by it
                 log_config=None,
