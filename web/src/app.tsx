@@ -76,7 +76,7 @@ export function App({ trouble }: { trouble: string | null }) {
           </nav>
         )}
       </header>
-      <main id="main" tabIndex={-1} ref={main} class={at.view}>
+      <main id="main" tabIndex={-1} ref={main}>
         {locked ? (
           <KeyGate />
         ) : service.value ? (

@@ -42,16 +42,6 @@ export function plane(
   pen.fillText("agitated", x(0), 10);
   pen.fillText("at rest", x(0), height - 9);
 
-  for (const [emotion, place] of places) {
-    pen.fillStyle = colourOf(emotion);
-    pen.beginPath();
-    pen.roundRect(x(place.valence) - 11, y(place.arousal) - 8, 22, 16, 5);
-    pen.fill();
-    pen.fillStyle = inkOn(colourOf(emotion));
-    pen.font = "600 11px system-ui, sans-serif";
-    pen.fillText(letters(emotion), x(place.valence), y(place.arousal) + 0.5);
-  }
-
   const trace = (points: Point[], colour: string, thick: number, alpha: number): void => {
     pen.strokeStyle = colour;
     pen.lineWidth = thick;
@@ -65,6 +55,16 @@ export function plane(
     pen.globalAlpha = 1;
   };
   trace(path, colours.ink, 1, 0.28);
+  for (const [emotion, place] of places) {
+    pen.fillStyle = colourOf(emotion);
+    pen.beginPath();
+    pen.roundRect(x(place.valence) - 11, y(place.arousal) - 8, 22, 16, 5);
+    pen.fill();
+    pen.fillStyle = inkOn(colourOf(emotion));
+    pen.font = "600 11px system-ui, sans-serif";
+    pen.fillText(letters(emotion), x(place.valence), y(place.arousal) + 0.5);
+  }
+
   const past = path.filter((point) => point.time <= position && point.time > position - RECENT);
   trace(past, colours.accent, 2.5, 0.9);
   const now = past.at(-1);

@@ -127,8 +127,11 @@ interface PicturesProps {
 }
 
 function Pictures({ sound, file, emotion }: PicturesProps) {
-  const playhead = useMemo(() => new Playhead(sound.duration, file), [sound, file]);
-  useEffect(() => () => playhead.dispose(), [playhead]);
+  const playhead = useMemo(() => new Playhead(sound.duration), [sound]);
+  useEffect(() => {
+    playhead.attach(file);
+    return () => playhead.dispose();
+  }, [playhead, file]);
   const channels = useMemo(() => [sound.peaks], [sound]);
   const view = useComputed(() => ({ from: 0, to: sound.duration }));
   const shade = emotion.emotion === "uncertain" ? null : colourOf(emotion.emotion);

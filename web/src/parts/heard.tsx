@@ -21,7 +21,7 @@ import { Bars } from "./bars.tsx";
 import { Chart } from "./chart.tsx";
 import { Emotion } from "./emotion.tsx";
 import { Icon } from "./icons.tsx";
-import { Player } from "./player.tsx";
+import { CLOSEST, Player } from "./player.tsx";
 import { Segments } from "./segments.tsx";
 import { type View, Waveform } from "./waveform.tsx";
 
@@ -35,23 +35,45 @@ export function Heard({ analysis, onChange }: Props) {
   const places = service.value?.places ?? {};
   const recording = useMemo(() => new RecordingDocument(analysis, places), [timeline]);
   const [tracks, setTracks] = useState<Tracks | null>(null);
-  const [source, setSource] = useState<Blob | string | null>(ownFiles.get(analysis.id) ?? null);
-  const playhead = useMemo(
-    () => new Playhead(timeline.duration_s, source),
-    [timeline.duration_s, source],
-  );
+  const playhead = useMemo(() => new Playhead(timeline.duration_s), [analysis.id]);
   useEffect(() => () => playhead.dispose(), [playhead]);
   const waves = useMemo(() => tracks?.channels.map((one) => one.peaks) ?? SILENT, [tracks]);
   const view = useSignal<View>({ from: 0, to: timeline.duration_s });
   const zoom = useSignal(1);
+  const begin = useSignal<number | null>(null);
+  const charts = useRef<HTMLElement>(null);
+
+  useEffect(() => {
+    const { current } = charts;
+    const turn = (event: WheelEvent): void => {
+      const { from, to } = view.value;
+      const most = Math.max(1, timeline.duration_s / CLOSEST);
+      const sideways = event.shiftKey ? event.deltaY || event.deltaX : event.deltaX;
+      if (event.ctrlKey || event.metaKey) {
+        event.preventDefault();
+        zoom.value = Math.min(Math.max(zoom.value * (event.deltaY > 0 ? 0.8 : 1.25), 1), most);
+      } else if (sideways && Math.abs(sideways) >= Math.abs(event.shiftKey ? 0 : event.deltaY)) {
+        if (zoom.value <= 1) return;
+        event.preventDefault();
+        begin.value = from + (sideways / (current?.clientWidth || 1)) * (to - from);
+      }
+    };
+    current?.addEventListener("wheel", turn, { passive: false });
+    return () => current?.removeEventListener("wheel", turn);
+  }, [timeline.duration_s]);
 
   useEffect(() => {
     tracksOf(analysis.id).then(setTracks).catch(complain);
   }, [analysis.id]);
   useEffect(() => {
-    if (!analysis.has_audio || ownFiles.has(analysis.id)) return;
-    audioOf(analysis.id).then(setSource).catch(complain);
-  }, [analysis.id, analysis.has_audio]);
+    const own = ownFiles.get(analysis.id);
+    if (own) playhead.attach(own);
+    else if (analysis.has_audio) {
+      audioOf(analysis.id)
+        .then((source) => playhead.attach(source))
+        .catch(complain);
+    }
+  }, [analysis.id]);
 
   const correct = async (segment: Segment, label: string | null): Promise<void> => {
     const replace = (changed: Segment): void => {
@@ -98,7 +120,7 @@ export function Heard({ analysis, onChange }: Props) {
           <dd class="muted small">from −1, at rest, to 1, agitated</dd>
         </div>
       </dl>
-      <section class="panel timeline" aria-labelledby="when">
+      <section class="panel timeline" aria-labelledby="when" ref={charts}>
         <h2 id="when" class="hidden">
           Timeline
         </h2>
@@ -109,12 +131,15 @@ export function Heard({ analysis, onChange }: Props) {
         >
           <Now recording={recording} playhead={playhead} />
         </Player>
-        {source === null && <NoAudio id={analysis.id} onFile={setSource} />}
+        {!analysis.has_audio && !playhead.audible.value && (
+          <NoAudio id={analysis.id} playhead={playhead} />
+        )}
         <Waveform
           channels={waves}
           playhead={playhead}
           zoom={zoom}
           view={view}
+          begin={begin}
           height={waves.length > 1 ? 60 : 84}
           version={`${dark.value} ${now.corrected}`}
           colour={(time, i) => {
@@ -180,7 +205,8 @@ export function Heard({ analysis, onChange }: Props) {
         </ul>
         <p class="muted small keys">
           Click or drag to move. Keys: <kbd>Space</kbd> plays, <kbd>←</kbd> <kbd>→</kbd> a second on
-          the slider, with <kbd>Shift</kbd> ten, <kbd>+</kbd> <kbd>−</kbd> <kbd>0</kbd> zoom.
+          the slider, with <kbd>Shift</kbd> ten, <kbd>+</kbd> <kbd>−</kbd> <kbd>0</kbd> zoom, as
+          does the wheel with <kbd>Ctrl</kbd>.
         </p>
       </section>
       <div class="columns">
@@ -264,7 +290,7 @@ function Now({ recording, playhead }: { recording: RecordingDocument; playhead: 
 }
 
 /** Nobody keeps the audio; a person may have it. */
-function NoAudio({ id, onFile }: { id: string; onFile: (file: Blob) => void }) {
+function NoAudio({ id, playhead }: { id: string; playhead: Playhead }) {
   const chooser = useRef<HTMLInputElement>(null);
   return (
     <p class="note">
@@ -283,7 +309,7 @@ function NoAudio({ id, onFile }: { id: string; onFile: (file: Blob) => void }) {
           const file = event.currentTarget.files?.[0];
           if (!file) return;
           ownFiles.set(id, file);
-          onFile(file);
+          playhead.attach(file);
         }}
       />
     </p>

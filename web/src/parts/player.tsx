@@ -8,7 +8,7 @@ import type { Playhead } from "../timeline/playhead.ts";
 import { Icon } from "./icons.tsx";
 
 /** The shortest stretch that is looked at, in seconds. */
-const CLOSEST = 2;
+export const CLOSEST = 2;
 
 interface Props {
   playhead: Playhead;
@@ -49,7 +49,7 @@ export function Player({ playhead, zoom, told, children }: Props) {
 
   return (
     <div class="player" role="group" aria-label="Player">
-      {playhead.media && (
+      {playhead.audible.value && (
         <button
           type="button"
           class="round primary"

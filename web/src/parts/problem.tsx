@@ -12,8 +12,8 @@ export function Trouble({ of }: { of: Pick<Problem, "message" | "remedy"> }) {
   );
 }
 
-/** With a capital and a full stop: the service's messages begin as clauses do. */
+/** With a capital and a full stop: the service's messages begin as clauses do, or with a name. */
 export function sentence(text: string): string {
-  const begun = text.charAt(0).toUpperCase() + text.slice(1);
+  const begun = /^[a-z]+ /.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text;
   return /[.!?]$/.test(begun) ? begun : `${begun}.`;
 }

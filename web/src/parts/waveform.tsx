@@ -31,12 +31,23 @@ interface Props {
   zoom?: Signal<number>;
   /** Told what is in view. */
   view?: Signal<View>;
+  /** Where the view is asked to begin, in seconds; null leaves it where it is. */
+  begin?: Signal<number | null>;
 }
 
 const sheet = new CSSStyleSheet();
 sheet.replaceSync(style);
 
-export function Waveform({ channels, playhead, colour, version, height, zoom, view }: Props) {
+export function Waveform({
+  channels,
+  playhead,
+  colour,
+  version,
+  height,
+  zoom,
+  view,
+  begin,
+}: Props) {
   const host = useRef<HTMLDivElement>(null);
   const surfer = useRef<WaveSurfer | null>(null);
   const colourAt = useRef(colour);
@@ -87,7 +98,6 @@ export function Waveform({ channels, playhead, colour, version, height, zoom, vi
 
     made = WaveSurfer.create({
       container,
-      ...(playhead.media ? { media: playhead.media } : {}),
       peaks: channels,
       duration,
       height,
@@ -139,12 +149,14 @@ export function Waveform({ channels, playhead, colour, version, height, zoom, vi
   };
   useSignalEffect(applyZoom);
 
-  // Without sound wavesurfer does not know where we are.
   useSignalEffect(() => {
-    const time = playhead.position.value;
-    const now = surfer.current;
-    if (!now || Math.abs(now.getCurrentTime() - time) < 0.02) return;
-    if (!playhead.media) now.setTime(time);
+    const wanted = begin?.value ?? null;
+    if (wanted !== null) surfer.current?.setScrollTime(Math.max(0, wanted));
+  });
+
+  // It shows where the player is, and has no sound of its own.
+  useSignalEffect(() => {
+    surfer.current?.setTime(playhead.position.value);
   });
 
   useEffect(() => {

@@ -6,26 +6,21 @@ export class Playhead {
   /** In seconds. */
   readonly position: Signal<number> = signal(0);
   readonly playing: Signal<boolean> = signal(false);
+  /** Whether there is sound to be played. */
+  readonly audible: Signal<boolean> = signal(false);
   /** What the browser says if it cannot play the sound. */
   readonly trouble: Signal<string | null> = signal(null);
   readonly duration: number;
-  readonly media: HTMLAudioElement | null;
+  readonly media = document.createElement("audio");
   private frame = 0;
-  private readonly owned: string | null;
+  private owned: string | null = null;
 
-  /**
-   * @param duration Of the recording in seconds.
-   * @param source The sound itself, its address, or null for a recording without.
-   */
-  constructor(duration: number, source: Blob | string | null) {
+  /** @param duration Of the recording in seconds. */
+  constructor(duration: number) {
     this.duration = duration;
-    this.owned = source instanceof Blob ? URL.createObjectURL(source) : null;
-    this.media = source === null ? null : document.createElement("audio");
-    if (!this.media) return;
     this.media.preload = "metadata";
-    this.media.src = this.owned ?? (source as string);
     const moved = (): void => {
-      this.position.value = Math.min(this.media?.currentTime ?? 0, duration);
+      if (this.audible.value) this.position.value = Math.min(this.media.currentTime, duration);
     };
     const tick = (): void => {
       moved();
@@ -42,13 +37,23 @@ export class Playhead {
       });
     }
     this.media.addEventListener("error", () => {
-      this.trouble.value = "The browser cannot play this audio.";
+      if (this.audible.value) this.trouble.value = "The browser cannot play this audio.";
     });
+  }
+
+  /** Play this from now on: the sound itself, or its address. */
+  attach(source: Blob | string): void {
+    if (this.owned) URL.revokeObjectURL(this.owned);
+    this.owned = source instanceof Blob ? URL.createObjectURL(source) : null;
+    this.trouble.value = null;
+    this.media.src = this.owned ?? (source as string);
+    this.media.currentTime = this.position.value;
+    this.audible.value = true;
   }
 
   seek(time: number): void {
     this.position.value = Math.min(Math.max(time, 0), this.duration);
-    if (this.media) this.media.currentTime = this.position.value;
+    this.media.currentTime = this.position.value;
   }
 
   skip(seconds: number): void {
@@ -56,7 +61,7 @@ export class Playhead {
   }
 
   toggle(): void {
-    if (!this.media) return;
+    if (!this.audible.value) return;
     if (!this.media.paused) {
       this.media.pause();
       return;
@@ -69,9 +74,10 @@ export class Playhead {
 
   /** Stop, and let go of the sound. */
   dispose(): void {
+    this.audible.value = false;
     cancelAnimationFrame(this.frame);
-    this.media?.pause();
-    this.media?.removeAttribute("src");
+    this.media.pause();
+    this.media.removeAttribute("src");
     if (this.owned) URL.revokeObjectURL(this.owned);
   }
 }

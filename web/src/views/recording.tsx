@@ -205,9 +205,10 @@ function Progress({ analysis }: { analysis: Analysis }) {
       <p>
         <strong>{state === "queued" ? "Waiting for its turn" : "Listening"}</strong>
         <span class="muted">
-          {state === "running" && clock(heard)}
-          {state === "running" && whole !== null && ` of ${clock(whole)}`}
-          {progress !== null && ` · ${percent(progress)}`}
+          {state === "running" &&
+            (whole !== null && progress !== null
+              ? `${clock(progress * whole)} of ${clock(whole)}, ${percent(progress)}`
+              : clock(heard))}
         </span>
       </p>
       <progress aria-label="Progress" {...(progress === null ? {} : { value: progress })} />
@@ -254,11 +255,11 @@ function About({ analysis, onDone }: AboutProps) {
     <form class="panel about" onSubmit={save}>
       <label>
         Name
-        <input name="name" value={analysis.name} maxLength={200} required />
+        <input name="name" defaultValue={analysis.name} maxLength={200} required />
       </label>
       <label>
         Notes
-        <textarea name="notes" rows={3} maxLength={10_000} value={analysis.notes} />
+        <textarea name="notes" rows={3} maxLength={10_000} defaultValue={analysis.notes} />
       </label>
       {analysis.has_audio && (
         <label class="tick">

@@ -1,0 +1,312 @@
+"""The service's page: a recording, from its upload to its deletion."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import time
+
+import pytest
+
+pytest.importorskip("playwright", reason="pages are opened with Playwright")
+
+from playwright.sync_api import expect
+
+from conversations import conversation
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A talk on one channel and a call on two."""
+    folder = tmp_path_factory.mktemp("recordings")
+    return {
+        "talk": conversation(folder / "talk.wav", 45),
+        "call": conversation(folder / "call.wav", 20, channels=2),
+    }
+
+
+@pytest.fixture(scope="module")
+def talk(service, files):
+    """The talk, analysed, its audio kept."""
+    return service.analysed(files["talk"], name="Talk", keep_audio="true")
+
+
+def shown(page):
+    """Wait until the charts of a recording are there."""
+    expect(page.get_by_role("heading", name="Segments")).to_be_visible(timeout=60_000)
+    expect(page.locator(".plot canvas").first).to_be_visible()
+
+
+def position(page):
+    return float(page.get_by_role("slider", name="Position").input_value())
+
+
+def click(picture, share):
+    """Into a picture, so far to the right."""
+    width = picture.bounding_box()["width"]
+    picture.click(position={"x": width * share, "y": 10}, force=True)
+
+
+def speech(analysis):
+    return [each for each in analysis["timeline"]["segments"] if each["kind"] == "speech"]
+
+
+def pixels(page, number):
+    return page.locator(".plot canvas").nth(number).evaluate("canvas => canvas.toDataURL()")
+
+
+def test_a_recording_is_uploaded_followed_and_shown(visit, service, files):
+    page = visit()
+    page.locator("input[type=file]").first.set_input_files(str(files["talk"]))
+    page.wait_for_url("**/#/recordings/*")
+    shown(page)
+    assert page.locator("h1").inner_text() == "talk"
+    id_ = page.url.rpartition("/")[2]
+    made = service.get(f"/v1/analyses/{id_}")
+    rows = page.locator("tbody tr")
+    listed = [each for each in made["timeline"]["segments"] if each["kind"] != "silence"]
+    expect(rows).to_have_count(len(listed))
+    for row, segment in zip(rows.all(), listed, strict=True):
+        assert segment.get("emotion", segment["kind"]) in row.inner_text()
+    shares = page.get_by_role("list", name="Share of speech of each emotion")
+    for name, share in made["summary"]["shares"].items():
+        expect(shares).to_contain_text(name)
+        expect(shares).to_contain_text(f"{round(100 * share)}\u00a0%")
+    # It was not to be kept, and the file of the tab plays all the same.
+    assert not made["has_audio"]
+    page.get_by_role("button", name="Play").click()
+    expect(page.locator(".times")).not_to_contain_text("0:00.0 /")
+
+
+def test_progress_is_shown_while_it_is_heard(visit, service, tmp_path):
+    long = service.send("/v1/analyses", conversation(tmp_path / "long.wav", 240), name="Long")
+    page = visit(f"recordings/{long['id']}")
+    progress = page.get_by_role("progressbar", name="Progress")
+    expect(progress).to_be_visible()
+    seen = set()
+    end = time.monotonic() + 30
+    while len(seen) < 3 and progress.count() and time.monotonic() < end:
+        seen.add(progress.evaluate("bar => bar.value", timeout=2000))
+        page.wait_for_timeout(150)
+    assert len(seen) >= 2
+    shown(page)
+
+
+def test_an_analysis_is_stopped(visit, service, tmp_path):
+    long = service.send("/v1/analyses", conversation(tmp_path / "long.wav", 1200), name="Long")
+    page = visit(f"recordings/{long['id']}")
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_text("It was stopped before it was done.")).to_be_visible()
+    assert service.get(f"/v1/analyses/{long['id']}")["state"] == "cancelled"
+
+
+def test_the_cursor_the_table_and_the_player_go_together(visit, talk):
+    page = visit(f"recordings/{talk['id']}")
+    shown(page)
+    second = speech(talk)[1]
+    page.locator("tbody tr").nth(1).get_by_role("button").click()
+    assert position(page) == pytest.approx(second["start"], abs=0.01)
+    expect(page.locator("tr[aria-current]")).to_have_count(1)
+    expect(page.locator("tbody tr").nth(1)).to_have_attribute("aria-current", "true")
+    assert second["emotion"] in page.get_by_role("slider", name="Position").get_attribute(
+        "aria-valuetext"
+    )
+    # A click into a chart goes there, and so does one into the waveform.
+    click(page.locator(".plot").first, 1 / 3)
+    assert position(page) == pytest.approx(talk["duration_s"] / 3, abs=0.2)
+    click(page.locator(".waveform"), 1 / 4)
+    assert position(page) == pytest.approx(talk["duration_s"] / 4, abs=0.2)
+    # Playing moves the cursor, and the table with it.
+    page.locator("tbody tr").nth(1).get_by_role("button").click()
+    page.locator("h1").click()
+    page.keyboard.press(" ")
+    third = speech(talk)[2]
+    expect(page.locator("tbody tr").nth(2)).to_have_attribute(
+        "aria-current", "true", timeout=15_000
+    )
+    page.keyboard.press(" ")
+    expect(page.get_by_role("button", name="Play")).to_be_visible()
+    assert position(page) >= third["start"] - 0.01
+    cursor = page.locator(".plot .cursor").first.evaluate("element => element.style.left")
+    assert float(cursor.rstrip("%")) == pytest.approx(
+        100 * position(page) / talk["duration_s"], abs=0.3
+    )
+
+
+def test_kept_audio_plays_by_parts(visit, talk, service):
+    page = visit()
+    asked = []
+    page.on("request", lambda r: asked.append(r.all_headers()) if "/audio" in r.url else None)
+    page.goto(f"{service.address}/#/recordings/{talk['id']}")
+    shown(page)
+    page.get_by_role("slider", name="Position").press("Shift+ArrowRight")
+    assert position(page) == pytest.approx(10, abs=0.01)
+    page.get_by_role("button", name="Play").click()
+    expect(page.locator(".times")).to_contain_text(re.compile(r"^0:1[0-9]\.[1-9]"))
+    assert any("range" in headers for headers in asked)
+
+
+def test_zoom_shows_a_part_in_all_charts(visit, talk):
+    page = visit(f"recordings/{talk['id']}")
+    shown(page)
+    whole = pixels(page, 0)
+    page.get_by_role("button", name="Zoom in").click()
+    page.wait_for_timeout(300)
+    closer = pixels(page, 0)
+    assert closer != whole
+    # The wheel goes sideways, the waveform with the charts.
+    page.locator(".plot").first.hover(position={"x": 200, "y": 10})
+    page.mouse.wheel(400, 0)
+    page.wait_for_timeout(300)
+    assert pixels(page, 0) not in (closer, whole)
+    scrolled = page.locator(".waveform > div").evaluate(
+        "host => host.shadowRoot.querySelector('.scroll').scrollLeft"
+    )
+    assert scrolled > 100
+    page.get_by_role("button", name="Whole").click()
+    page.wait_for_timeout(300)
+    assert pixels(page, 0) == whole
+
+
+def test_a_pointer_is_told_what_lies_under_it(visit, talk):
+    page = visit(f"recordings/{talk['id']}")
+    shown(page)
+    segment = speech(talk)[0]
+    middle = (segment["start"] + segment["end"]) / 2
+    plot = page.locator(".plot").first
+    place = plot.bounding_box()["width"] * middle / talk["duration_s"]
+    plot.hover(position={"x": place, "y": 10})
+    sure = f"{segment['emotion']} {round(100 * segment['confidence'])}\u00a0%"
+    expect(page.locator(".tip")).to_contain_text(sure)
+
+
+def test_channels_have_lanes_of_their_own(visit, service, files):
+    call = service.analysed(files["call"], name="Call", channels="split")
+    page = visit(f"recordings/{call['id']}")
+    shown(page)
+    captions = page.locator("figcaption").all_inner_texts()
+    for wanted in ("Channel 0", "Channel 1", "Scores of channel 0", "Scores of channel 1"):
+        assert wanted in captions
+    waves = page.locator(".waveform > div").evaluate(
+        "host => host.shadowRoot.querySelectorAll('.canvases canvas').length"
+    )
+    assert waves == 2
+    voices = page.locator("tbody td:nth-child(3)").all_inner_texts()
+    assert set(voices) >= {"Channel 0", "Channel 1"}
+    # Nobody keeps its sound; the person's own file plays.
+    expect(page.get_by_role("button", name="Play")).to_have_count(0)
+    page.locator("input[type=file]").set_input_files(str(files["call"]))
+    page.get_by_role("button", name="Play").click()
+    expect(page.locator(".times")).not_to_contain_text("0:00.0 /")
+
+
+def test_a_label_is_corrected_in_place_and_taken_back(visit, service, files):
+    made = service.analysed(files["talk"], name="To correct")
+    page = visit(f"recordings/{made['id']}")
+    shown(page)
+    before = pixels(page, 0)
+    segment = speech(made)[0]
+    wrong = "calm" if segment["emotion"] != "calm" else "happy"
+    page.locator("tbody tr").first.get_by_role("combobox").select_option(wrong)
+    expect(page.get_by_text("With 1 corrected label.")).to_be_visible()
+
+    def stored():
+        page.wait_for_load_state("networkidle")
+        return service.get(f"/v1/analyses/{made['id']}")["timeline"]["segments"][segment["index"]]
+
+    assert (stored()["label"], stored()["emotion"]) == (wrong, segment["emotion"])
+    assert pixels(page, 0) != before
+    page.reload()
+    shown(page)
+    row = page.locator("tbody tr").first
+    expect(row.get_by_role("combobox")).to_have_value(wrong)
+    expect(row).to_contain_text(segment["emotion"])  # the model's answer is kept beside
+    page.get_by_role("combobox", name="Show").select_option("corrected")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    row.get_by_role("combobox").select_option("")
+    expect(page.get_by_text("There are none.")).to_be_visible()
+    assert stored()["label"] is None
+
+
+def test_exports_are_files_that_can_be_opened(visit, service, files, tmp_path, browser):
+    made = service.analysed(files["talk"], name="To export")
+    page = visit(f"recordings/{made['id']}")
+    shown(page)
+    segment = speech(made)[0]
+    wrong = "calm" if segment["emotion"] != "calm" else "happy"
+    page.locator("tbody tr").first.get_by_role("combobox").select_option(wrong)
+    expect(page.get_by_text("With 1 corrected label.")).to_be_visible()
+
+    def export(format_, labels=None):
+        page.get_by_text("Export", exact=True).click()
+        if labels:
+            page.get_by_text(labels).click()
+        with page.expect_download() as coming:
+            page.get_by_role("button", name=format_).click()
+        path = tmp_path / coming.value.suggested_filename
+        coming.value.save_as(path)
+        return path
+
+    table = export("Table (CSV)")
+    assert table.suffix == ".csv"
+    with table.open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == len(made["timeline"]["segments"])
+    assert rows[segment["index"]]["emotion"] == wrong
+    whole = json.loads(export("Everything (JSON)", "The model's").read_text())
+    assert whole["segments"][segment["index"]]["emotion"] == segment["emotion"]
+    assert 'class = "IntervalTier"' in export("Praat").read_text(encoding="utf-8")
+    # The page that it exports opens by itself, without the service.
+    report = export("Page with everything")
+    opened = browser.new_page()
+    opened.goto(report.as_uri())
+    assert opened.locator("#rows tr").count() > 3
+    opened.close()
+
+
+def test_name_and_notes_are_changed_and_audio_is_let_go(visit, service, files):
+    made = service.analysed(files["call"], keep_audio="true")
+    page = visit(f"recordings/{made['id']}")
+    shown(page)
+    page.get_by_role("button", name="Name and notes").click()
+    page.get_by_label("Name", exact=True).fill("Interview <b>4</b>")
+    page.get_by_label("Notes").fill("noisy room\nsecond visit")
+    page.get_by_label("Keep the audio").uncheck()
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator("h1")).to_have_text("Interview <b>4</b>")
+    expect(page.get_by_text("second visit")).to_be_visible()
+    found = service.get(f"/v1/analyses/{made['id']}")
+    assert found["name"] == "Interview <b>4</b>"
+    assert found["notes"] == "noisy room\nsecond visit"
+    assert not found["has_audio"]
+
+
+def test_a_recording_is_deleted_for_good(visit, service, files):
+    made = service.analysed(files["call"], name="To delete", keep_audio="true")
+    page = visit(f"recordings/{made['id']}", expected=["status of 404"])
+    shown(page)
+    page.get_by_role("button", name="Delete").click()
+    dialog = page.get_by_role("dialog", name="Delete this recording?")
+    dialog.get_by_role("button", name="Cancel").click()
+    expect(dialog).to_have_count(0)
+    page.get_by_role("button", name="Delete").click()
+    dialog.get_by_role("button", name="Delete").click()
+    page.wait_for_url("**/#/history")
+    expect(page.get_by_text("To delete is deleted.")).to_be_visible()
+    assert made["id"] not in [each["id"] for each in service.get("/v1/analyses")["items"]]
+    page.goto(f"{service.address}/#/recordings/{made['id']}")
+    expect(page.get_by_role("alert")).to_contain_text("There is no such analysis")
+
+
+def test_a_service_that_goes_away_and_comes_back_is_waited_for(visit, service, tmp_path):
+    long = service.send("/v1/analyses", conversation(tmp_path / "long.wav", 300), name="Long")
+    # What the browser says of a connection that is gone is no fault of the page.
+    gone = ["ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_CONNECTION_RESET"]
+    page = visit(f"recordings/{long['id']}", expected=gone)
+    expect(page.get_by_role("progressbar", name="Progress")).to_be_visible()
+    service.kill()
+    expect(page.get_by_text("The service cannot be reached; trying again")).to_be_visible()
+    service.start()
+    shown(page)
+    expect(page.get_by_text("The service cannot be reached")).to_have_count(0)
