@@ -38,6 +38,7 @@ from emotone.models import build
 from emotone.models.calibration import fit_temperature, softmax
 from emotone.models.neural.files import TrainingFiles
 from emotone.models.neural.hybrid import HybridClassifier
+from emotone.models.neural.shortcut import frames_model
 
 __all__ = ["BUNDLE", "CORPORA", "PREPARATION"]
 
@@ -279,7 +280,8 @@ def main() -> None:
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
     )
     options.output.parent.mkdir(parents=True, exist_ok=True)
-    bundle.write(options.output, classifier.to_onnx(), card)
+    model = classifier.to_onnx()
+    bundle.write(options.output, model, card, frames=frames_model(model))
 
     about = {
         "benchmark": "default-model",

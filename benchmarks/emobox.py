@@ -48,6 +48,7 @@ from emotone.models import FAMILIES, Classifier, build
 from emotone.models.neural.classifier import NeuralClassifier
 from emotone.models.neural.files import TrainingFiles
 from emotone.models.neural.hybrid import HybridClassifier
+from emotone.models.neural.shortcut import frames_model
 
 CORPORA = ("ravdess", "emodb", "tess", "urdu", "ased", "turev", "casia", "emovo")
 PUBLISHED = {
@@ -169,7 +170,8 @@ def neural(options: argparse.Namespace) -> list[TestedClip]:
         seconds[str(fold)] = round(classifier.training_s_, 1)
         if options.bundles:
             path = options.bundles / f"{options.family}-fold-{fold}.emotone"
-            bundle.write(path, classifier.to_onnx(), card(options, material, rows, classifier))
+            model, about = classifier.to_onnx(), card(options, material, rows, classifier)
+            bundle.write(path, model, about, frames=frames_model(model))
     if not seconds:
         raise SystemExit(f"there is no fold {' or '.join(map(str, options.fold))}")
     records = []

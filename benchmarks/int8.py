@@ -62,7 +62,7 @@ def main() -> None:
         sizes = (len(opened.model), len(smaller))
         with tempfile.TemporaryDirectory(prefix="emotone-") as folder:
             target = Path(folder) / "int8.emotone"
-            bundle.write(target, smaller, opened.card)
+            bundle.write(target, smaller, opened.card, frames=opened.frames)
             whole, first = recalls(load(path), material, fold)
             rounded, second = recalls(load(target), material, fold)
         same += (first == second).tolist()

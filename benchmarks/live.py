@@ -4,16 +4,17 @@
 
 Each stream is somebody who speaks without a pause (the clips in examples/, over and over, begun at
 another place), 16 kHz, and gets a measurement for every quarter of a second. Two things are
-measured, each with the frames of overlapping windows transformed once and the windows of all
+measured, each with the frames of overlapping windows described once and the windows of all
 streams heard together, as `emotone.stream.feed_together` does, and beside it in the plain way, each
 window by itself from its waveform.
 
 *Carried*: seconds of sound that one core hears in a second, of so many streams at once, without
-waiting for the clock. Both ways by turns.
+waiting for the clock, 100 ms of each at a time. Both ways by turns.
 
-*Latency*: by the clock. Every 20 ms all streams get what was spoken since. From the arrival of the
-block with an event's last sample to the event out: median, 99th percentile, longest. Where the core
-cannot keep up it grows with every second.
+*Latency*: by the clock. Sound arrives every 20 ms, and all streams get what arrived since the last
+time, which is more where the core is busy. From the arrival of the first block that was fed
+together with an event's last sample to the event out: median, 99th percentile, longest. Where the
+core cannot keep up it grows with every second.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from emotone.stream import Event, Measured, Stream, feed_together
 
 RATE = 16_000
 BLOCK_S = 0.02
+_CARRIED_BLOCK_S = 0.1
 ROUNDS = 3
 _CARRIED_S = 4.0
 
@@ -46,7 +48,7 @@ class _Plain(Recognizer):
     """A recognizer whose streams hear each window from its waveform."""
 
     @property
-    def takes_power(self) -> bool:
+    def takes_frames(self) -> bool:
         return False
 
 
@@ -79,7 +81,7 @@ def carried(recognizer: Recognizer, feed: Feed, count: int) -> tuple[float, floa
     streams = [Stream(recognizer, RATE) for _ in sounds]
     head = round(3.5 * RATE)  # until windows have their full length
     feed(streams, [sound[:head] for sound in sounds])
-    size, measured = round(BLOCK_S * RATE), 0
+    size, measured = round(_CARRIED_BLOCK_S * RATE), 0
     started = time.process_time()
     for at in range(head, len(sounds[0]) - size + 1, size):
         for events in feed(streams, [sound[at : at + size] for sound in sounds]):
@@ -94,16 +96,17 @@ def latencies(recognizer: Recognizer, feed: Feed, count: int, seconds: float) ->
     # Nobody begins to speak at the same moment: windows end at other blocks.
     sounds = [np.pad(sound, (number * 320 % 4000, 0)) for number, sound in enumerate(sounds)]
     streams = [Stream(recognizer, RATE) for _ in sounds]
-    size = round(BLOCK_S * RATE)
     found: list[float] = []
-    began = time.perf_counter()
-    for number in range(round(seconds / BLOCK_S)):
-        due = began + (number + 1) * BLOCK_S
+    began, fed, total = time.perf_counter(), 0, round(seconds / BLOCK_S)
+    while fed < total:
+        due = began + (fed + 1) * BLOCK_S
         time.sleep(max(0.0, due - time.perf_counter()))
-        at = number * size
-        told = feed(streams, [sound[at : at + size] for sound in sounds])
+        arrived = min(total, int((time.perf_counter() - began) / BLOCK_S))
+        some = slice(round(fed * BLOCK_S * RATE), round(max(arrived, fed + 1) * BLOCK_S * RATE))
+        told = feed(streams, [sound[some] for sound in sounds])
         late = 1000 * (time.perf_counter() - due)
         found += [late for events in told for event in events if isinstance(event, Measured)]
+        fed = max(arrived, fed + 1)
     return found
 
 

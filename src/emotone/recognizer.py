@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import os
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from emotone import audio, features, spectra
+from emotone import audio, features
 from emotone.audio.limits import DEFAULT_LIMITS, Limits
 from emotone.audio.preparation import Preparation
 from emotone.audio.sources import Source, source_name
@@ -29,10 +28,9 @@ from emotone.bundle.storage import DEFAULT_MAX_BYTES, REMEDY
 from emotone.errors import AudioError, BundleError, EmotoneError, FeatureError, UsageError
 from emotone.features.job import Job, as_error, cores
 from emotone.prediction import UNCERTAIN, Failure, Prediction
+from emotone.runtime import Runtime
 
 if TYPE_CHECKING:
-    import onnxruntime
-
     from emotone.adaptation import FloatVector
     from emotone.bundle.checks import Check
     from emotone.timeline import Timeline
@@ -51,7 +49,11 @@ LONGEST_S = 20.0
 """A model over the waveform hears longer clips in windows of so many seconds, as few as cover them,
 and answers with the mean of their scores. What it needs grows with the square of the length."""
 
-_WINDOWS_AT_ONCE = 8
+_WINDOWS_AT_ONCE = 16
+"""Stretches of one length that are heard at once: more take more memory and no less time."""
+
+_PARTS_AT_ONCE = 8
+"""The same for the parts of a long clip, which are longer."""
 
 _WAITING_PER_JOB = 4
 """Clips in work or answered ahead of the reader, per thread."""
@@ -123,14 +125,10 @@ class Recognizer:
         if threads < 1:
             raise UsageError(f"threads is {threads}", remedy="Give a whole number from 1.")
         self.card = bundle.card
-        self._bundle: Bundle | None = bundle
         self._source = bundle.path
-        self._threads = threads
+        self._runtime = Runtime(bundle, threads)
         self._limits = limits
         self._preparation, self._job = _front_end(bundle, limits)
-        self._session: onnxruntime.InferenceSession | None = None
-        self._power = False
-        self._loading = threading.Lock()
         self._offset: FloatVector | None = None
         self._adapted_clips = 0
 
@@ -256,7 +254,7 @@ class Recognizer:
         if jobs is not None and jobs < 1:
             raise UsageError(f"jobs is {jobs}", remedy="Give a whole number from 1.")
         clips = list(_expand(sources))
-        self._loaded()
+        self._runtime.load()
         workers = min(cores() if jobs is None else jobs, max(1, len(clips)))
 
         def attempt(clip: Source | Failure) -> Prediction | Failure:
@@ -430,20 +428,45 @@ class Recognizer:
         return self._together(samples, self._scores)
 
     @property
-    def takes_power(self) -> bool:
-        """Whether `hear_power` works: the model has the front end of `emotone.spectra`."""
-        self._loaded()
-        return self._power
+    def takes_frames(self) -> bool:
+        """Whether `describe` and `hear_frames` work: the bundle has a model of single frames."""
+        return self._runtime.takes_frames
 
-    def hear_power(self, frames: Sequence[FloatArray]) -> FloatArray:
-        """The calibrated probabilities for stretches of sound whose power spectra are known.
+    def describe(self, frames: npt.ArrayLike) -> FloatArray:
+        """Frames of sound as the model sees them, each by itself.
 
-        The same as `hear` for their waveforms, up to rounding, in three quarters of the time.
+        Windows that overlap share frames, so what is known of them need not be found again:
+        `emotone.spectra.WindowFrames` says which are missing, and puts windows together.
 
         Parameters
         ----------
         frames
-            n power spectra as `emotone.spectra` makes them, float32 ``(257, frames)``.
+            Samples at 16 kHz, shape ``(k, 512)``, k from 1.
+
+        Returns
+        -------
+        numpy.ndarray
+            float32, shape ``(rows, k)``.
+
+        Raises
+        ------
+        UsageError
+            If the model hears waveforms alone, see `takes_frames`.
+        BundleError
+            If a model does not load or does not answer as it should.
+        """
+        self._check_takes_frames()
+        return self._runtime.describe(np.asarray(frames, dtype=np.float32))
+
+    def hear_frames(self, windows: Sequence[FloatArray]) -> FloatArray:
+        """The calibrated probabilities for stretches of sound whose frames are described.
+
+        The same as `hear` for their waveforms, up to rounding, in two thirds of the time.
+
+        Parameters
+        ----------
+        windows
+            n descriptions of all frames of a stretch, float32 ``(rows, frames)``.
 
         Returns
         -------
@@ -453,15 +476,19 @@ class Recognizer:
         Raises
         ------
         UsageError
-            If the model hears waveforms alone, see `takes_power`.
+            If the model hears waveforms alone, see `takes_frames`.
         BundleError
             If the model does not load or does not answer as its card says.
         """
-        if not self.takes_power:
+        self._check_takes_frames()
+        return self._together(windows, self._scores_of_frames)
+
+    def _check_takes_frames(self) -> None:
+        if not self.takes_frames:
             raise UsageError(
-                f"{self.model} takes no power spectra", remedy="Give the sound itself to hear()."
+                f"{self.model} takes no described frames",
+                remedy="Give the sound itself to hear().",
             )
-        return self._together(frames, self._scores_of_power)
 
     def _together(
         self, rows: Sequence[FloatArray], answer: Callable[[FloatArray], FloatArray]
@@ -541,7 +568,7 @@ class Recognizer:
             from emotone.timeline.speakers import check, tell_apart
 
             check(speakers, source)
-        self._loaded()
+        self._runtime.load()
         timeline = analyze(
             self,
             source,
@@ -575,38 +602,27 @@ class Recognizer:
     def _heard(self, rows: FloatArray) -> FloatArray:
         """The scores of one clip, ``(emotions,)``: their mean over the windows of a long one."""
         parts = [
-            self._scores(rows[start : start + _WINDOWS_AT_ONCE])
-            for start in range(0, len(rows), _WINDOWS_AT_ONCE)
+            self._scores(rows[start : start + _PARTS_AT_ONCE])
+            for start in range(0, len(rows), _PARTS_AT_ONCE)
         ]
         mean: FloatArray = np.concatenate(parts).mean(axis=0)
         return mean
 
     def _scores(self, rows: FloatArray) -> FloatArray:
-        return self._run({self.card.input.kind: rows}, len(rows))
+        return self._adapted(self._runtime.scores(rows))
 
-    def _scores_of_power(self, frames: FloatArray) -> FloatArray:
-        unheard = np.zeros((1, 1), dtype=np.float32)
-        return self._run({self.card.input.kind: unheard, "power": frames}, len(frames))
+    def _scores_of_frames(self, windows: FloatArray) -> FloatArray:
+        return self._adapted(self._runtime.scores_of_frames(windows))
 
-    def _run(self, given: dict[str, FloatArray], count: int) -> FloatArray:
-        session = self._loaded()
-        try:
-            (scores,) = session.run(["scores"], given)
-        except Exception as error:  # ONNX Runtime has its own, without a common base
-            raise self._refuse(f"the model fails to compute ({_first_line(error)})") from error
-        expected = (count, len(self.emotions))
-        if np.shape(scores) != expected or not np.isfinite(scores).all():
-            raise self._refuse("the model does not answer with a finite score per emotion")
-        result: FloatArray = scores
-        if self._offset is not None:
-            from emotone.adaptation import adapted
+    def _adapted(self, scores: FloatArray) -> FloatArray:
+        if self._offset is None:
+            return scores
+        from emotone.adaptation import adapted
 
-            result = adapted(result, self._offset).astype(np.float32)
-        return result
+        return adapted(scores, self._offset).astype(np.float32)
 
     def _adapted_by(self, offset: FloatVector | None, clips: int) -> Recognizer:
         """The same model with this offset taken out of its scores."""
-        self._loaded()  # once, for both
         other = copy.copy(self)
         other._offset, other._adapted_clips = offset, clips
         return other
@@ -621,54 +637,6 @@ class Recognizer:
             return self.uncertain_below
         _check_threshold(threshold)
         return threshold
-
-    def _loaded(self) -> onnxruntime.InferenceSession:
-        if self._session is None:
-            with self._loading:
-                if self._session is None and self._bundle is not None:
-                    self._session = self._load(self._bundle.model)
-                    self._bundle = None  # the session has its own copy
-        if self._session is None:
-            raise self._refuse("the model was not loaded")
-        return self._session
-
-    def _load(self, model: bytes) -> onnxruntime.InferenceSession:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self._threads
-        options.inter_op_num_threads = 1
-        # Rows are small and few: reserving memory ahead costs more than it gains.
-        options.enable_cpu_mem_arena = False
-        options.enable_mem_pattern = False
-        # Planning which results can share memory takes longer than loading all else of a network.
-        options.enable_mem_reuse = False
-        # More is gained by loading in half the time than by joining a few more operators.
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-        # A second copy of the weights in another order would make a single answer a little faster.
-        options.add_session_config_entry("session.disable_prepacking", "1")
-        options.log_severity_level = 4
-        try:
-            session = onnxruntime.InferenceSession(
-                model, options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:
-            raise self._refuse(f"the model does not load ({_first_line(error)})") from error
-        inputs = {(node.name, node.type) for node in session.get_inputs()}
-        outputs = {(node.name, node.type) for node in session.get_outputs()}
-        if inputs != {(self.card.input.kind, "tensor(float)")}:
-            raise self._refuse(f"the model must take one float32 input {self.card.input.kind!r}")
-        if ("scores", "tensor(float)") not in outputs:
-            raise self._refuse("the model must give a float32 output 'scores'")
-        self._power = self.card.input.rate == spectra.RATE and any(
-            node.name == "power" and node.type == "tensor(float)" and len(node.shape) == 3
-            and node.shape[1] == spectra.BINS
-            for node in session.get_overridable_initializers()
-        )  # fmt: skip
-        return session
-
-    def _refuse(self, cause: str) -> BundleError:
-        return BundleError(cause, source=self._source, remedy=REMEDY)
 
 
 def verify(path: str | Path, *, max_bytes: int = DEFAULT_MAX_BYTES) -> list[Check]:
@@ -780,8 +748,3 @@ def _in_order(
         finally:
             for future in waiting:
                 future.cancel()
-
-
-def _first_line(error: Exception) -> str:
-    text = str(error).strip().splitlines()
-    return text[0][:300] if text else type(error).__name__

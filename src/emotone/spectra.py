@@ -1,12 +1,13 @@
 """Power spectra of frames, as the neural models of this package see them, in NumPy.
 
-A model of a bundle may take them in place of a waveform (its optional input ``power``), so that
-overlapping windows are not transformed again and again.
+A model of a bundle may take what describes single frames in place of a waveform, so that
+overlapping windows are not described again and again. `WindowFrames` keeps what is known of them.
 """
 
 from __future__ import annotations
 
 import functools
+from collections import deque
 
 import numpy as np
 import numpy.typing as npt
@@ -22,43 +23,79 @@ HOP = 160
 
 BINS = SIZE // 2 + 1
 
+_EDGE = -(-SIZE // 2 // HOP)
+"""Frames at each end of a window that reach over it: there they hear silence, unlike the sound's
+own."""
 
-def power(sounds: npt.ArrayLike) -> FloatArray:
-    """Power spectra of waveforms, with silence before and after.
+
+def power(frames: npt.ArrayLike) -> FloatArray:
+    """Power spectra of frames.
 
     Parameters
     ----------
-    sounds
-        Shape ``(n, samples)``, at 16 kHz.
+    frames
+        Shape ``(..., 512)``, samples at 16 kHz, as `framed` and `WindowFrames.missing` give them.
 
     Returns
     -------
     numpy.ndarray
-        float32, shape ``(n, 257, frames)``: squared magnitudes of the transform of 512 samples
-        under a periodic Hann window, centred on every 160th sample from the first one on.
+        float32, shape ``(..., 257)``: squared magnitudes of the transform under a periodic Hann
+        window.
+    """
+    spectra = np.fft.rfft(np.asarray(frames, dtype=np.float32) * _window())
+    found: FloatArray = (spectra.real**2 + spectra.imag**2).astype(np.float32)
+    return found
+
+
+def framed(sounds: npt.ArrayLike) -> FloatArray:
+    """The frames of waveforms, with silence before and after.
+
+    Parameters
+    ----------
+    sounds
+        Shape ``(..., samples)``, at 16 kHz.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32, shape ``(..., frames, 512)``, not to be written to: 512 samples around every 160th,
+        from the first one on.
     """
     waveforms = np.asarray(sounds, dtype=np.float32)
-    padded = np.pad(waveforms, ((0, 0), (SIZE // 2, SIZE // 2)))
-    return np.ascontiguousarray(_transformed(padded).transpose(0, 2, 1))
+    beside = [(0, 0)] * (waveforms.ndim - 1) + [(SIZE // 2, SIZE // 2)]
+    return _each(np.pad(waveforms, beside))
 
 
-class PowerFrames:
-    """Power spectra of windows of one sound, of which each frame is transformed once.
+class WindowFrames:
+    """Descriptions of the frames of windows of one sound, each made once.
 
     Parameters
     ----------
     origin
         Place of a sample of the sound; windows that begin a multiple of `HOP` after it share
         frames.
+
+    Examples
+    --------
+    >>> known = WindowFrames(0)
+    >>> sound = np.zeros(48_000, np.float32)
+    >>> known.missing(0, sound[:16_000]).shape
+    (101, 512)
+    >>> known.window(np.zeros((230, 101), np.float32)).shape
+    (230, 101)
+    >>> known.missing(4000, sound[4000:20_000]).shape  # 25 new ones, and two at each end
+    (29, 512)
     """
 
     def __init__(self, origin: int) -> None:
         self._origin = origin
+        self._asked: deque[tuple[int, int] | None] = deque()
+        self._span = (0, 0)  # of the frames that are known once all that was asked for is given
         self._first = 0
-        self._frames = np.zeros((0, BINS), dtype=np.float32)
+        self._known: FloatArray | None = None
 
-    def window(self, start: int, samples: FloatArray) -> FloatArray:
-        """What `power` gives for a window.
+    def missing(self, start: int, samples: FloatArray) -> FloatArray:
+        """The frames of a window that are to be described for `window`.
 
         Parameters
         ----------
@@ -71,49 +108,64 @@ class PowerFrames:
         Returns
         -------
         numpy.ndarray
-            float32, shape ``(257, frames)``.
+            float32, shape ``(k, 512)``. What is missing of the next window may be asked for
+            before this one is given to `window`.
         """
         offset = start - self._origin
         count = 1 + len(samples) // HOP
-        edge = -(-SIZE // 2 // HOP)
-        if offset % HOP or count <= 2 * edge:
-            alone: FloatArray = power(samples[None])[0]
-            return alone
-        # Frames that reach over an end of the window hear silence there, unlike the sound's own.
-        first, last = offset // HOP + edge, offset // HOP + count - edge
-        known = self._first + len(self._frames)
-        if not self._first <= first <= known:
-            self._first, self._frames, known = first, self._frames[:0], first
+        if offset % HOP or count <= 2 * _EDGE:
+            self._asked.append(None)
+            return framed(samples)
+        first, last = offset // HOP + _EDGE, offset // HOP + count - _EDGE
+        known = self._span[1] if self._span[0] <= first <= self._span[1] else first
+        known = min(known, last)
+        self._asked.append((first, known))
+        self._span = (first, last)
+        head = np.pad(samples[: (_EDGE - 1) * HOP + SIZE // 2], (SIZE // 2, 0))
+        tail = np.pad(samples[(count - _EDGE) * HOP - SIZE // 2 :], (0, SIZE // 2))
+        parts = [_each(head), _each(tail)[:_EDGE]]
         if last > known:
-            begin = (known * HOP - SIZE // 2) - offset
-            end = ((last - 1) * HOP + SIZE // 2) - offset
-            new = _transformed(samples[None, begin:end])[0]
-            self._frames = np.concatenate([self._frames[first - self._first :], new])
-        else:
-            self._frames = self._frames[first - self._first :]
-        self._first = first
-        found = np.empty((count, BINS), dtype=np.float32)
-        found[edge : count - edge] = self._frames[: last - first]
-        found[:edge] = _transformed(
-            np.pad(samples[None, : (edge - 1) * HOP + SIZE // 2], ((0, 0), (SIZE // 2, 0)))
-        )[0]
-        tail = (count - edge) * HOP - SIZE // 2
-        found[count - edge :] = _transformed(
-            np.pad(samples[None, tail:], ((0, 0), (0, SIZE // 2)))
-        )[0][:edge]
-        turned: FloatArray = np.ascontiguousarray(found.T)
-        return turned
+            begin = known * HOP - SIZE // 2 - offset
+            parts.insert(1, _each(samples[begin : (last - 1) * HOP + SIZE // 2 - offset]))
+        found: FloatArray = np.concatenate(parts)
+        return found
+
+    def window(self, described: FloatArray) -> FloatArray:
+        """All frames of the first window that was asked for and not given yet.
+
+        Parameters
+        ----------
+        described
+            Of what was missing, float32 ``(rows, k)``.
+
+        Returns
+        -------
+        numpy.ndarray
+            float32, shape ``(rows, frames)``.
+        """
+        asked = self._asked.popleft()
+        if asked is None:
+            return described
+        first, known = asked
+        inside = described[:, _EDGE:-_EDGE]
+        if self._known is not None and known > first:
+            old = self._known[:, first - self._first : known - self._first]
+            inside = np.concatenate([old, inside], axis=1)
+        self._first, self._known = first, inside
+        ends = described[:, :_EDGE], described[:, -_EDGE:]
+        found: FloatArray = np.concatenate([ends[0], inside, ends[1]], axis=1)
+        return found
+
+
+def _each(samples: FloatArray) -> FloatArray:
+    """512 samples from every 160th on, as many as there are whole."""
+    found: FloatArray = np.lib.stride_tricks.sliding_window_view(samples, SIZE, axis=-1)[
+        ..., ::HOP, :
+    ]
+    return found
 
 
 @functools.cache
 def _window() -> FloatArray:
     values: FloatArray = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(SIZE) / SIZE)).astype(np.float32)
     return values
-
-
-def _transformed(padded: FloatArray) -> FloatArray:
-    """Power spectra of every 160th 512 samples, shape ``(n, frames, 257)``."""
-    frames = np.lib.stride_tricks.sliding_window_view(padded, SIZE, axis=1)[:, ::HOP]
-    spectra = np.fft.rfft(frames * _window())
-    found: FloatArray = (spectra.real**2 + spectra.imag**2).astype(np.float32)
-    return found

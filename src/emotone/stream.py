@@ -13,10 +13,18 @@ from emotone.audio.limits import check_rate
 from emotone.audio.resampling import QUALITY
 from emotone.audio.waveform import FloatArray
 from emotone.errors import AudioError, UsageError
-from emotone.spectra import PowerFrames
+from emotone.spectra import WindowFrames
 from emotone.speech import RATE
 from emotone.timeline.analysis import judged
-from emotone.timeline.cutting import Cutter, Piece, UtteranceEnded, UtteranceStarted, Window
+from emotone.timeline.cutting import (
+    Cutter,
+    Piece,
+    UtteranceEnded,
+    UtteranceStarted,
+    Window,
+)
+from emotone.timeline.cutting import feed_together as cut_together
+from emotone.timeline.hearing import heard, prepared
 from emotone.timeline.segments import Measurement, Segment
 from emotone.timeline.settings import TimelineSettings
 
@@ -93,6 +101,9 @@ class SpeechEnded:
 
 Event = SpeechStarted | Measured | SpeechEnded
 
+_Step = tuple[Piece, WindowFrames]
+"""A piece, and what is known of the frames of its utterance."""
+
 
 class Stream:
     """Hears speech while it is spoken.
@@ -142,7 +153,7 @@ class Stream:
         self._spans: list[tuple[float, float]] = []
         self._scores: list[FloatArray] = []
         self._left_out: Window | None = None
-        self._frames = PowerFrames(0)
+        self._frames = WindowFrames(0)
         self._windows = 0  # to be heard of the utterance so far
         self._finished = False
         self.skipped = 0
@@ -182,7 +193,7 @@ class Stream:
         UsageError
             If the stream is finished.
         """
-        return self._events(self._cut(self._checked(samples)), hurry)
+        return self._events(self._cutter.feed(self._resampled(self._checked(samples))), hurry)
 
     def finish(self) -> list[Event]:
         """Hear the end: what was being said is over. Nothing can be fed after that."""
@@ -215,47 +226,39 @@ class Stream:
             )
         return block
 
-    def _cut(self, block: FloatArray) -> list[Piece]:
-        """What is certain with these samples."""
+    def _resampled(self, block: FloatArray) -> FloatArray:
         if self._resampler is not None:
             block = self._resampler.resample_chunk(block)
-        return self._cutter.feed(block)
+        return block
 
     def _events(self, pieces: list[Piece], hurry: bool = False) -> list[Event]:
-        steps = self._steps(pieces, hurry)
-        return self._told(steps, iter(_answers(self.recognizer, [step.sound for step in steps])))
+        return _told_together([self], [pieces], hurry)[0]
 
     def _steps(self, pieces: list[Piece], hurry: bool) -> list[_Step]:
-        """Pieces that something is told of, with what is to be heard for it."""
+        """Pieces that something is told of; the windows among them are to be heard."""
         found: list[_Step] = []
         for piece in pieces:
             if isinstance(piece, UtteranceStarted):
                 self._windows, self._left_out = 0, None
-                found.append(_Step(piece))
+                self._frames = WindowFrames(piece.start)
+                found.append((piece, self._frames))
             elif isinstance(piece, Window) and hurry:
                 self._left_out = piece
                 self.skipped += 1
             elif isinstance(piece, Window):
-                found.append(self._to_hear(piece))
+                self._windows += 1
+                found.append((piece, self._frames))
             elif isinstance(piece, UtteranceEnded):
                 if not self._windows and self._left_out is not None:
                     self.skipped -= 1
-                    found.append(self._to_hear(self._left_out))
-                found.append(_Step(piece))
+                    found.append((self._left_out, self._frames))
+                found.append((piece, self._frames))
         return found
-
-    def _to_hear(self, window: Window) -> _Step:
-        self._windows += 1
-        if not self.recognizer.takes_power:
-            return _Step(window, window.samples)
-        if self._windows == 1:
-            self._frames = PowerFrames(window.start)
-        return _Step(window, self._frames.window(window.start, window.samples))
 
     def _told(self, steps: list[_Step], answers: Iterator[FloatArray]) -> list[Event]:
         """The events of some steps; `answers` has the scores of those that are heard."""
         found: list[Event] = []
-        for piece in (step.piece for step in steps):
+        for piece, _ in steps:
             if isinstance(piece, UtteranceStarted):
                 self._spans, self._scores = [], []
                 found.append(SpeechStarted(piece.start / RATE))
@@ -277,14 +280,6 @@ class Stream:
                 )
                 found.append(SpeechEnded(piece.end / RATE, tuple(segments)))
         return found
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Step:
-    """A piece, and what is to be heard for it: a waveform, or a power spectrum."""
-
-    piece: Piece
-    sound: FloatArray | None = None
 
 
 def feed_together(
@@ -329,20 +324,22 @@ def feed_together(
     if len({id(stream) for stream in streams}) != len(streams):
         raise UsageError("a stream is there twice", remedy="Give each one block.")
     checked = [stream._checked(block) for stream, block in zip(streams, blocks, strict=True)]
-    steps = [
-        stream._steps(stream._cut(block), hurry)
-        for stream, block in zip(streams, checked, strict=True)
+    sounds = [stream._resampled(block) for stream, block in zip(streams, checked, strict=True)]
+    pieces = cut_together([stream._cutter for stream in streams], sounds)
+    return _told_together(streams, pieces, hurry)
+
+
+def _told_together(
+    streams: Sequence[Stream], pieces: Sequence[list[Piece]], hurry: bool
+) -> list[list[Event]]:
+    """The events of each stream after its pieces; the windows of all are heard at once."""
+    steps = [stream._steps(some, hurry) for stream, some in zip(streams, pieces, strict=True)]
+    windows = [
+        (frames, piece) for some in steps for piece, frames in some if isinstance(piece, Window)
     ]
-    answers = iter(_answers(recognizer, [step.sound for some in steps for step in some]))
+    recognizer = streams[0].recognizer
+    answers = iter(heard(recognizer, prepared(recognizer, windows)))
     return [stream._told(some, answers) for stream, some in zip(streams, steps, strict=True)]
-
-
-def _answers(recognizer: Recognizer, sounds: Sequence[FloatArray | None]) -> FloatArray:
-    """Scores of those that are to be heard, in their order."""
-    wanted = [sound for sound in sounds if sound is not None]
-    if recognizer.takes_power:
-        return recognizer.hear_power(wanted)
-    return recognizer.hear(wanted, RATE)
 
 
 def _resampler(rate: int) -> soxr.ResampleStream | None:

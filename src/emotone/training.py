@@ -39,6 +39,7 @@ from emotone.folds import (
 from emotone.metrics import Evaluation, metrics
 from emotone.models import AnyClassifier, Classifier
 from emotone.models.neural.files import TrainingFiles
+from emotone.models.neural.shortcut import frames_model
 from emotone.models.preprocessing import Selection
 from emotone.models.search import Search
 from emotone.prediction import Failure
@@ -144,7 +145,8 @@ class TrainingRun:
 
     def save(self, path: str | Path) -> Card:
         """Write the bundle, whole or not at all; see `emotone.bundle.write`."""
-        return bundle.write(path, self.classifier.to_onnx(), self.card)
+        model = self.classifier.to_onnx()
+        return bundle.write(path, model, self.card, frames=frames_model(model))
 
     def to_dict(self) -> dict[str, Any]:
         """The run without its clips, as plain types, ready for JSON."""

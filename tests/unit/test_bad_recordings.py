@@ -24,7 +24,7 @@ from emotone.audio.headers import Header
 from emotone.audio.sources import Encoded
 from emotone.errors import AudioError, AudioWarning
 from emotone.recognizer import Recognizer
-from emotone.speech import RATE
+from emotone.speech import RATE, SpeechDetector
 from emotone.timeline import Timeline, analysis
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -275,13 +275,24 @@ def test_music_alone_is_no_speech(recognizer: Recognizer) -> None:
     assert kinds(recognizer.timeline((music, RATE))) == ["non-speech"]
 
 
+def hear_no_speech(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the speech detector, for its time."""
+
+    def heard(
+        detectors: Sequence[SpeechDetector], blocks: Sequence[Samples]
+    ) -> list[npt.NDArray[np.float32]]:
+        taken = [each._take(block) for each, block in zip(detectors, blocks, strict=True)]
+        return [np.full(len(chunks), 0.01, np.float32) for chunks in taken]
+
+    monkeypatch.setattr("emotone.timeline.cutting.hear_together", heard)
+    monkeypatch.setattr("emotone.speech.detector.hear_together", heard)
+
+
 def test_hours_of_silence(
     recognizer: Recognizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One segment, in memory that does not grow. The detector is left out for its time."""
-    monkeypatch.setattr(
-        "emotone.speech.SpeechDetector._hear", lambda self, chunk: 0.01 + 0 * float(chunk[0])
-    )
+    hear_no_speech(monkeypatch)
     path = tmp_path / "night.flac"
     hours = 2
     with soundfile.SoundFile(path, "w", 8000, 1, "PCM_16") as file:
@@ -390,7 +401,7 @@ def test_sound_is_decoded_block_by_block(
             yield block
 
     monkeypatch.setattr(analysis, "blocks_if_silent_too", counted)
-    monkeypatch.setattr("emotone.speech.SpeechDetector._hear", lambda self, chunk: 0.01)
+    hear_no_speech(monkeypatch)
     recognizer.timeline(path, progress=lambda done, total: told.append(done - decoded / RATE))
     assert len(told) == 11
     assert not any(told)

@@ -243,7 +243,7 @@ def test_a_card_says_when_to_be_uncertain_and_how_to_adapt(tmp_path: Path) -> No
             {"calibration": {"adaptation": ADAPTATION | {"neutral": NEUTRAL | {"weight": True}}}},
             "weight must be a number from 0 to 1",
         ),
-        ({"files": {}}, "must list model.onnx"),
+        ({"files": {}}, "does not list model.onnx"),
         ({"files": {"model.onnx": {"sha256": "x", "bytes": 1}}}, "64 hexadecimal"),
         ({"class": "os.system"}, "unknown field 'class'"),
     ],
@@ -252,6 +252,46 @@ def test_a_card_that_is_wrong(tmp_path: Path, changes: dict[str, Any], match: st
     path = bundles.write(tmp_path / "mine.emotone")
     rezip(path, card=edit_card(**changes))
     refused(path, match)
+
+
+def with_frames(path: Path) -> Path:
+    """A bundle with a model of frames; what it computes does not matter here."""
+    bundle.write(path, bundles.random_model(13), bundles.card(), frames=bundles.random_model(5))
+    return path
+
+
+@pytest.mark.parametrize("name", ["mine.emotone", "mine"])
+def test_a_model_of_frames_belongs_to_the_bundle(tmp_path: Path, name: str) -> None:
+    path = with_frames(tmp_path / name)
+    opened = Bundle.open(path)
+    assert opened.frames == bundles.random_model(5)
+    assert set(opened.card.files) == {"model.onnx", "frames.onnx"}
+    assert all(check.passed for check in bundle.verify(path))
+    copy = Bundle.open(bundle.export(opened, tmp_path / "copy.emotone"))
+    assert (copy.model, copy.frames, copy.card) == (opened.model, opened.frames, opened.card)
+    bundles.write(path)  # one without replaces it
+    assert Bundle.open(path).frames is None
+
+
+def test_a_model_of_frames_is_checked_as_the_other_one(tmp_path: Path) -> None:
+    path = with_frames(tmp_path / "mine.emotone")
+    rezip(path, **{"frames.onnx": lambda data: data + b"x"})
+    refused(path, "frames.onnx has .* bytes where the card says")
+    with_frames(path)
+    rezip(path, **{"frames.onnx": lambda data: data[:-1] + bytes([data[-1] ^ 1])})
+    refused(path, "checksum of frames.onnx")
+    bundles.write(path)
+    rezip(path, **{"frames.onnx": bundles.random_model(5)})
+    refused(path, "does not list frames.onnx")
+    with_frames(path)
+    with zipfile.ZipFile(path) as packed:
+        kept = {name: packed.read(name) for name in ("card.json", "model.onnx")}
+    with zipfile.ZipFile(path, "w") as packed:
+        for member, data in kept.items():
+            packed.writestr(member, data)
+    refused(path, "lists frames.onnx, which is not there")
+    with pytest.raises(BundleError, match=r"frames\.onnx: "):
+        bundle.write(path, bundles.random_model(13), bundles.card(), frames=b"no model")
 
 
 def test_a_newer_format_says_to_upgrade(tmp_path: Path) -> None:

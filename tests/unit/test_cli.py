@@ -759,6 +759,19 @@ def test_a_clip_is_drawn(emotone: Any, tmp_path: Path, kind: str) -> None:
     assert out.read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_timeline_is_drawn_with_its_recording_or_without(emotone: Any, tmp_path: Path) -> None:
+    kept, alone, whole = (tmp_path / name for name in ("t.json", "alone.png", "whole.png"))
+    assert emotone("analyze", CLIP, "-o", kept).status == 0
+    assert emotone("plot", "timeline", kept, "-o", alone) == Done(0, "", f"Wrote {alone}\n")
+    assert emotone("plot", "timeline", kept, "--sound", CLIP, "-o", whole).status == 0
+    assert len(whole.read_bytes()) > len(alone.read_bytes())
+    for text in ("{}", "[]", "not json", '{"format": 1}'):
+        kept.write_text(text)
+        done = emotone("plot", "timeline", kept, "-o", alone)
+        assert done.status == 2, text
+        assert str(kept) in done.err
+
+
 def test_what_is_no_result_is_not_drawn(emotone: Any, tmp_path: Path) -> None:
     other = tmp_path / "other.json"
     for text in ("[]", "{}", "not json", '{"history": {"kind": "epochs"}}'):

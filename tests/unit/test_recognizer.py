@@ -158,7 +158,7 @@ def test_adapting_evens_out_what_is_heard(recognizer: Recognizer) -> None:
     # The original is as it was, one session serves both, and rows are adapted as clips are.
     assert recognizer.predict(clips[0]) == plain[0]
     np.testing.assert_array_equal(recognizer.scores(row), before)
-    assert hers._loaded() is recognizer._loaded()
+    assert hers._runtime is recognizer._runtime
     assert hers.scores(row)[0] == pytest.approx(
         [answers[0].scores[name] for name in bundles.EMOTIONS], abs=1e-5
     )

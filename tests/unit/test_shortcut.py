@@ -1,10 +1,11 @@
-"""Models that take power spectra in place of the waveform."""
+"""Models that take described frames in place of the waveform."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 import onnxruntime
 import pytest
@@ -14,9 +15,9 @@ from emotone.models.neural import bodies
 from emotone.models.neural.export import round_weights, to_onnx
 from emotone.models.neural.network import Network
 from emotone.models.neural.settings import Settings, resolve
-from emotone.models.neural.shortcut import offer_power
+from emotone.models.neural.shortcut import frames_model, offer_frames
 from emotone.models.quantization import quantize
-from emotone.spectra import power
+from emotone.spectra import framed, power
 
 TINY: dict[str, dict[str, Any]] = {
     "crnn": {"width": 12, "lag_width": 4, "channels": [4, 4, 4], "blocks": 1},
@@ -42,33 +43,76 @@ def session(model: bytes) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
+def described(model: bytes, sounds: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    small = frames_model(model)
+    assert small is not None
+    asked = session(small)
+    assert [entry.name for entry in asked.get_inputs()] == ["power"]
+    (found,) = asked.run(["frames"], {"power": power(framed(sounds)).transpose(0, 2, 1)})
+    return np.asarray(found)
+
+
 @pytest.mark.parametrize(
     "families", [["crnn"], ["cnn2d"], ["functionals"], ["gru"], ["crnn", "functionals", "ridge"]]
 )
-def test_power_spectra_get_the_answer_of_their_waveform(families: list[str]) -> None:
-    asked = session(to_onnx([(network(family), 0.5) for family in families], 0.5, 16000))
+def test_described_frames_get_the_answer_of_their_waveform(families: list[str]) -> None:
+    model = to_onnx([(network(family), 0.5) for family in families], 0.5, 16000)
+    asked = session(model)
     assert [entry.name for entry in asked.get_inputs()] == ["waveform"]
-    assert [entry.name for entry in asked.get_overridable_initializers()] == ["power"]
+    assert [entry.name for entry in asked.get_overridable_initializers()] == ["frames"]
     random = np.random.default_rng(0)
     for length in (4800, 20001):
         sound = random.normal(0, 0.1, (3, length)).astype(np.float32)
         (heard,) = asked.run(None, {"waveform": sound})
-        (seen,) = asked.run(None, {"waveform": np.zeros((1, 1), np.float32), "power": power(sound)})
+        frames = described(model, sound)
+        (seen,) = asked.run(None, {"waveform": np.zeros((1, 1), np.float32), "frames": frames})
         np.testing.assert_allclose(seen, heard, atol=1e-4)
-    other = power(np.sin(np.arange(20001) / 9.0)[None].repeat(3, 0))
-    (seen,) = asked.run(None, {"waveform": sound, "power": other})
+    other = described(model, np.sin(np.arange(20001) / 9.0)[None].repeat(3, 0).astype(np.float32))
+    (seen,) = asked.run(None, {"waveform": sound, "frames": other})
     assert np.abs(seen - heard).max() > 1e-3  # the waveform is not looked at
+
+
+def test_frames_are_described_each_by_itself() -> None:
+    model = to_onnx([(network("crnn"), 0.5), (network("functionals"), 0.5)], 0.5, 16000)
+    sound = np.random.default_rng(0).normal(0, 0.1, (1, 9000)).astype(np.float32)
+    whole = described(model, sound)
+    small = frames_model(model)
+    assert small is not None
+    asked = session(small)
+    spectra = power(framed(sound)).transpose(0, 2, 1)
+    for place in (0, 17, whole.shape[2] - 1):
+        (alone,) = asked.run(None, {"power": spectra[:, :, place : place + 1]})
+        np.testing.assert_allclose(alone[0, :, 0], whole[0, :, place], rtol=1e-4, atol=1e-5)
+
+
+def test_equal_weights_give_an_equal_model_of_frames() -> None:
+    models = [to_onnx([(network("crnn"), 0.5)], 0.5, 16000) for _ in range(2)]
+    assert frames_model(models[0]) == frames_model(models[1])
 
 
 def test_weights_of_eight_bits_take_them_too() -> None:
     made = network("ridge")
     with torch.no_grad():
         made.general.weight.copy_(made.general.weight.half().float())
-    asked = session(quantize(to_onnx([(made, 5.0)], 1.0, 16000)))
+    whole = to_onnx([(made, 5.0)], 1.0, 16000)
+    smaller = quantize(whole)
+    assert frames_model(smaller) == frames_model(whole)
+    asked = session(smaller)
     sound = np.random.default_rng(0).normal(0, 0.1, (2, 9000)).astype(np.float32)
     (heard,) = asked.run(None, {"waveform": sound})
-    (seen,) = asked.run(None, {"waveform": sound[:, :1], "power": power(sound)})
+    frames = described(smaller, sound)
+    (seen,) = asked.run(None, {"waveform": sound[:, :1], "frames": frames})
     np.testing.assert_allclose(seen, heard, atol=1e-4)
+
+
+def test_a_model_over_features_has_none() -> None:
+    node = onnx.helper.make_node("Neg", ["features"], ["scores"])
+    ends = [
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["n", "k"])
+        for name in ("features", "scores")
+    ]
+    graph = onnx.helper.make_graph([node], "g", ends[:1], ends[1:])
+    assert frames_model(onnx.helper.make_model(graph).SerializeToString()) is None
 
 
 def test_what_hears_in_another_way_is_left_as_it_is() -> None:
@@ -79,27 +123,15 @@ def test_what_hears_in_another_way_is_left_as_it_is() -> None:
     ]
     model = onnx.helper.make_model(onnx.helper.make_graph([node], "g", ends[:1], ends[1:]))
     before = model.SerializeToString()
-    assert not offer_power(model, 512)
+    assert not offer_frames(model, 512)
     assert model.SerializeToString() == before
 
 
-def test_what_also_hears_the_waveform_is_left_as_it_is() -> None:
+def test_what_also_hears_the_waveform_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("emotone.models.neural.export.offer_frames", lambda *_: False)
     model = onnx.load_from_string(to_onnx([(network("gru"), 1.0)], 1.0, 16000))
-    choice = next(node for node in model.graph.node if node.op_type == "If")
-    inside = next(a.g for a in choice.attribute if a.name == "else_branch")
-    nodes = [node for node in model.graph.node if node.op_type not in ("If", "Size", "Greater")]
-    name, computed = choice.output[0], inside.output[0].name
-    for node in inside.node:
-        node.output[:] = [name if each == computed else each for each in node.output]
-    kept = [tensor for tensor in model.graph.initializer if not tensor.name.startswith("power")]
-    restored = onnx.helper.make_graph(
-        [*inside.node, *nodes], "g", model.graph.input[:1], model.graph.output, kept
-    )
-    undone = onnx.ModelProto()
-    undone.CopyFrom(model)
-    undone.graph.CopyFrom(restored)
     twice = onnx.ModelProto()
-    twice.CopyFrom(undone)
-    assert offer_power(undone, 512)
+    twice.CopyFrom(model)
+    assert offer_frames(model, 512)
     twice.graph.node.append(onnx.helper.make_node("ReduceMax", ["waveform"], ["loudest"]))
-    assert not offer_power(twice, 512)
+    assert not offer_frames(twice, 512)

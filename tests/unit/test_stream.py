@@ -201,8 +201,8 @@ def test_what_cannot_be_fed_together_is_refused_before_anything_is_heard(
 def test_the_bundled_model_hears_frames_once_and_says_the_same(
     recognizer: Recognizer, talk: np.ndarray, whole: list[Event], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert recognizer.takes_power
-    monkeypatch.setattr(Recognizer, "takes_power", False)
+    assert recognizer.takes_frames
+    monkeypatch.setattr(Recognizer, "takes_frames", False)
     plain = heard(recognizer, talk, [4410], CD)
     assert [event.event for event in plain] == [event.event for event in whole]
     for one, other in zip(plain, whole, strict=True):

@@ -70,7 +70,6 @@ def verify(path: str | Path, *, max_bytes: int = storage.DEFAULT_MAX_BYTES) -> l
             lambda: storage.read_files(path, max_bytes=max_bytes),
             lambda files: ", ".join(f"{name} ({len(files[name]):,} bytes)" for name in files),
         )
-        model = files[storage.MODEL]
         card = step(
             "card",
             lambda: Card.from_json(files[storage.CARD], source=path),
@@ -78,12 +77,12 @@ def verify(path: str | Path, *, max_bytes: int = storage.DEFAULT_MAX_BYTES) -> l
         )
         step(
             "checksum",
-            lambda: check_sums(card, model, source=path),
+            lambda: check_sums(card, files, source=path),
             lambda _: f"sha256 {card.files[storage.MODEL].sha256[:16]}…",
         )
         step(
             "graph",
-            lambda: check_graph(model, source=path),
+            lambda: check_graph(files, source=path),
             lambda found: f"{found.nodes} nodes: {', '.join(found.operators)}",
         )
     except _RefusedError:
@@ -109,5 +108,5 @@ def export(bundle: Bundle, target: str | Path) -> Path:
     """
     target = Path(target)
     # The card is written as it was read: exporting makes no new model.
-    storage.write_files(target, {storage.CARD: bundle.card.to_json(), storage.MODEL: bundle.model})
+    storage.write_files(target, bundle.files)
     return target

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,19 +26,27 @@ class Bundle:
         What it says about itself.
     model
         The content of ``model.onnx``, exactly the bytes that were checked.
+    frames
+        The content of ``frames.onnx``, the same; None where there is none.
     """
 
     path: Path
     card: Card
     model: bytes = dataclasses.field(repr=False)
+    frames: bytes | None = dataclasses.field(repr=False, default=None)
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        """All of its files, the card as it is written."""
+        return contents(self.card, self.model, self.frames)
 
     @classmethod
     def open(cls, path: str | Path, *, max_bytes: int = storage.DEFAULT_MAX_BYTES) -> Bundle:
         """Read a bundle, and refuse it unless everything about it is right.
 
         Checked in this order, before anything is loaded: the container and its bounds, the card's
-        format and fields, the size and SHA-256 of the model, and that the model keeps within its
-        own file and the operators of the ONNX standard.
+        format and fields, the size and SHA-256 of the models, and that they keep within their
+        own files and the operators of the ONNX standard.
 
         A bundle runs no code of its own, yet what a stranger's model computes, and what it costs in
         time and memory, is up to the stranger. The checksum guards against damage, not against a
@@ -64,13 +73,18 @@ class Bundle:
         path = Path(path)
         files = storage.read_files(path, max_bytes=max_bytes)
         card = Card.from_json(files[storage.CARD], source=path)
-        model = files[storage.MODEL]
-        check_sums(card, model, source=path)
-        check_graph(model, source=path)
-        return cls(path, card, model)
+        check_sums(card, files, source=path)
+        check_graph(files, source=path)
+        return cls(path, card, files[storage.MODEL], files.get(storage.FRAMES))
 
 
-def write(path: str | Path, model: bytes, card: Card) -> Card:
+def contents(card: Card, model: bytes, frames: bytes | None) -> dict[str, bytes]:
+    """The files of a bundle, by name, in their order."""
+    files = {storage.CARD: card.to_json(), storage.MODEL: model}
+    return files if frames is None else {**files, storage.FRAMES: frames}
+
+
+def write(path: str | Path, model: bytes, card: Card, *, frames: bytes | None = None) -> Card:
     """Write a bundle, whole or not at all.
 
     Equal models and cards give equal files, byte for byte.
@@ -85,6 +99,9 @@ def write(path: str | Path, model: bytes, card: Card) -> Card:
         and one output ``scores``, float32 of shape ``(n, emotions)``, each row summing to 1.
     card
         What to say about it; its `files` and `emotone_version` are filled in.
+    frames
+        The content of ``frames.onnx``: a model that describes single frames for a model that can
+        take these in place of the waveform, see `emotone.models.neural.shortcut.frames_model`.
 
     Returns
     -------
@@ -98,52 +115,65 @@ def write(path: str | Path, model: bytes, card: Card) -> Card:
         ONNX file, or the place cannot be written.
     """
     path = Path(path)
-    record = FileRecord(hashlib.sha256(model).hexdigest(), len(model))
-    card = dataclasses.replace(
-        card, files={storage.MODEL: record}, emotone_version=emotone.__version__
-    )
-    data = card.to_json()
-    Card.from_json(data, source=path)
-    check_graph(model, source=path)
-    if len(model) > storage.DEFAULT_MAX_BYTES or len(data) > storage.MAX_CARD_BYTES:
+    records = {
+        name: FileRecord(hashlib.sha256(data).hexdigest(), len(data))
+        for name, data in contents(card, model, frames).items()
+        if name != storage.CARD
+    }
+    card = dataclasses.replace(card, files=records, emotone_version=emotone.__version__)
+    files = contents(card, model, frames)
+    Card.from_json(files[storage.CARD], source=path)
+    check_graph(files, source=path)
+    largest = max(record.bytes for record in records.values())
+    if largest > storage.DEFAULT_MAX_BYTES or len(files[storage.CARD]) > storage.MAX_CARD_BYTES:
         raise BundleError(
-            f"the model takes {len(model) / 2**20:.0f} MiB, more than the "
+            f"the model takes {largest / 2**20:.0f} MiB, more than the "
             f"{storage.DEFAULT_MAX_BYTES / 2**20:.0f} MiB of a bundle",
             source=path,
             remedy="Train a smaller one: fewer or shallower trees, fewer features, fewer layers.",
             code="oversized_bundle",
         )
-    storage.write_files(path, {storage.CARD: data, storage.MODEL: model})
+    storage.write_files(path, files)
     return card
 
 
-def check_sums(card: Card, model: bytes, *, source: object) -> None:
-    """Refuse a model that is not the one its card describes, by size and SHA-256."""
-    if set(card.files) != {storage.MODEL}:
+def check_sums(card: Card, files: Mapping[str, bytes], *, source: object) -> None:
+    """Refuse models that are not those the card describes, by size and SHA-256."""
+    for name in [name for name in files if name != storage.CARD]:
+        record = card.files.get(name)
+        if record is None:
+            raise BundleError(
+                f"card.json does not list {name}", source=source, remedy=storage.REMEDY
+            )
+        if record.bytes != len(files[name]):
+            raise BundleError(
+                f"{name} has {len(files[name])} bytes where the card says {record.bytes}: "
+                "cut short or changed",
+                source=source,
+                remedy=storage.REMEDY,
+            )
+        if hashlib.sha256(files[name]).hexdigest() != record.sha256:
+            raise BundleError(
+                f"the checksum of {name} is not the one in the card: damaged or tampered with",
+                source=source,
+                remedy=storage.REMEDY,
+            )
+    missing = sorted(set(card.files) - set(files))
+    if missing:
         raise BundleError(
-            f"card.json must list {storage.MODEL} and no other file",
-            source=source,
-            remedy=storage.REMEDY,
-        )
-    record = card.files[storage.MODEL]
-    if record.bytes != len(model):
-        raise BundleError(
-            f"{storage.MODEL} has {len(model)} bytes where the card says {record.bytes}: "
-            "cut short or changed",
-            source=source,
-            remedy=storage.REMEDY,
-        )
-    if hashlib.sha256(model).hexdigest() != record.sha256:
-        raise BundleError(
-            f"the checksum of {storage.MODEL} is not the one in the card: damaged or tampered with",
+            f"card.json lists {missing[0][:80]}, which is not there",
             source=source,
             remedy=storage.REMEDY,
         )
 
 
-def check_graph(model: bytes, *, source: object) -> graph.GraphSummary:
-    """Refuse a model that reaches outside of its own file; say what it is made of."""
-    try:
-        return graph.inspect(model)
-    except graph.GraphError as error:
-        raise BundleError(str(error), source=source, remedy=storage.REMEDY) from error
+def check_graph(files: Mapping[str, bytes], *, source: object) -> graph.GraphSummary:
+    """Refuse models that reach outside of their own file; say what ``model.onnx`` is made of."""
+    found = {}
+    for name in [name for name in files if name != storage.CARD]:
+        try:
+            found[name] = graph.inspect(files[name])
+        except graph.GraphError as error:
+            cause = str(error) if name == storage.MODEL else f"{name}: {error}"
+            raise BundleError(cause, source=source, remedy=storage.REMEDY) from error
+    return found[storage.MODEL]

@@ -1,7 +1,8 @@
 """The two shapes of a bundle on disk, read within bounds and written whole or not at all.
 
-A bundle is a folder, or a zip file named ``*.emotone``, with exactly two files: ``card.json`` and
-``model.onnx``. Reading allocates no more than the bound it is given, whatever a header says.
+A bundle is a folder, or a zip file named ``*.emotone``, with ``card.json``, ``model.onnx``, and
+``frames.onnx`` where the model has one; nothing else. Reading allocates no more than the bound it
+is given, whatever a header says.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from pathlib import Path
 from emotone.bundle import archive
 from emotone.errors import BundleError
 
-CARD, MODEL = "card.json", "model.onnx"
-NAMES = (CARD, MODEL)
+CARD, MODEL, FRAMES = "card.json", "model.onnx", "frames.onnx"
+NAMES = (CARD, MODEL, FRAMES)
+NEEDED = (CARD, MODEL)
 SUFFIX = ".emotone"
 
 DEFAULT_MAX_BYTES = 256 * 2**20
@@ -31,19 +33,19 @@ REMEDY = "Get the bundle again from where it came from, or train it again."
 
 
 def read_files(path: Path, *, max_bytes: int) -> dict[str, bytes]:
-    """The content of the two files of a bundle.
+    """The content of the files of a bundle.
 
     Parameters
     ----------
     path
         A folder or a zip file.
     max_bytes
-        The most that ``model.onnx`` may hold.
+        The most that ``model.onnx`` may hold, and ``frames.onnx``.
 
     Raises
     ------
     BundleError
-        If there is none, it is damaged, too large, or holds anything else than the two files.
+        If there is none, it is damaged, too large, or holds anything that does not belong there.
     """
     try:
         if path.is_dir():
@@ -86,16 +88,16 @@ def _too_large(path: Path, name: str, limit: int) -> BundleError:
 
 
 def _check_names(path: Path, names: list[str]) -> None:
-    for name in NAMES:
+    for name in NEEDED:
         if name not in names:
             raise BundleError(f"not a bundle: {name} is missing", source=path, remedy=REMEDY)
     extra = sorted(set(names) - set(NAMES))
-    if extra or len(names) != len(NAMES):
+    if extra or len(names) != len(set(names)):
         what = repr(extra[0][:80]) if extra else "the same file twice"
         raise BundleError(
             f"the bundle holds {what}, which does not belong there",
             source=path,
-            remedy=f"A bundle has {CARD} and {MODEL} and nothing else; remove the rest.",
+            remedy=f"A bundle has {CARD}, {MODEL}, and perhaps {FRAMES}; remove the rest.",
         )
 
 
@@ -104,7 +106,9 @@ def _read_folder(path: Path, max_bytes: int) -> dict[str, bytes]:
         # Enough to see what is wrong, however many files a wrong folder holds.
         names = [entry.name for entry, _ in zip(entries, range(1000), strict=False)]
     _check_names(path, names)
-    return {name: _read_bounded(path, name, _limit(name, max_bytes)) for name in NAMES}
+    return {
+        name: _read_bounded(path, name, _limit(name, max_bytes)) for name in NAMES if name in names
+    }
 
 
 def _read_bounded(path: Path, name: str, limit: int) -> bytes:
@@ -120,14 +124,15 @@ def _read_bounded(path: Path, name: str, limit: int) -> bytes:
 
 def _read_zip(path: Path, max_bytes: int) -> dict[str, bytes]:
     size = path.stat().st_size
-    if size > max_bytes + MAX_CARD_BYTES + archive.MAX_DIRECTORY_BYTES:
+    if size > 2 * max_bytes + MAX_CARD_BYTES + archive.MAX_DIRECTORY_BYTES:
         raise _too_large(path, "the bundle", max_bytes)
     with path.open("rb") as file:
         members = archive.directory(file, size)
         _check_names(path, [member.name for member in members])
         for member in members:
             _check_member(path, member, _limit(member.name, max_bytes))
-        return {member.name: archive.read(file, member) for member in members}
+        found = {member.name: archive.read(file, member) for member in members}
+        return {name: found[name] for name in NAMES if name in found}
 
 
 def _check_member(path: Path, member: archive.Member, limit: int) -> None:
@@ -181,7 +186,7 @@ def write_files(path: Path, files: dict[str, bytes]) -> None:
         A name ending in ``.emotone`` makes a zip, any other a folder. Parents are made. A bundle
         that is there is replaced; anything else that is there is kept, and refused.
     files
-        Content by name.
+        Content by name, in the order in which a zip file holds them.
 
     Raises
     ------
@@ -225,7 +230,7 @@ def _write_zip(path: Path, files: dict[str, bytes]) -> None:
     with _beside(path) as temporary:
         with temporary.open("xb") as file:
             with ZipFile(file, "w", ZIP_STORED) as packed:
-                for name in NAMES:
+                for name in files:
                     # A fixed date and mode, so that equal content is equal bytes; stored, since
                     # weights hardly shrink and unpacking would cost every start of a program.
                     member = ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
@@ -240,7 +245,7 @@ def _write_zip(path: Path, files: dict[str, bytes]) -> None:
 def _write_folder(path: Path, files: dict[str, bytes]) -> None:
     with _beside(path) as fresh, _beside(path) as old:
         fresh.mkdir()
-        for name in NAMES:
+        for name in files:
             with (fresh / name).open("xb") as file:
                 file.write(files[name])
                 file.flush()

@@ -159,7 +159,8 @@ def export(
     smaller = quantize(bundle.model)
     notes = {**bundle.card.notes, "weights": "rounded to 8 bits; the figures are of 16"}
     version = f"{bundle.card.version}-int8"
-    write(target, smaller, replace(bundle.card, version=version, notes=notes))
+    card = replace(bundle.card, version=version, notes=notes)
+    write(target, smaller, card, frames=bundle.frames)
     before, after = (len(model) / 1e6 for model in (bundle.model, smaller))
     messages.note(f"The model has {after:.1f} MB in place of {before:.1f}.")
     print(target)

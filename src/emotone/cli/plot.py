@@ -279,6 +279,37 @@ def coverage(
     _save(plots.coverage(curve, target=target, title=title), out)
 
 
+@app.command(no_args_is_help=True)
+def timeline(
+    result: Annotated[
+        Path, typer.Argument(metavar="TIMELINE", help="The JSON of 'emotone analyze -o OUT.json'.")
+    ],
+    out: Out,
+    sound: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The recording, to draw its waveform and spectrogram."),
+    ] = None,
+    title: Title = None,
+) -> None:
+    """Draw who sounds how when: segments, scores, valence and arousal.
+
+    'emotone analyze FILE -o OUT.png' draws the same in one step.
+
+    Examples:
+      emotone analyze meeting.mp3 -o meeting.json
+      emotone plot timeline meeting.json --sound meeting.mp3 -o meeting.svg
+    """
+    from emotone import plots
+    from emotone.cli import timelines
+    from emotone.timeline import Timeline
+
+    try:
+        found = Timeline.from_dict(_json_object(result))
+    except UsageError as error:
+        raise UsageError(error.cause, source=result, remedy=_TIMELINE) from error
+    _save(plots.timeline(found, timelines.overview(found, sound), title=title), out)
+
+
 def _read(clip: str) -> Waveform:
     from emotone import audio
 
@@ -328,4 +359,5 @@ def _evaluation(path: Path) -> Evaluation:
     return Evaluation.from_dict(found.get("evaluation", found))
 
 
+_TIMELINE = "Give the JSON that 'emotone analyze FILE -o OUT.json' wrote."
 _RESULT = "Give the JSON that 'emotone train' wrote, or 'emotone evaluate --json' printed."

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+    from emotone.features.overview import Overview
     from emotone.timeline import Segment, Timeline
     from emotone.timeline.settings import TimelineSettings
 
@@ -78,14 +79,19 @@ def write(timeline: Timeline, path: Path, source: str) -> None:
         recording.write(timeline, path, source=again, link=_link(again, path))
     elif ending in _PICTURES:
         from emotone import plots
-        from emotone.features.overview import Overview
 
-        sound = None if again is None else Overview.of(again, channel=_only(timeline))
-        plots.save(plots.timeline(timeline, sound), path)
+        plots.save(plots.timeline(timeline, overview(timeline, again)), path)
     else:
         from emotone.timeline import exports
 
         exports.write(timeline, path)
+
+
+def overview(timeline: Timeline, source: str | Path | None) -> Overview | None:
+    """The sound of a timeline seen from afar: of the channel that it is of, if it is of one."""
+    from emotone.features.overview import Overview
+
+    return None if source is None else Overview.of(source, channel=_only(timeline))
 
 
 def show(timeline: Timeline) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from emotone.speech.detector import CHUNK, RATE, SpeechDetector
+from emotone.speech.detector import CHUNK, RATE, SpeechDetector, hear_together
 from emotone.speech.utterances import (
     Ended,
     Event,
@@ -21,5 +21,6 @@ __all__ = [
     "Started",
     "UtteranceFinder",
     "UtteranceSettings",
+    "hear_together",
     "utterances",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -41,7 +41,6 @@ class SpeechDetector:
     """
 
     def __init__(self) -> None:
-        self._session = _session()
         self._rest: FloatArray = np.empty(0, dtype=np.float32)
         self._context = np.zeros(_CONTEXT, dtype=np.float32)
         self._state = np.zeros(_STATE, dtype=np.float32)
@@ -59,14 +58,7 @@ class SpeechDetector:
         numpy.ndarray
             float32, from 0 to 1, one for each `CHUNK` samples since the beginning.
         """
-        joined = np.concatenate([self._rest, np.asarray(samples, dtype=np.float32)])
-        chunks = len(joined) // CHUNK
-        self._rest = joined[chunks * CHUNK :].copy()
-        found = np.empty(chunks, dtype=np.float32)
-        for number in range(chunks):
-            chunk = joined[number * CHUNK : (number + 1) * CHUNK]
-            found[number] = self._hear(chunk)
-        return found
+        return hear_together([self], [samples])[0]
 
     def finish(self) -> npt.NDArray[np.float32]:
         """The probability of the last, incomplete chunk, as if silence followed; or none."""
@@ -82,15 +74,43 @@ class SpeechDetector:
         self._rest, self._context = state["rest"], state["context"]
         self._state = state["memory"]
 
-    def _hear(self, chunk: FloatArray) -> float:
+    def _take(self, samples: npt.ArrayLike) -> FloatArray:
+        """The chunks that are complete with these samples, shape ``(chunks, CHUNK)``."""
+        joined = np.concatenate([self._rest, np.asarray(samples, dtype=np.float32)])
+        chunks = len(joined) // CHUNK
+        self._rest = joined[chunks * CHUNK :].copy()
+        return joined[: chunks * CHUNK].reshape(chunks, CHUNK)
+
+
+def hear_together(
+    detectors: Sequence[SpeechDetector], blocks: Sequence[npt.ArrayLike]
+) -> list[npt.NDArray[np.float32]]:
+    """What `SpeechDetector.feed` gives for each of several detectors, in less time.
+
+    Parameters
+    ----------
+    detectors
+        Each once.
+    blocks
+        What each is fed.
+    """
+    taken = [each._take(block) for each, block in zip(detectors, blocks, strict=True)]
+    found = [np.empty(len(chunks), dtype=np.float32) for chunks in taken]
+    for number in range(max(map(len, taken), default=0)):
+        places = [place for place, chunks in enumerate(taken) if number < len(chunks)]
+        some = [detectors[place] for place in places]
+        chunks = np.stack([taken[place][number] for place in places])
         inputs: dict[str, Any] = {
-            "input": np.concatenate([self._context, chunk])[None],
-            "state": self._state,
+            "input": np.concatenate([np.stack([each._context for each in some]), chunks], axis=1),
+            "state": np.concatenate([each._state for each in some], axis=1),
             "sr": np.array(RATE, dtype=np.int64),
         }
-        probability, self._state = self._session.run(None, inputs)
-        self._context = chunk[-_CONTEXT:].copy()
-        return float(probability[0, 0])
+        probabilities, states = _session().run(None, inputs)
+        for row, (place, each) in enumerate(zip(places, some, strict=True)):
+            found[place][number] = probabilities[row, 0]
+            each._state = states[:, row : row + 1].copy()
+            each._context = chunks[row, -_CONTEXT:].copy()
+    return found
 
 
 @functools.cache

@@ -18,10 +18,11 @@ from emotone.audio.limits import Limits
 from emotone.audio.reading import blocks_if_silent_too
 from emotone.audio.waveform import FloatArray, Waveform
 from emotone.errors import EmotoneError, UsageError
-from emotone.spectra import PowerFrames
+from emotone.spectra import WindowFrames
 from emotone.speech import RATE
 from emotone.timeline.checkpoints import Checkpoint, Reached, Told
 from emotone.timeline.cutting import Cutter, Gap, Piece, UtteranceEnded, Window
+from emotone.timeline.hearing import heard, prepared
 from emotone.timeline.segments import Measurement, Segment, Timeline
 from emotone.timeline.settings import TimelineSettings
 from emotone.timeline.smoothing import stretches
@@ -175,9 +176,8 @@ class _Hearing:
         self._recognizer, self._settings = recognizer, settings
         self._pool, self._names, self._keep = pool, names, keep
         self._most = _AHEAD * jobs
-        self._takes_power = recognizer.takes_power
-        self._frames = PowerFrames(0)
-        self._sounds: list[FloatArray] = []  # or their power spectra
+        self._frames = WindowFrames(0)
+        self._windows: list[tuple[WindowFrames, Window]] = []
         self._batches: list[Future[FloatArray]] = []
         self._spans: list[tuple[int, int]] = []
         self._waiting: deque[_Utterance | _Mark] = deque()
@@ -189,14 +189,10 @@ class _Hearing:
         for piece in pieces:
             if isinstance(piece, Window):
                 if not self._spans:
-                    self._frames = PowerFrames(piece.start)
+                    self._frames = WindowFrames(piece.start)
                 self._spans.append((piece.start, piece.end))
-                self._sounds.append(
-                    self._frames.window(piece.start, piece.samples)
-                    if self._takes_power
-                    else piece.samples
-                )
-                if len(self._sounds) == _TOGETHER:
+                self._windows.append((self._frames, piece))
+                if len(self._windows) == _TOGETHER:
                     self._send()
             elif isinstance(piece, UtteranceEnded):
                 self._send()
@@ -258,14 +254,11 @@ class _Hearing:
             self._told.append(told)
 
     def _send(self) -> None:
-        if not self._sounds:
+        if not self._windows:
             return
-        if self._takes_power:
-            batch = self._pool.submit(self._recognizer.hear_power, self._sounds)
-        else:
-            batch = self._pool.submit(self._recognizer.hear, self._sounds, RATE)
-        self._batches.append(batch)
-        self._sounds = []
+        sounds = prepared(self._recognizer, self._windows)
+        self._batches.append(self._pool.submit(heard, self._recognizer, sounds))
+        self._windows = []
         self._out += 1
 
     def _settle(self) -> None:

@@ -23,7 +23,7 @@ from emotone.models.neural.frontend import FrontEnd
 from emotone.models.neural.functionals import DescribingFrontEnd
 from emotone.models.neural.layers import Conv1dBlock, Conv2dBlock, Residual
 from emotone.models.neural.network import Network
-from emotone.models.neural.shortcut import offer_power
+from emotone.models.neural.shortcut import offer_frames
 
 if TYPE_CHECKING:
     import onnx
@@ -79,8 +79,8 @@ def _described(
 def to_onnx(parts: Sequence[tuple[Network, float]], temperature: float, rate: int) -> bytes:
     """Networks as one ONNX model: ``waveform`` float32 (n, samples) in, ``scores`` (n, k) out.
 
-    Where the networks have one front end, the model takes ``power`` in place of the waveform, see
-    `offer_power`. The same weights give the same bytes.
+    Where the networks have one front end, the model takes ``frames`` in place of the waveform, see
+    `offer_frames`. The same weights give the same bytes.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def to_onnx(parts: Sequence[tuple[Network, float]], temperature: float, rate: in
     ends = [getattr(network.body, "front_end", None) for network, _ in parts]
     sizes = {end.size for end in ends if isinstance(end, FrontEnd)}
     if len(sizes) == 1:
-        offer_power(model, sizes.pop())
+        offer_frames(model, sizes.pop())
     _halve(model)
     model.ir_version = IR_VERSION
     model.producer_name, model.producer_version = "emotone", ""

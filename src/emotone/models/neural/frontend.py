@@ -58,14 +58,17 @@ class Analysis(NamedTuple):
         Power spectrum, shape ``(B, bins, T)``.
     level
         Mean power of a clip's frames that are not silent, summed over the bins; ``(B, 1, 1)``.
+    relative
+        Power in each band relative to the level, and `FLOOR`; shape ``(B, bands, T)``.
     log
-        Logarithm (base 10) of the power in each band relative to the level, ``(B, bands, T)``.
+        Its logarithm (base 10).
     lags, mask, frames
         As in `Spectra`, the pitch-gram unmasked.
     """
 
     power: Tensor
     level: Tensor
+    relative: Tensor
     log: Tensor
     lags: Tensor
     mask: Tensor
@@ -192,14 +195,15 @@ class FrontEnd(nn.Module):
         if frames is not None:
             mask = mask * (index < frames[:, None])[:, None]
         level = (energy * mask).sum(2, keepdim=True) / mask.sum(2, keepdim=True)
-        log = torch.log10(bands / (level + 1e-12) * power.shape[1] + FLOOR)
+        relative = bands / (level + 1e-12) * (self.size // 2 + 1) + FLOOR
+        log = torch.log10(relative)
         if not self.lags:
             lags = power.new_zeros(len(power), 0, power.shape[2])
-            return Analysis(power, level, log, lags, mask, frames)
+            return Analysis(power, level, relative, log, lags, mask, frames)
         magnitude = power.clamp_min(1e-20).sqrt()
         total = torch.matmul(self.lag_weights, magnitude)[:, None]
         lags = 2 * torch.matmul(self.lag_matrix, magnitude) / (total + 1e-9)
-        return Analysis(power, level, log, lags, mask, frames)
+        return Analysis(power, level, relative, log, lags, mask, frames)
 
     def _power(self, waveforms: Tensor, hop: int) -> Tensor:
         """Power spectrum, shape (B, bins, T)."""

@@ -122,6 +122,7 @@ class DescribingFrontEnd(FrontEnd):
     octaves: Tensor
     upper: Tensor
     perfect: Tensor
+    pitch_levels: Tensor
     centre: Tensor
     scale: Tensor
 
@@ -141,6 +142,8 @@ class DescribingFrontEnd(FrontEnd):
         rows = 2 * (CORRELATED_CEPSTRA + len(OTHERS) + 1)
         pairs = torch.triu_indices(rows, rows, 1)
         self.register_buffer("upper", pairs[0] * rows + pairs[1], persistent=False)
+        levels = torch.tensor(PITCH_LEVELS)[:, None]
+        self.register_buffer("pitch_levels", levels, persistent=False)
         for period in PERIODS:
             self.register_buffer(f"wave_{period}", _wave(period), persistent=False)
         with torch.no_grad():
@@ -201,8 +204,8 @@ class DescribingFrontEnd(FrontEnd):
         alpha = torch.log10((low + floor) / (high + floor))
         level = torch.log10(energy / (found.level + 1e-12) + 1e-5)
         bands = found.log
-        loudest = torch.logsumexp(bands * math.log(10), 1, keepdim=True) / math.log(10)
-        flatness = bands.mean(1, keepdim=True) - loudest + math.log10(bands.shape[1])
+        together = torch.log10(found.relative.sum(1, keepdim=True))
+        flatness = bands.mean(1, keepdim=True) - together + math.log10(self.bands)
         flux = F.pad(bands[:, :, 1:] - bands[:, :, :-1], (1, 0)).clamp_min(0).mean(1, keepdim=True)
         peak = (found.lags / self.perfect).amax(1, keepdim=True)
         voiced = torch.sigmoid((peak - VOICED_AT) * VOICED_SLOPE) * mask
@@ -244,12 +247,13 @@ class DescribingFrontEnd(FrontEnd):
         mean, deviation, _ = _statistics(octaves, weight)
         around = octaves - mean.unsqueeze(2)
         found = [mean, deviation]
-        for hinge in PITCH_HINGES:
-            found.append(((around - hinge).clamp_min(0) * weight).sum(2) / count)
-            found.append(((-around - hinge).clamp_min(0) * weight).sum(2) / count)
+        above_and_below = torch.cat([around, -around], 1)
         found += [
-            (torch.sigmoid((octaves - level) * 8) * weight).sum(2) / count for level in PITCH_LEVELS
+            ((above_and_below - hinge).clamp_min(0) * weight).sum(2) / count
+            for hinge in PITCH_HINGES
         ]
+        higher = torch.sigmoid((octaves - self.pitch_levels) * 8)
+        found.append((higher * weight).sum(2) / count)
         found += _trend(around * weight, weight)
         for apart in PITCH_DELTAS:
             both = weight[:, :, apart:] * weight[:, :, :-apart]
