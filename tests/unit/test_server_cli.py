@@ -1,0 +1,121 @@
+"""`emotone server keys`, and what `emotone serve` refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("sqlalchemy", reason="needs the extra server")
+
+from emotone.cli.app import run
+from emotone.server.security.keyring import StoredKeyring
+from emotone.server.store.database import Database
+from emotone.server.store.keys import StoredKeys
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("EMOTONE_SERVER", str(tmp_path / "service"))
+    monkeypatch.delenv("EMOTONE_DATABASE", raising=False)
+    return tmp_path / "service"
+
+
+def listed(capsys: pytest.CaptureFixture[str]) -> list[dict]:
+    capsys.readouterr()
+    assert run(["server", "keys", "list", "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_a_key_is_made_shown_once_listed_and_revoked(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert run(["server", "keys", "create", "laptop", "--per-minute", "60", "--days", "30"]) == 0
+    out, err = capsys.readouterr()
+    token = out.strip()
+    assert token.count("\n") == 0
+    assert "not shown again" in err
+    database = Database(f"sqlite:///{folder / 'emotone.db'}")
+    keyring = StoredKeyring(StoredKeys(database))
+    assert keyring.admit(token).scopes == {"read", "write"}
+    [row] = listed(capsys)
+    assert row["name"] == "laptop"
+    assert row["owner"] == f"key-{row['id']}"
+    assert (row["state"], row["per_minute"]) == ("active", 60)
+    assert row["used_at"] is not None
+    assert token not in json.dumps(row)
+    assert token.split("_")[2].encode() not in (folder / "emotone.db").read_bytes()
+    assert run(["server", "keys", "revoke", row["id"]]) == 0
+    assert listed(capsys)[0]["state"] == "revoked"
+    revoked_at = listed(capsys)[0]["revoked_at"]
+    assert run(["server", "keys", "revoke", row["id"]]) == 0  # once more changes nothing
+    assert listed(capsys)[0]["revoked_at"] == revoked_at
+    with pytest.raises(Exception, match="no valid key"):
+        keyring.admit(token)
+    database.close()
+
+
+def test_the_folder_of_keys_is_private(folder: Path):
+    assert run(["server", "keys", "create", "a"]) == 0
+    if os.name != "nt":
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_owner_scopes_and_json(folder: Path, capsys: pytest.CaptureFixture[str]):
+    options = ["--owner", "local", "--scopes", "admin, read", "--json"]
+    assert run(["server", "keys", "create", "a", *options]) == 0
+    made = json.loads(capsys.readouterr().out)
+    assert made["scopes"] == ["read", "admin"]
+    assert made["owner"] == "local"
+    assert made["key"].startswith(f"emotone_{made['id']}_")
+    assert "digest" not in made
+
+
+def test_the_table_shows_names_that_would_be_markup(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert run(["server", "keys", "create", "[red]evil[/red]"]) == 0
+    capsys.readouterr()
+    assert run(["server", "keys", "list"]) == 0
+    assert "[red]evil[/red]" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["create", "a", "--scopes", "root"],
+        ["create", "a", "--scopes", ","],
+        ["create", "a\nb"],
+        ["create", "a", "--days", "0"],
+        ["create", "a", "--per-minute", "0"],
+        ["revoke", "nothing"],
+    ],
+)
+def test_wrong_usage(folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]):
+    assert run(["server", "keys", *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("error: ")
+    assert listed(capsys) == []
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "emotone.example"])
+def test_beyond_this_machine_there_must_be_a_key(
+    folder: Path, capsys: pytest.CaptureFixture[str], host: str
+):
+    serve = ["serve", "--host", host, "--no-browser", "--port", "0"]
+    assert run(serve) == 2
+    assert "emotone server keys create" in capsys.readouterr().err
+    assert run(["server", "keys", "create", "old"]) == 0
+    [row] = listed(capsys)
+    assert run(["server", "keys", "revoke", row["id"]]) == 0
+    capsys.readouterr()
+    assert run(serve) == 2  # a key that is revoked is none
+
+
+def test_a_log_of_no_known_form(folder: Path, capsys: pytest.CaptureFixture[str]):
+    assert run(["serve", "--log", "xml", "--no-browser", "--port", "0"]) == 2
+    assert "quiet, text, json" in capsys.readouterr().err

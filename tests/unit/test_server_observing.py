@@ -1,0 +1,207 @@
+"""What the service tells of itself: logs, figures, health."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import logging
+import re
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+pytest.importorskip("fastapi", reason="needs the extra server")
+
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from prometheus_client.parser import text_string_to_metric_families
+
+from emotone.errors import UsageError
+from emotone.server import health, logs
+from emotone.server.caller import Caller
+from emotone.server.metrics import Metrics
+from emotone.server.observing import Observing
+
+
+@pytest.fixture
+def said() -> Iterator[io.StringIO]:
+    """What is logged, one object a line."""
+    names = (logs.LOGGER, "uvicorn")
+    before = [(vars(logging.getLogger(name)).copy()) for name in names]
+    stream = io.StringIO()
+    logs.start("json", stream=stream)
+    yield stream
+    for name, state in zip(names, before, strict=True):
+        logging.getLogger(name).__dict__.update(state)
+        logging.getLogger(name).manager._clear_cache()
+
+
+def lines(stream: io.StringIO) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def figures(metrics: Metrics) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    text = metrics.exposition().decode()
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def figure(metrics: Metrics, name: str, **labels: str) -> float | None:
+    return figures(metrics).get((name, frozenset(labels.items())))
+
+
+def counting() -> Metrics:
+    return Metrics(states=lambda: {"queued": 3, "done": 9})
+
+
+def asked(observing: Observing, **scope: Any) -> list[dict[str, Any]]:
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    whole = {"type": "http", "method": "GET", "path": "/v1/analyses/7", "headers": [], **scope}
+    asyncio.run(observing(whole, None, send))
+    return sent
+
+
+async def fine(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    scope["route"] = SimpleNamespace(path="/analyses/{id}")
+    scope["state"] = {"caller": Caller("hers", frozenset(), "abc")}
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    logging.getLogger(logs.LOGGER).info("inside")
+    await send({"type": "http.response.body", "body": b""})
+
+
+def test_a_request_is_counted_timed_and_logged(said: io.StringIO):
+    metrics = counting()
+    sent = asked(Observing(fine, metrics=metrics), client=("192.0.2.7", 1))
+    id = dict(sent[0]["headers"])[b"x-request-id"].decode()
+    inside, line = lines(said)
+    assert inside["request_id"] == line["request_id"] == id
+    assert re.fullmatch(r"[0-9a-f]{16}", id)
+    assert line["event"] == "request"
+    assert (line["method"], line["route"], line["status"]) == ("GET", "/v1/analyses/{id}", 200)
+    assert line["key"] == "abc"
+    assert 0 <= line["ms"] <= line["whole_ms"]
+    assert "192.0.2.7" not in said.getvalue()
+    assert "/v1/analyses/7" not in said.getvalue()
+    about = {"method": "GET", "route": "/v1/analyses/{id}"}
+    assert figure(metrics, "emotone_requests_total", **about, status="200") == 1
+    assert figure(metrics, "emotone_request_seconds_count", **about) == 1
+    assert figure(metrics, "emotone_requests_open") == 0
+    asked(Observing(fine, metrics=metrics))
+    assert figure(metrics, "emotone_requests_total", **about, status="200") == 2
+    assert lines(said)[-1]["request_id"] != id
+
+
+def test_paths_and_addresses_only_where_they_are_asked_for(said: io.StringIO):
+    asked(Observing(fine, metrics=counting(), details=True), client=("192.0.2.7", 1))
+    line = lines(said)[-1]
+    assert (line["path"], line["client"]) == ("/v1/analyses/7", "192.0.2.7")
+
+
+def test_no_client_makes_up_labels(said: io.StringIO):
+    async def none(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 404, "headers": []})
+
+    metrics = counting()
+    for number in range(20):
+        asked(Observing(none, metrics=metrics), method=f"M{number}", path=f"/{number}")
+    about = {"method": "other", "route": "none", "status": "404"}
+    assert figure(metrics, "emotone_requests_total", **about) == 20
+
+
+def test_a_fault_after_the_answer_began_is_told_once(said: io.StringIO):
+    async def breaks(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 500, "headers": []})
+        raise ZeroDivisionError
+
+    async def breaks_at_once(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        raise ZeroDivisionError
+
+    asked(Observing(breaks, metrics=counting()))
+    with pytest.raises(ZeroDivisionError):
+        asked(Observing(breaks_at_once, metrics=counting()))
+    assert [line["status"] for line in lines(said)] == [500, 0]
+
+
+def test_figures_are_such_that_prometheus_reads_them():
+    metrics = counting()
+    metrics.factor.labels("recording").observe(0.03)
+    metrics.live_s.observe(0.04)
+    assert figure(metrics, "emotone_queue_analyses", state="queued") == 3
+    assert figure(metrics, "emotone_queue_analyses", state="running") == 0
+    assert figure(metrics, "emotone_real_time_factor_sum", kind="recording") == 0.03
+    assert figure(metrics, "emotone_live_latency_seconds_count") == 1
+    assert any(name == "process_resident_memory_bytes" for name, _ in figures(metrics))
+    assert not any(name.endswith("_created") for name, _ in figures(metrics))
+    assert figures(counting()) != figures(metrics)  # each has a registry of its own
+
+
+def test_lines_of_text_cannot_be_forged():
+    record = logging.makeLogRecord(
+        {"msg": "request", "levelname": "INFO", "path": "/a b\n2026 error\x1b[31m", "n": 1}
+    )
+    line = logs.TextLines().format(record)
+    assert "\n" not in line
+    assert "\x1b" not in line
+    assert re.match(r"\d{4}-\d\d-\d\dT\S+Z info request ", line)
+    assert line.endswith("n=1")
+
+
+def test_an_error_has_its_traceback(said: io.StringIO):
+    try:
+        raise ZeroDivisionError("no")
+    except ZeroDivisionError as error:
+        logging.getLogger(logs.LOGGER).error("broken", exc_info=error)
+    line = lines(said)[-1]
+    assert (line["level"], line["event"]) == ("error", "broken")
+    assert "ZeroDivisionError: no" in line["traceback"]
+
+
+def test_forms_of_the_log(said: io.StringIO):
+    with pytest.raises(UsageError, match="xml"):
+        logs.check("xml")
+    for form in ("quiet", "text", "json"):
+        stream = io.StringIO()
+        logs.start(logs.check(form), stream=stream)
+        logging.getLogger(logs.LOGGER).info("request")
+        logging.getLogger(logs.LOGGER).warning("odd")
+        logging.getLogger("uvicorn.error").info("started")
+        count = len(stream.getvalue().splitlines())
+        assert count == (1 if form == "quiet" else 2)
+
+
+def test_health_and_readiness(said: io.StringIO):
+    app = FastAPI()
+    app.include_router(health.router)
+    down = False
+
+    def check() -> None:
+        if down:
+            raise ConnectionError("the database at 192.0.2.7 is away")
+
+    app.state.checks = {"store": check}
+    app.state.closing = asyncio.Event()
+    client = TestClient(app)
+    assert client.get("/healthz").json() == {"status": "ok"}
+    ready = client.get("/readyz")
+    assert ready.status_code == 200
+    assert ready.json() == {"ready": True, "checks": {"running": "ok", "store": "ok"}}
+    down = True
+    ready = client.get("/readyz")
+    assert ready.status_code == 503
+    assert ready.json() == {"ready": False, "checks": {"running": "ok", "store": "failed"}}
+    assert "192.0.2.7" not in ready.text  # that is for the log
+    assert "192.0.2.7" in lines(said)[-1]["traceback"]
+    assert client.get("/healthz").status_code == 200
+    down = False
+    app.state.closing.set()
+    assert client.get("/readyz").json()["checks"]["running"] == "failed"
