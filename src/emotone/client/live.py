@@ -63,16 +63,19 @@ class Session:
         self.closed: Closed | None = None
         self._lost: Any = websockets("exceptions")
         self._url, self._rate = realtime_url(url), asked.rate or 16_000
+        self._open = contextlib.ExitStack()
         try:
-            self._socket = client.connect(
-                self._url,
-                subprotocols=[SUBPROTOCOL],
-                additional_headers=headers(key),
-                user_agent_header=None,
-                compression=None,
-                open_timeout=OPEN_S,
-                max_size=LARGEST_BYTES,
-                ssl=context,
+            self._socket = self._open.enter_context(
+                client.connect(
+                    self._url,
+                    subprotocols=[SUBPROTOCOL],
+                    additional_headers=headers(key),
+                    user_agent_header=None,
+                    compression=None,
+                    open_timeout=OPEN_S,
+                    max_size=LARGEST_BYTES,
+                    ssl=context,
+                )
             )
         except (OSError, self._lost.WebSocketException) as error:
             raise not_opened(self._url, error) from error
@@ -81,7 +84,7 @@ class Session:
             self._socket.send(encoded(asked))
             self.updated = self._answer(Updated)
         except BaseException:
-            self._socket.close()
+            self.close()
             raise
 
     def __enter__(self) -> Session:
@@ -187,7 +190,7 @@ class Session:
 
     def close(self) -> None:
         """Leave, whatever is still to be told."""
-        self._socket.close()
+        self._open.close()
 
     # -- within
 
