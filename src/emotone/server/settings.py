@@ -83,7 +83,9 @@ class ServerSettings:
     live_each, live_all
         Live sessions that one key, and all together, may have at once.
     live_threads
-        Cores that hear live sessions; half of the machine's, four at most, when None.
+        Cores that hear live sessions; all of the machine, but four at most, when None.
+    sweep_s
+        Seconds between one look for what has expired and the next.
     shutdown_s
         Seconds that running analyses have to finish when the service is asked to stop. Those that
         do not are parked, and go on when it starts again.
@@ -120,6 +122,7 @@ class ServerSettings:
     live_each: int = 128
     live_all: int = 256
     live_threads: int | None = None
+    sweep_s: float = 60.0
     shutdown_s: float = 4.0
 
     def __post_init__(self) -> None:
@@ -144,6 +147,7 @@ class ServerSettings:
             "job_attempts",
             "jobs_waiting",
             "clips_waiting",
+            "sweep_s",
         ):
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):

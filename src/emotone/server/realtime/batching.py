@@ -24,10 +24,11 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("emotone.server")
 
-ROUND_S = 0.01
-"""From one round to the next at least: what comes in meanwhile is heard together."""
+LEAST_ROUND_S, MOST_ROUND_S = 0.01, 0.03
+"""From one round to the next at least, in seconds, where there is little to do and where there is
+much: what comes in meanwhile is heard together, and the more there is, the less each costs."""
 
-TOGETHER = 64
+TOGETHER = 256
 """Streams that are heard in one round at most; what more there are wait for the next one."""
 
 _LEAST_TOGETHER = 4
@@ -35,7 +36,7 @@ _LEAST_TOGETHER = 4
 _FADING = 0.95
 """Weight of the rounds before in what a stream takes of one, against that of the last."""
 
-LATE_S = 0.1
+LATE_S = 0.08
 """Sound that has waited for so long is heard in a hurry."""
 
 _GOLDEN = 0.618034
@@ -223,7 +224,8 @@ class Batching:
                     self._changed.wait()
                 if self._closed:
                     return
-            pause = began + ROUND_S - self._clock()
+                round_s = LEAST_ROUND_S + self._share.use * (MOST_ROUND_S - LEAST_ROUND_S)
+            pause = began + round_s - self._clock()
             if pause > 0 and not more:
                 time.sleep(pause)
             began = self._clock()

@@ -77,7 +77,7 @@ class Realtime:
         self.models, self.metrics, self.limits = models, metrics, limits
         self.slots = Slots(settings.live_each, settings.live_all)
         self.strangers = Slots(STRANGERS, STRANGERS)
-        threads = settings.live_threads or max(1, min(MOST_THREADS, cores() // 2))
+        threads = settings.live_threads or max(1, min(MOST_THREADS, cores()))
         self.batching = Batching(self._told, threads=threads)
         self._connections: dict[Line, Connection] = {}
         self._open: set[Connection] = set()

@@ -37,10 +37,16 @@ class Share:
         Seconds that sound may wait.
     now
         Seconds, from anywhere.
+
+    Attributes
+    ----------
+    use
+        Of the threads' time, of late, from 0 to 1.
     """
 
     def __init__(self, threads: int, late_s: float, now: float) -> None:
         self._threads, self._late_s, self._since = threads, late_s, now
+        self.use = 0.0
         self._value, self._busy_s = 1.0, 0.0
         self._waited_s: list[float] = []
 
@@ -55,6 +61,7 @@ class Share:
         if elapsed < WEIGH_S:
             return self._value
         use = self._busy_s / (elapsed * self._threads)
+        self.use = min(1.0, use)
         factor = min(_UP ** min(100.0, elapsed / WEIGH_S), BUSY / max(use, 1e-3))
         if self._waited_s:
             late = sum(waited > self._late_s for waited in self._waited_s) / len(self._waited_s)
