@@ -576,6 +576,33 @@ def live(records: list[Record]) -> str:
     return f"{text}\n\n{source(found, 'emotone benchmark live')}"
 
 
+def service(records: list[Record]) -> str:
+    """How soon a service answers live sessions and clips."""
+    found = [record for record in records if record["benchmark"] == "service"]
+    rows = []
+    for record in found:
+        if record["part"] == "live":
+            what, wrong = f"{record['sessions']} live sessions", record["sessions_wrong"]
+            left_out = f"{percent(record['skipped'])} %"
+            answered = f"{record['sessions'] - wrong} of {record['sessions']}"
+        else:
+            what = f"{record['clips']:,} clips by {record['clients']} clients"
+            left_out = "–"
+            answered = f"{record['answered']:,} of {record['clips']:,}"
+        latency = record["latency_ms"]
+        rows.append(
+            [
+                what,
+                *(f"{latency[key]:,.0f} ms" for key in ("p50", "p95", "p99")),
+                left_out,
+                answered,
+            ]
+        )
+    head = ["load", "latency, median", "95 %", "99 %", "windows left out", "all in order"]
+    text = table(head, rows or [missing(len(head))])
+    return f"{text}\n\n{source(found, 'emotone benchmark service')}"
+
+
 # -- the data statement
 
 
@@ -695,6 +722,7 @@ DOCUMENTS: dict[str, dict[str, Section]] = {
     "experiments.md": {"development": development},
     "timeline.md": {"conversations": conversations, "length": length, "speakers": speakers},
     "live.md": {"live": live},
+    "realtime.md": {"service": service},
     "data-statement.md": {
         "holdings": holdings,
         "labels": labels,
