@@ -13,6 +13,7 @@ from emotone.audio.limits import Limits
 from emotone.server import errors, health, site
 from emotone.server.api import analyses, corrections, models, predict, results, service
 from emotone.server.clips import Clips
+from emotone.server.description import describe
 from emotone.server.folder import Folder
 from emotone.server.jobs import Jobs
 from emotone.server.metrics import Metrics
@@ -77,6 +78,7 @@ def create_app(settings: ServerSettings) -> FastAPI:
     for each in (service, models, predict, analyses, results, corrections, endpoint):
         app.include_router(each.router, prefix="/v1")
     site.install(app)
+    describe(app)
     guard(app, settings, metrics)
     return app
 

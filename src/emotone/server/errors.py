@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -117,7 +118,10 @@ async def _emotone(request: Request, error: Exception) -> JSONResponse:
     if status == 500:
         return await _unexpected(request, error)
     headers = error.headers if isinstance(error, (RequestError, AccessError)) else None
-    return JSONResponse({"error": described(error)}, status, headers=headers)
+    told = described(error)
+    if isinstance(error, UsageError) and error.code == UsageError.code:
+        told["code"] = _CODES[400]  # as of any other request that makes no sense
+    return JSONResponse({"error": told}, status, headers=headers)
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
@@ -137,7 +141,19 @@ def invalid(problems: Any) -> str:
 async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     code = _CODES.get(error.status_code, "error")
-    return answer(error.status_code, code, f"{error.detail}.", headers=error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["Allow"] = _allowed(request) or headers.get("Allow", "")
+    return answer(error.status_code, code, f"{error.detail}.", headers=headers)
+
+
+def _allowed(request: Request) -> str:
+    """All methods of a path; the framework knows those of the first route that has it alone."""
+    found: set[str] = set()
+    for path, methods in request.app.openapi()["paths"].items():
+        if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", path), request.url.path):
+            found |= {method.upper() for method in methods}
+    return ", ".join(sorted(found))
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:

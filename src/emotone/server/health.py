@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
+from emotone.server.api import schemas
 from emotone.server.caller import Caller, administers
 from emotone.server.logs import LOGGER
 from emotone.server.metrics import CONTENT_TYPE, Metrics
@@ -19,13 +21,25 @@ router = APIRouter(tags=["operation"])
 _LOG = logging.getLogger(LOGGER)
 
 
+class Readiness(BaseModel):
+    """Whether it can take work, and what stands in the way."""
+
+    ready: bool
+    checks: dict[str, Literal["ok", "failed"]]
+
+
 @router.get("/healthz", summary="Whether the process is alive")
 async def healthz() -> dict[str, str]:
     """Always ``ok``: who gets no answer should start it again."""
     return {"status": "ok"}
 
 
-@router.get("/readyz", summary="Whether it can take work")
+@router.get(
+    "/readyz",
+    summary="Whether it can take work",
+    response_model=Readiness,
+    responses={503: {"model": Readiness, "description": "It cannot."}},
+)
 async def readyz(request: Request) -> JSONResponse:
     """200 where the store and the worker processes answer and it is not shutting down; else 503.
 
@@ -39,7 +53,15 @@ async def readyz(request: Request) -> JSONResponse:
     return JSONResponse({"ready": ready, "checks": checks}, 200 if ready else 503)
 
 
-@router.get("/metrics", summary="Figures for Prometheus", response_class=Response)
+@router.get(
+    "/metrics",
+    summary="Figures for Prometheus",
+    response_class=Response,
+    responses={
+        200: {"description": "In Prometheus' own format.", "content": {"text/plain": {}}},
+        **schemas.refusals(),
+    },
+)
 def metrics(request: Request, _: Annotated[Caller, Depends(administers)]) -> Response:
     """Requests, latency, the queue, live sessions, the real-time factor. Needs the scope admin."""
     counted: Metrics = request.app.state.metrics

@@ -259,7 +259,6 @@ async def cancel(request: Request, caller: Writes, id: Id) -> JSONResponse:
             "`done`, `failed` or `cancelled`.",
             "content": {
                 "text/event-stream": {
-                    "schema": {"type": "string"},
                     "example": 'event: progress\ndata: {"state": "running", "progress": 0.4}\n\n',
                 }
             },

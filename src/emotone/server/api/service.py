@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Request
 import emotone
 from emotone.emotions import EMOTIONS, colour, in_order
 from emotone.report.recording import RESPONSIBLE_USE
-from emotone.server.api import formats
+from emotone.server.api import formats, schemas
 from emotone.server.caller import SCOPES, Caller, asker
 
 router = APIRouter(tags=["service"])
@@ -17,7 +17,12 @@ router = APIRouter(tags=["service"])
 API_VERSION = "v1"
 
 
-@router.get("/service", summary="What this service is and allows")
+@router.get(
+    "/service",
+    summary="What this service is and allows",
+    responses=schemas.refusals(),
+    openapi_extra={"security": [{}]},  # or none, as whoever has no key yet must be told of it
+)
 def service(request: Request, caller: Annotated[Caller | None, Depends(asker)]) -> dict[str, Any]:
     """Version, emotions with colours and places, limits, retention, and what the caller may do."""
     state = request.app.state
