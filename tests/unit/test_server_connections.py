@@ -16,7 +16,7 @@ pytest.importorskip("uvicorn", reason="needs the extra server")
 
 import uvicorn
 
-from emotone.server.security.connections import HEADERS_BYTES, BoundedProtocol
+from emotone.server.security.connections import HEADERS_BYTES, BoundedProtocol, make_room
 
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 LARGE = 32 << 20
@@ -201,3 +201,24 @@ def test_a_websocket_outlives_the_clocks(port: int):
         opened.setblocking(False)
         with pytest.raises(BlockingIOError):
             opened.recv(1)
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "room", "then"),
+    [
+        (1024, 1_000_000, 2000, 2500),
+        (1024, 4096, 2000, 2500),
+        (1024, 1024, 524, 1024),
+        (256, 256, 64, 256),
+        (100_000, 100_000, 2000, 100_000),
+    ],
+)
+def test_connections_leave_files_for_the_rest(
+    monkeypatch: pytest.MonkeyPatch, soft: int, hard: int, room: int, then: int
+):
+    resource = pytest.importorskip("resource", reason="Windows has no such bound")
+    limits = [soft, hard]
+    monkeypatch.setattr(resource, "getrlimit", lambda _: tuple(limits))
+    monkeypatch.setattr(resource, "setrlimit", lambda _, new: limits.__setitem__(slice(2), new))
+    assert make_room() == room
+    assert limits == [then, hard]

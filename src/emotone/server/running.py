@@ -13,7 +13,7 @@ from fastapi import FastAPI
 
 from emotone.errors import UsageError
 from emotone.server.realtime.sockets import LenientProtocol
-from emotone.server.security.connections import HEADERS_BYTES, BoundedProtocol
+from emotone.server.security.connections import HEADERS_BYTES, BoundedProtocol, make_room
 from emotone.server.settings import ServerSettings
 
 FRAME_BYTES = 1024**2
@@ -45,7 +45,7 @@ class Server(uvicorn.Server):
                 app,
                 host=settings.host,
                 port=settings.port,
-                http=BoundedProtocol,
+                http=type("Protocol", (BoundedProtocol,), {"most_connections": make_room()}),
                 h11_max_incomplete_event_size=HEADERS_BYTES,
                 ws=LenientProtocol,
                 ws_max_size=FRAME_BYTES,

@@ -8,6 +8,7 @@ process has few.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import sys
@@ -28,9 +29,32 @@ MOST_CONNECTIONS = 2000
 HEADERS_BYTES = 32 * 1024
 """The largest headers of a request."""
 
+_OTHER_FILES = 500
 _PIECE_BYTES = 4 * 1024
 
 _LOG = logging.getLogger("emotone.server")
+
+
+def make_room() -> int:
+    """Let this process open as many files as it may; gives how many connections it may then have.
+
+    A connection is a file, and so are databases, uploads and pipes to workers, which must not run
+    out of them because of connections.
+    """
+    if sys.platform == "win32":
+        return MOST_CONNECTIONS
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_CONNECTIONS + _OTHER_FILES
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        with contextlib.suppress(ValueError, OSError):  # macOS has a bound below the hard one
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return MOST_CONNECTIONS
+    return max(soft // 4, min(MOST_CONNECTIONS, soft - _OTHER_FILES))
 
 
 class BoundedProtocol(H11Protocol):
