@@ -54,7 +54,7 @@ def make_room() -> int:
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
         return MOST_CONNECTIONS
-    return max(soft // 4, min(MOST_CONNECTIONS, soft - _OTHER_FILES))
+    return min(MOST_CONNECTIONS, max(soft // 4, soft - _OTHER_FILES))
 
 
 class BoundedProtocol(H11Protocol):
