@@ -3,7 +3,7 @@
 import { KEPT_S, LEVELS, type Session } from "../live/session.ts";
 import { clock } from "../timeline/clock.ts";
 import type { Frame } from "./frame.ts";
-import { colourOf, fill, inkOn } from "./palette.ts";
+import { colourOf, fill, inkOn, letters } from "./palette.ts";
 
 const SOUND = 44;
 const BAND = 26;
@@ -46,16 +46,18 @@ export function live(frame: Frame, session: Session, emotions: string[], thresho
   let named: { emotion: string; from: number; to: number } | null = null;
   const name = (): void => {
     if (!named) return;
-    const room = named.to - named.from;
-    if (pen.measureText(named.emotion).width + 12 < room) {
+    const { emotion } = named;
+    const room = named.to - Math.max(0, named.from);
+    const text = [emotion, letters(emotion)].find((one) => pen.measureText(one).width + 10 < room);
+    if (text) {
       pen.textAlign = "center";
       pen.textBaseline = "middle";
       const middle = (Math.max(0, named.from) + named.to) / 2;
-      const size = pen.measureText(named.emotion).width + 8;
-      pen.fillStyle = colourOf(named.emotion);
+      const size = pen.measureText(text).width + 8;
+      pen.fillStyle = colourOf(emotion);
       pen.fillRect(middle - size / 2, SOUND + GAP + 3, size, BAND - 6);
-      pen.fillStyle = inkOn(colourOf(named.emotion));
-      pen.fillText(named.emotion, middle, SOUND + GAP + BAND / 2 + 0.5);
+      pen.fillStyle = inkOn(colourOf(emotion));
+      pen.fillText(text, middle, SOUND + GAP + BAND / 2 + 0.5);
     }
     named = null;
   };

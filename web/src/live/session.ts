@@ -26,6 +26,7 @@ export class Session {
   readonly reconnections: Signal<number> = signal(0);
   readonly now: Signal<Measurement | null> = signal(null);
   readonly speaking: Signal<boolean> = signal(false);
+  /** From the air to the screen, and of that the service's part, in milliseconds. */
   readonly latency: Signal<number | null> = signal(null);
   readonly served: Signal<number | null> = signal(null);
   readonly lag: Signal<number> = signal(0);
@@ -49,7 +50,6 @@ export class Session {
   private microphone: Capture | null = null;
   private realtime: Realtime | null = null;
   private readonly kept: Int16Array<ArrayBuffer>[] | null;
-  private latencies: number[] = [];
   private samples = 0;
 
   /** @param keep Whether the sound is kept in this tab, to be made a recording afterwards. */
@@ -150,12 +150,14 @@ export class Session {
     this.measurements.push(measurement);
     this.lag.value = 0;
     while ((this.measurements[0]?.end ?? Infinity) < this.time - KEPT_S) this.measurements.shift();
-    if (Number.isFinite(measurement.latency)) {
-      this.latencies.push(measurement.latency);
-      if (this.latencies.length > 9) this.latencies.shift();
-      const ordered = [...this.latencies].sort((a, b) => a - b);
-      this.latency.value = ordered[ordered.length >> 1] ?? null;
-    }
-    this.served.value = measurement.served;
+    // The middle of the last ones: a figure that can be read.
+    const last = this.measurements.slice(-9).filter((one) => Number.isFinite(one.latency));
+    if (!last.length) return;
+    this.latency.value = median(last.map((one) => one.latency));
+    this.served.value = median(last.map((one) => one.served));
   }
+}
+
+function median(values: number[]): number {
+  return values.sort((a, b) => a - b)[values.length >> 1] as number;
 }

@@ -9,7 +9,7 @@ import { spectrum } from "../draw/spectrum.ts";
 import { analyse, forget, type Item } from "../hearing.ts";
 import { go } from "../router.ts";
 import { complain, dark, preferences } from "../state.ts";
-import { clock, percent } from "../timeline/clock.ts";
+import { capital, clock, percent } from "../timeline/clock.ts";
 import { Playhead } from "../timeline/playhead.ts";
 import { Bars } from "./bars.tsx";
 import { Chart } from "./chart.tsx";
@@ -110,7 +110,7 @@ function Verdict({ item }: { item: Item }) {
     <div class="verdict" role="status">
       <Chip of={unsure ? "uncertain" : likeliest} />
       <p>
-        <strong>{unsure ? "Uncertain" : likeliest}</strong>
+        <strong>{unsure ? "Uncertain" : capital(likeliest)}</strong>
         <span class="muted">
           {unsure && `likeliest ${likeliest}, `}
           {percent(prediction.confidence)} sure

@@ -93,7 +93,7 @@ export function Segments({ lanes, segments, emotions, playhead, onCorrect }: Pro
         </label>
       </div>
       {listed.length ? (
-        <section class="rows" ref={scroller} tabIndex={0} aria-labelledby="segments">
+        <div class="rows" ref={scroller} tabIndex={0} role="group" aria-label="Table of segments">
           <table>
             <caption class="hidden">What is heard from when to when. Silence is left out.</caption>
             <thead>
@@ -144,7 +144,7 @@ export function Segments({ lanes, segments, emotions, playhead, onCorrect }: Pro
               ))}
             </tbody>
           </table>
-        </section>
+        </div>
       ) : (
         <p class="muted">{filter.value === "all" ? "Nobody speaks." : "There are none."}</p>
       )}

@@ -1,4 +1,4 @@
-/** Times and shares as people read them. */
+/** Times, shares and names as people read them. */
 
 /** Seconds as "1:02:03.4", with as many decimals as asked for. */
 export function clock(seconds: number, decimals = 0): string {
@@ -8,6 +8,11 @@ export function clock(seconds: number, decimals = 0): string {
   const minutes = Math.floor(whole / 60) % 60;
   const rest = (whole % 60).toFixed(decimals).padStart(decimals ? decimals + 3 : 2, "0");
   return hours ? `${hours}:${String(minutes).padStart(2, "0")}:${rest}` : `${minutes}:${rest}`;
+}
+
+/** With a capital letter. */
+export function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 /** "42 %", with a space that does not break. */

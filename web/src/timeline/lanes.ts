@@ -1,6 +1,7 @@
 /** The segments of a recording by voice, and which of them are heard when. */
 
 import type { Segment } from "../api/types.ts";
+import { capital } from "./clock.ts";
 
 /** The segments of one voice, which never overlap. */
 export interface Lane {
@@ -34,7 +35,7 @@ export function lanes(segments: Segment[]): Lane[] {
       const name = parts.join(", ");
       found.push({
         key: `${channel} ${speaker}`,
-        name: name.charAt(0).toUpperCase() + name.slice(1),
+        name: capital(name),
         channel,
         segments: mine,
       });

@@ -13,7 +13,7 @@ import { Icon } from "../parts/icons.tsx";
 import { Meter } from "../parts/meter.tsx";
 import { go } from "../router.ts";
 import { complain, models, preferences, service } from "../state.ts";
-import { clock, percent } from "../timeline/clock.ts";
+import { capital, clock, percent } from "../timeline/clock.ts";
 import { shares } from "../timeline/document.ts";
 
 /** How much of the past the picture shows, in seconds: less where there is less room. */
@@ -137,7 +137,7 @@ function Stage({ session }: { session: Session }) {
           <div class={speaking ? "verdict big" : "verdict big resting"}>
             <Chip of={shown ?? "silence"} />
             <p>
-              <strong>{shown ?? "–"}</strong>
+              <strong>{shown ? capital(shown) : "–"}</strong>
               <span class="muted">
                 {now === null
                   ? "nobody has spoken yet"
@@ -218,7 +218,7 @@ function Moving({ session, emotions }: { session: Session; emotions: string[] })
   }, [session, emotions]);
   return (
     <figure class="chart">
-      <figcaption>Level, emotion and scores of the last {SPAN} seconds</figcaption>
+      <figcaption>Level, emotion and scores of the last seconds</figcaption>
       <canvas ref={canvas} height={210} role="img" aria-label="The moving timeline" />
     </figure>
   );

@@ -47,7 +47,7 @@ export function Settings() {
         <label>
           <span>
             Uncertain below{" "}
-            <output>{chosen.threshold ? percent(chosen.threshold) : "never"}</output>
+            <strong>{chosen.threshold ? percent(chosen.threshold) : "never"}</strong>
           </span>
           <input
             type="range"

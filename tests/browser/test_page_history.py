@@ -1,0 +1,200 @@
+"""The service's page: history, settings, and a service that asks for a key."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+pytest.importorskip("playwright", reason="pages are opened with Playwright")
+
+from playwright.sync_api import expect
+
+from conversations import conversation
+from visited import Visited
+
+NAMES = {"Interview Müller": "noisy room", "Call 7": "angry customer", "Lecture": "about rooms"}
+
+
+@pytest.fixture(scope="module")
+def talk(tmp_path_factory):
+    return conversation(tmp_path_factory.mktemp("recordings") / "talk.wav", 8)
+
+
+@pytest.fixture(scope="module")
+def recordings(service, talk):
+    """Three that are analysed, by name."""
+    return {name: service.analysed(talk, name=name, notes=NAMES[name], keep_audio="true")
+            for name in NAMES}  # fmt: skip
+
+
+def test_recordings_are_searched_and_filtered(visit, service, recordings):
+    page = visit("history")
+    expect(page.locator(".entry")).to_have_count(3)
+    expect(page.locator(".entry .title")).to_have_text(["Lecture", "Call 7", "Interview Müller"])
+    search = page.get_by_label("Search names and notes")
+    for words, wanted in (
+        ("müll", ["Interview Müller"]), ("angry cust", ["Call 7"]), ("room", ["Lecture",
+        "Interview Müller"]), ("nothing such", []),
+    ):  # fmt: skip
+        search.fill(words)
+        expect(page.locator(".entry .title")).to_have_text(wanted)
+    expect(page.get_by_text("Nothing matches.")).to_be_visible()
+    page.get_by_role("button", name="Clear").click()
+    expect(page.locator(".entry")).to_have_count(3)
+
+    segments = recordings["Call 7"]["timeline"]["segments"]
+    heard = {each.get("emotion") for each in segments} - {None}
+    missing = next(e for e in service.get("/v1/service")["emotions"] if e not in heard)
+    page.get_by_label("Heard").select_option(missing)
+    expect(page.locator(".entry")).to_have_count(0)
+    page.get_by_label("Heard").select_option(next(iter(heard)))
+    expect(page.locator(".entry")).to_have_count(3)
+    page.get_by_role("button", name="Clear").click()
+    page.get_by_label("State").select_option("failed")
+    expect(page.locator(".entry")).to_have_count(0)
+    page.get_by_role("button", name="Clear").click()
+    page.get_by_label("From").fill("2099-01-01")
+    expect(page.locator(".entry")).to_have_count(0)
+    page.get_by_label("From").fill("2020-01-01")
+    expect(page.locator(".entry")).to_have_count(3)
+    page.get_by_label("To", exact=True).fill("2020-01-02")
+    expect(page.locator(".entry")).to_have_count(0)
+
+
+def test_a_long_history_comes_in_parts(visit, service, recordings):
+    page = visit()
+    asked = []
+    page.on("request", lambda r: asked.append(r.url) if "/v1/analyses?" in r.url else None)
+
+    def pages(route):
+        # Parts of two of what there is, so that three are enough.
+        route.continue_(url=route.request.url.replace("limit=25", "limit=2"))
+
+    page.route("**/v1/analyses?*", pages)
+    page.get_by_role("link", name="History").click()
+    expect(page.locator(".entry")).to_have_count(2)
+    expect(page.get_by_text("3 recordings")).to_be_visible()
+    page.get_by_role("button", name="More").click()
+    expect(page.locator(".entry")).to_have_count(3)
+    expect(page.get_by_role("button", name="More")).to_have_count(0)
+    assert any("cursor=" in url for url in asked)
+
+
+def test_progress_of_jobs_is_followed(visit, service, recordings, tmp_path):
+    long = conversation(tmp_path / "long.wav", 90)
+    made = service.send("/v1/analyses", long, name="In work")
+    page = visit("history")
+    entry = page.locator(".entry").filter(has_text="In work")
+    expect(entry.get_by_role("progressbar")).to_be_visible()
+    expect(entry.locator(".strip")).to_be_visible(timeout=60_000)
+    expect(entry.get_by_role("progressbar")).to_have_count(0)
+    page.get_by_role("button", name="Delete In work").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(entry).to_have_count(0)
+    assert made["id"] not in [each["id"] for each in service.get("/v1/analyses")["items"]]
+
+
+def test_corrections_are_exported_to_train_with(visit, service, recordings, tmp_path):
+    page = visit(f"recordings/{recordings['Lecture']['id']}")
+    label = page.locator("tbody tr").first.get_by_role("combobox")
+    label.select_option("surprised" if "surprised" not in label.inner_text()[:1] else "calm")
+    expect(page.get_by_text("With 1 corrected label.")).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    page.get_by_role("link", name="History").click()
+    page.get_by_label("Corrected to").select_option("surprised")
+    expect(page.locator(".entry")).to_have_count(1)
+    with page.expect_download() as coming:
+        page.get_by_role("button", name="Corrections").click()
+    coming.value.save_as(tmp_path / "corrections.zip")
+    with zipfile.ZipFile(tmp_path / "corrections.zip") as archive:
+        manifest = archive.read("manifest.csv").decode()
+        assert manifest.splitlines()[1].startswith("clips/")
+        assert "surprised" in manifest
+
+
+def test_settings_hold_and_are_used(visit, service, talk):
+    page = visit("settings")
+    page.get_by_label("Keep the audio of new recordings").check()
+    page.get_by_label("Channels of a recording").select_option("split")
+    threshold = page.get_by_role("slider", name="Uncertain below")
+    for _ in range(6):
+        threshold.press("ArrowRight")
+    expect(threshold).to_have_attribute("aria-valuetext", "30\u00a0%")
+    page.reload()
+    expect(page.get_by_label("Keep the audio of new recordings")).to_be_checked()
+    page.get_by_role("link", name="Hear").click()
+    page.get_by_text("Timeline", exact=True).click()
+    page.locator("input[type=file]").first.set_input_files(str(talk))
+    page.wait_for_url("**/#/recordings/*")
+    expect(page.get_by_role("heading", name="Segments")).to_be_visible(timeout=30_000)
+    made = service.get(f"/v1/analyses/{page.url.rpartition('/')[2]}")
+    assert made["has_audio"]
+    assert made["options"]["channels"] == "split"
+    page.get_by_role("combobox", name="Show").select_option("uncertain")
+    low = [each for each in made["timeline"]["segments"] if each.get("confidence", 1) < 0.3]
+    expect(page.locator("tbody tr")).to_have_count(len(low))
+
+
+def test_the_theme_is_chosen(visit):
+    page = visit("settings", color_scheme="light")
+
+    def brightness():
+        colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        return sum(map(int, colour[4:-1].split(",")))
+
+    assert brightness() > 600
+    page.get_by_text("Dark", exact=True).click()
+    assert brightness() < 200
+    page.reload()
+    expect(page.locator("h1")).to_be_visible()
+    assert brightness() < 200
+    page.get_by_text("As the system").click()
+    assert brightness() > 600
+
+
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory):
+    """A service that asks for a key, and one that may read and write."""
+    folder = tmp_path_factory.mktemp("locked")
+    command = [sys.executable, "-m", "emotone", "server", "keys", "create", "page"]
+    made = subprocess.run(
+        [*command, "--folder", str(folder)], check=True, capture_output=True, text=True
+    )
+    started = Visited(folder, "--host", "0.0.0.0")
+    yield started, made.stdout.strip()
+    started.stop()
+
+
+def test_a_key_is_asked_for_and_kept_in_the_tab(visit, locked, talk):
+    service, key = locked
+    page = visit(at=service.address, expected=["status of 401"])
+    expect(page.get_by_role("heading", name="This service asks for a key")).to_be_visible()
+    page.get_by_label("API key").fill("emo_wrong")
+    page.get_by_role("button", name="Go on").click()
+    expect(page.locator(".message.bad")).to_be_visible()
+    page.get_by_label("API key").fill(key)
+    page.get_by_role("button", name="Go on").click()
+    expect(page.get_by_role("button", name="Record")).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("button", name="Record")).to_be_visible()
+    # Audio and events are asked for with the key, too.
+    page.evaluate(
+        """() => localStorage.setItem("emotone.preferences",
+            JSON.stringify({greeted: true, keepAudio: true}))"""
+    )
+    page.reload()
+    page.get_by_text("Timeline", exact=True).click()
+    page.locator("input[type=file]").first.set_input_files(str(talk))
+    expect(page.get_by_role("heading", name="Segments")).to_be_visible(timeout=30_000)
+    page.reload()
+    page.get_by_role("button", name="Play").click()
+    expect(page.locator(".times")).not_to_contain_text("0:00.0 /")
+    # Nothing of it is in an address or stays when the tab is gone.
+    assert key not in page.url
+    assert page.evaluate("JSON.stringify(localStorage)").count(key) == 0
+    page.get_by_role("link", name="Settings").click()
+    page.get_by_role("button", name="Forget it now").click()
+    expect(page.get_by_role("heading", name="This service asks for a key")).to_be_visible()

@@ -1,0 +1,141 @@
+"""The service's page: live, from a microphone that hears real speech."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+
+pytest.importorskip("playwright", reason="pages are opened with Playwright")
+
+from playwright.sync_api import expect
+
+from conversations import conversation
+
+GONE = ["ERR_CONNECTION_REFUSED", "WebSocket connection to"]
+
+
+@pytest.fixture(scope="module")
+def browser_arguments(tmp_path_factory):
+    spoken = conversation(tmp_path_factory.mktemp("spoken") / "spoken.wav", 15)
+    return [
+        "--use-fake-ui-for-media-stream",
+        "--use-fake-device-for-media-stream",
+        f"--use-file-for-fake-audio-capture={spoken}",
+    ]
+
+
+def start(page):
+    page.get_by_role("button", name="Start").click()
+    expect(page.get_by_text("Connected")).to_be_visible()
+
+
+def spoken(page):
+    """Wait until something is heard; gives the emotion."""
+    expect(page.locator(".verdict")).to_contain_text("% sure", timeout=20_000)
+    return page.locator(".verdict strong").inner_text()
+
+
+def seconds(page):
+    minutes, rest = page.get_by_role("timer", name="Time").inner_text().split(":")
+    return 60 * int(minutes) + int(rest)
+
+
+def drawn(page):
+    """How many pixels of the moving timeline are in a colour of an emotion."""
+    return page.get_by_role("img", name="The moving timeline").evaluate(
+        """canvas => {
+            const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+            let count = 0;
+            for (let i = 0; i < data.length; i += 4) {
+                const [r, g, b] = data.slice(i, i + 3);
+                if (data[i + 3] === 255 && Math.max(r, g, b) - Math.min(r, g, b) > 60) count++;
+            }
+            return count;
+        }"""
+    )
+
+
+def test_speech_is_heard_while_it_is_spoken(visit, service):
+    page = visit("live")
+    frames = []
+
+    def received(frame):
+        frames.append(frame)
+
+    page.on("websocket", lambda socket: socket.on("framereceived", received))
+    page.get_by_label("Keep the sound in this tab").check()
+    start(page)
+    emotion = spoken(page)
+    told = [frame for frame in frames if isinstance(frame, str) and '"measurement"' in frame]
+    assert f'"emotion":"{emotion.lower()}"' in "".join(told)
+    latency = re.search(
+        r"Latency (\d+)\sms, (\d+)\sms of it", page.locator(".latency").inner_text()
+    )
+    # From the air to the screen; a frame of the microphone alone is 40 ms.
+    assert 5 < int(latency[1]) < 2000
+    assert int(latency[2]) <= int(latency[1])
+    # It moves, and what was heard stays in it.
+    expect(page.locator(".verdict")).to_contain_text("nobody speaks", timeout=20_000)
+    before = drawn(page)
+    assert before > 500
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_role("heading", name="What was heard")).to_be_visible()
+    expect(page.get_by_text(re.compile(r"of sound, \d+ utterance"))).to_be_visible()
+    assert '"session.closed"' in "".join(each for each in frames if isinstance(each, str))
+    shares = page.get_by_role("list", name="Share of speech of each emotion")
+    expect(shares.get_by_role("listitem").first).to_contain_text("%")
+    # The microphone is let go, so nothing comes any more.
+    stood = seconds(page)
+    page.wait_for_timeout(1200)
+    assert seconds(page) == stood
+    # And the sound of the tab becomes a recording.
+    page.get_by_role("button", name="Make a recording of it").click()
+    expect(page.get_by_role("heading", name="Segments")).to_be_visible(timeout=30_000)
+    (made,) = service.get("/v1/analyses")["items"]
+    assert made["duration_s"] == pytest.approx(stood, abs=1.1)
+
+
+def test_a_dropped_connection_is_said_and_taken_up_again(visit, service):
+    page = visit("live", expected=GONE)
+    start(page)
+    spoken(page)
+    service.kill()
+    lost = page.get_by_text("The connection was lost. Trying again")
+    expect(lost).to_be_visible()
+    at = time.monotonic()
+    page.wait_for_timeout(3000)
+    service.start()
+    expect(page.get_by_text("Connected, after a break")).to_be_visible(timeout=20_000)
+    away = time.monotonic() - at
+    # The microphone ran on, and speech is heard again at the right time.
+    expect(page.locator(".verdict")).to_contain_text("nobody speaks", timeout=20_000)
+    spoken(page)
+    assert seconds(page) >= away
+    page.get_by_role("button", name="Stop").click()
+    missed = page.get_by_text(re.compile(r"[\d.]+ s not heard while there was no connection"))
+    expect(missed).to_be_visible()
+    gap = float(re.search(r"([\d.]+) s not heard", missed.inner_text())[1])
+    # Two seconds wait for the connection, the rest is lost and says so.
+    assert 0.3 < gap < away + 1
+
+
+def test_a_session_ends_with_its_page(visit, service):
+    page = visit("live")
+    closed = []
+    page.on("websocket", lambda socket: socket.on("close", lambda _: closed.append(1)))
+    start(page)
+    page.get_by_role("link", name="History").click()
+    expect(page.locator("h1")).to_have_text("History")
+    for _ in range(50):
+        if closed:
+            break
+        page.wait_for_timeout(100)
+    assert closed
+
+
+def test_the_threshold_makes_live_answers_uncertain(visit):
+    page = visit("live", preferences={"threshold": 1})
+    start(page)
+    assert spoken(page) == "Uncertain"
