@@ -265,12 +265,14 @@ def pcm(seconds: float) -> bytes:
 
 def test_a_long_frame_is_heard_bit_by_bit(line: Line) -> None:
     line.add(pcm(1.0), 10.0)
+    assert line.waiting_bytes == 2 * RATE
     blocks = []
     while line.waits:
         assert line.due <= 10.1
         blocks.append(line.take(1.0, 0.0, 0.1))
     assert [block.seconds for block in blocks] == [PIECE_S] * 4
     assert sum(len(block.samples) for block in blocks) == RATE
+    assert line.waiting_bytes == 0
 
 
 def test_what_is_late_is_caught_up_with(line: Line) -> None:

@@ -297,7 +297,7 @@ def test_events_are_told_with_totals_at_the_end(client: Client) -> None:
     ("happens", "code", "close_code"),
     [
         (lambda session: session.failed(), "internal", 1011),
-        (lambda session: session.not_reading(), "not_reading", 1008),
+        (lambda session: session.broken_off("not_reading", "no"), "not_reading", 1008),
         (lambda session: session.refused("server_busy", "no"), "server_busy", 1013),
         (lambda session: session.refused("too_many_sessions", "no"), "too_many_sessions", 1013),
         (lambda session: session.refused("forbidden", "no"), "forbidden", 1008),
@@ -413,9 +413,13 @@ class Sessions(RuleBasedStateMachine):
         if not was_over:
             assert self.closed.audio_s == self.sent / RATE
 
-    @rule(how=st.sampled_from(["failed", "shut", "not_reading"]))
+    @rule(how=st.sampled_from(["failed", "shut", "broken_off"]))
     def something_else_happens(self, how: str) -> None:
-        self.do(getattr(self.client.session, how)())
+        session = self.client.session
+        if how == "broken_off":
+            self.do(session.broken_off("not_reading", "no"))
+        else:
+            self.do(getattr(session, how)())
 
     def do(self, effects: list[Effect]) -> None:
         assert not (self.over and effects)  # nothing after the end

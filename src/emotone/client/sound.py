@@ -99,7 +99,7 @@ def pcm(samples: Samples) -> bytes:
     if block.dtype.kind == "f":
         whole = np.round(np.clip(np.nan_to_num(block), -1.0, 1.0) * 32767)
         return bytes(whole.astype("<i2").tobytes())
-    if block.dtype == np.int16 or not len(block):
+    if (block.dtype.kind, block.dtype.itemsize) == ("i", 2) or not len(block):
         return bytes(block.astype("<i2").tobytes())
     raise UsageError(
         f"samples of the type {block.dtype}",

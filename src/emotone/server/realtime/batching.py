@@ -125,7 +125,7 @@ class Batching:
         self._deliver, self._late_s, self._clock = deliver, late_s, clock
         self._changed = threading.Condition()
         self._ready: dict[Line, None] = {}  # those with something to hear, in turn
-        self._lines = 0
+        self._open: set[Line] = set()
         self._closed = False
         self._opened = 0
         self._rounds_s = self._rounds_lines = 0.0  # what rounds took, and of how many, of late
@@ -138,7 +138,13 @@ class Batching:
     @property
     def lines(self) -> int:
         """Streams that are open."""
-        return self._lines
+        return len(self._open)
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Of sound that waits to be heard."""
+        with self._changed:
+            return sum(line.waiting_bytes for line in self._open)
 
     @property
     def share(self) -> float:
@@ -170,9 +176,10 @@ class Batching:
         """
         stream = Stream(recognizer, rate, settings=settings)
         with self._changed:
-            self._lines += 1
             self._opened += 1
-            return Line(stream, phase=self._opened * _GOLDEN % 1)
+            line = Line(stream, phase=self._opened * _GOLDEN % 1)
+            self._open.add(line)
+            return line
 
     def put(self, line: Line, pcm: bytes, arrived: float) -> None:
         """Let little-endian integers of 16 bits be heard, which came in at this time."""
@@ -210,9 +217,8 @@ class Batching:
             self._changed.notify()
 
     def _let_go(self, line: Line) -> None:
-        if not line.over:
-            line.over = True
-            self._lines -= 1
+        line.over = True
+        self._open.discard(line)
 
     # -- on a thread
 

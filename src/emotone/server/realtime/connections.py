@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import time
 from collections import deque
@@ -35,6 +36,9 @@ LEAST_SHARE = 0.25
 MOST_UNREAD_BYTES = 1024 * 1024
 """Of events that a client does not read."""
 
+MOST_WAITING_BYTES = 512 * 1024**2
+"""Of sound of all sessions together; beyond that the one that has the most waiting is ended."""
+
 STRANGERS = 64
 """Connections that may be open without having shown a key that is asked for."""
 
@@ -42,7 +46,7 @@ MOST_THREADS = 4
 """That hear, unless more are asked for: they share Python's lock with all else."""
 
 _TICK_S = 1.0
-_NOTE_S = 10.0
+_WATCH_S, _NOTE_EVERY = 0.1, 50
 _GOODBYE_S = 2.0
 """Seconds for the last messages to be written."""
 
@@ -82,7 +86,7 @@ class Realtime:
         self._connections: dict[Line, Connection] = {}
         self._open: set[Connection] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._noting: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
         self._closing = False
         metrics.live_now.set_function(self.__len__)
 
@@ -90,13 +94,14 @@ class Realtime:
         return len(self.slots)
 
     async def start(self) -> None:
-        """Begin to hear; with the default model loaded, so that the first words need not wait."""
+        """Begin to hear; with all models loaded, so that the first words need not wait."""
         from emotone.live.session import warm_up
 
         self._loop = asyncio.get_running_loop()
         self.batching.start()
-        await run_in_threadpool(warm_up, self.models.get())
-        self._noting = asyncio.create_task(self._note())
+        for name in self.models.names:
+            await run_in_threadpool(warm_up, self.models.get(name))
+        self._watching = asyncio.create_task(self._watch())
 
     async def shut(self) -> None:
         """Take no more sessions, and end those that there are; what came in is heard first."""
@@ -110,9 +115,9 @@ class Realtime:
     async def close(self) -> None:
         """End all sessions and the threads."""
         await self.shut()
-        if self._noting is None:
+        if self._watching is None:
             return
-        self._noting.cancel()
+        self._watching.cancel()
         await run_in_threadpool(self.batching.stop)
 
     async def serve(self, websocket: WebSocket) -> None:
@@ -159,11 +164,16 @@ class Realtime:
             if connection is not None:
                 connection.heard(outcome)
 
-    async def _note(self) -> None:
-        """Count what was heard, now and then."""
+    async def _watch(self) -> None:
+        """See to it that what waits fits into memory; and count what was heard, now and then."""
         audio_s = busy_s = 0.0
-        while True:
-            await asyncio.sleep(_NOTE_S)
+        for turn in itertools.count(1):
+            await asyncio.sleep(_WATCH_S)
+            if self.batching.waiting_bytes > MOST_WAITING_BYTES and self._open:
+                most = max(self._open, key=lambda each: each.waiting_bytes)
+                most.break_off("server_busy", "too much sound waits. Connect again in a while.")
+            if turn % _NOTE_EVERY:
+                continue
             figures = self.batching.figures
             heard_s, spent_s = figures.audio_s - audio_s, figures.busy_s - busy_s
             if heard_s > 0:
@@ -220,6 +230,15 @@ class Connection:
             self._do(self._session.failed())
         else:
             self._do(self._session.heard(outcome))
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Of its sound that was not heard yet."""
+        return 0 if self._line is None else self._line.waiting_bytes
+
+    def break_off(self, code: Code, message: str) -> None:
+        """End it at once."""
+        self._do(self._session.broken_off(code, message))
 
     def shut(self) -> None:
         """The service is about to stop."""
@@ -333,7 +352,7 @@ class Connection:
         if self._unsent_bytes > MOST_UNREAD_BYTES and self._session.state != "closed":
             self._unsent.clear()
             self._unsent_bytes = 0
-            self._do(self._session.not_reading())
+            self.break_off("not_reading", "the events are not read.")
 
     async def _write(self) -> None:
         with contextlib.suppress(WebSocketDisconnect, OSError):
@@ -359,4 +378,5 @@ class Connection:
             self._realtime.hang_up(self._line)
         self._give_back()
         self._realtime.metrics.live_sessions.labels(self._reason).inc()
-        _LOG.info("live session ended", extra={"reason": self._reason})
+        totals = self._session.totals.to_dict() | {"reason": self._reason}
+        _LOG.info("live session ended", extra={k: v for k, v in totals.items() if k != "type"})

@@ -73,6 +73,8 @@ class Line:
         What hears it.
     heard
         Samples that were taken to be heard.
+    waiting_bytes
+        Of sound that was not.
     last
         Whether nothing comes after what waits.
     taken
@@ -87,7 +89,7 @@ class Line:
 
     def __init__(self, stream: Stream, phase: float = 0.0) -> None:
         self.stream = stream
-        self.heard = 0
+        self.heard = self.waiting_bytes = 0
         self.last = self.taken = self.over = False
         self.skipped = 0
         self.credit = self._phase = phase
@@ -117,6 +119,7 @@ class Line:
             self._began = arrived
         spoken = self._began + self._samples / rate * (1 - CLOCK_TOLERANCE)
         due = max(arrived, spoken - SLACK_S)
+        self.waiting_bytes += len(pcm)
         size = round(PIECE_S * rate) * SAMPLE_BYTES
         for at in range(0, len(pcm), size):
             part = pcm[at : at + size] if len(pcm) > size else pcm
@@ -127,6 +130,7 @@ class Line:
     def clear(self) -> None:
         """Forget what waits."""
         self._pieces.clear()
+        self.waiting_bytes = 0
 
     def take(self, share: float, now: float, late_s: float) -> Block:
         """What is to be heard in a round.
@@ -147,6 +151,7 @@ class Line:
         pieces: list[Piece] = []
         while self._pieces and (not pieces or self._pieces[0].end <= most):
             pieces.append(self._pieces.popleft())
+            self.waiting_bytes -= len(pieces[-1].pcm)
         if pieces:
             self.heard = pieces[-1].end
         if share >= 1:

@@ -116,6 +116,18 @@ class Session:
         """Of the sound, in Hz."""
         return self._rate
 
+    @property
+    def totals(self) -> messages.Closed:
+        """What has come of it so far."""
+        return messages.Closed(
+            audio_s=self._heard_s,
+            measurements=self._measurements,
+            utterances=self._utterances,
+            skipped=self._skipped,
+            bad_frames=self._bad_frames,
+            reason=self._reason,
+        )
+
     # -- what happens
 
     def open(self, *, authorised: bool) -> list[Effect]:
@@ -224,21 +236,14 @@ class Session:
 
     def failed(self) -> list[Effect]:
         """The stream cannot be heard any further, through no fault of the client's."""
-        if self._over:
-            return []
-        self._reason = "internal"
-        error = messages.Error(
-            "internal", "the service failed. Try again; its log says more.", fatal=True
-        )
-        return [Send(error), *self._closed()]
+        return self.broken_off("internal", "the service failed. Try again; its log says more.")
 
-    def not_reading(self) -> list[Effect]:
-        """What it is told piles up, so it is told no more."""
+    def broken_off(self, code: Code, message: str) -> list[Effect]:
+        """It ends at once; what waits is not heard."""
         if self._over:
             return []
-        self._reason = "not_reading"
-        error = messages.Error("not_reading", "the events are not read.", fatal=True)
-        return [Send(error), *self._closed()]
+        self._reason = code
+        return [Send(messages.Error(code, message, fatal=True)), *self._closed()]
 
     def shut(self) -> list[Effect]:
         """The service is about to stop."""
@@ -405,12 +410,4 @@ class Session:
 
     def _closed(self) -> list[Effect]:
         self.state = "closed"
-        totals = messages.Closed(
-            audio_s=self._heard_s,
-            measurements=self._measurements,
-            utterances=self._utterances,
-            skipped=self._skipped,
-            bad_frames=self._bad_frames,
-            reason=self._reason,
-        )
-        return [Send(totals), End(protocol.CLOSE_CODES.get(self._reason, protocol.VIOLATION))]
+        return [Send(self.totals), End(protocol.CLOSE_CODES.get(self._reason, protocol.VIOLATION))]
