@@ -226,10 +226,14 @@ class Connection:
 
     def heard(self, outcome: Told | Failed) -> None:
         """The line was heard a little further."""
-        if isinstance(outcome, Failed):
+        try:
+            if isinstance(outcome, Failed):
+                self._do(self._session.failed())
+            else:
+                self._do(self._session.heard(outcome))
+        except Exception:  # nobody waits for this; the session must not hang
+            _LOG.exception("a live session failed")
             self._do(self._session.failed())
-        else:
-            self._do(self._session.heard(outcome))
 
     @property
     def waiting_bytes(self) -> int:
