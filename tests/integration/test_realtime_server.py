@@ -9,6 +9,8 @@ import os
 import random
 import socket
 import struct
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -270,6 +272,24 @@ def test_without_one_nothing_is_heard(
     assert [each.get("code", each["type"]) for each in told] == [code, "session.closed"]
     assert told[0]["fatal"]
     assert close_code == 1008
+
+
+def test_a_session_ends_with_its_key(guarded: tuple[Target, dict[str, str]]) -> None:
+    target, keys = guarded
+    key = new_key(target.folder, "short-lived")
+    with opened(target, key) as connection, opened(target, keys["writer"]) as other:
+        assert heard(connection)["authorised"] is True
+        heard(other)
+        connection.send(SECOND)
+        other.send(SECOND)
+        command = [sys.executable, "-m", "emotone", "server", "keys", "revoke", key.split("_")[1]]
+        command += ["--folder", str(target.folder)]
+        subprocess.run(command, check=True, capture_output=True)
+        told, close_code = rest(connection)
+        assert [each["code"] for each in told if each["type"] == "error"] == ["unauthorised"]
+        assert close_code == 1008
+        other.send('{"type": "session.close"}')
+        assert rest(other)[0][-1]["reason"] == "client"
 
 
 # -- frames that no client would send

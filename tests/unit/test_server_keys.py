@@ -90,12 +90,15 @@ def test_revoked_and_expired_keys_are_refused_as_unknown_ones_are():
     keyring = StoredKeyring(kept)
     keyring.admit(token)
     answers = []
+    assert keyring.holds(key.id)
+    assert not keyring.holds("nobody's")
     for changed in (
         replace(key, revoked_at=now),
         replace(key, expires_at=now - timedelta(seconds=1)),
     ):
         kept.made[key.id] = changed
         answers.append(str(refusal(keyring, token)))
+        assert not keyring.holds(key.id)
     answers.append(str(refusal(keyring, keys.make("x")[1])))
     assert len(set(answers)) == 1
     assert replace(key, revoked_at=now).state() == "revoked"

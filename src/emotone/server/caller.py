@@ -86,6 +86,9 @@ class Keyring(Protocol):
             If it is no valid key, if there must be one, or if its rate is used up.
         """
 
+    def holds(self, key_id: str) -> bool:
+        """Whether the key of that id is still valid."""
+
 
 _bearer = HTTPBearer(
     bearerFormat="emotone_…",
@@ -134,6 +137,12 @@ async def admit(connection: HTTPConnection, token: str | None) -> Caller:
     """
     keyring: Keyring = connection.app.state.keyring
     return await run_in_threadpool(keyring.admit, token)  # it asks the store
+
+
+async def still_holds(connection: HTTPConnection, caller: Caller) -> bool:
+    """Whether who was admitted some time ago would be admitted now; a request takes less long."""
+    keyring: Keyring = connection.app.state.keyring
+    return caller.key_id is None or await run_in_threadpool(keyring.holds, caller.key_id)
 
 
 def allow(caller: Caller, scope: Scope) -> Caller:

@@ -15,7 +15,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from emotone.errors import EmotoneError
 from emotone.features.job import cores
-from emotone.server.caller import AccessError, Caller, admit, allow, bearer
+from emotone.server.caller import AccessError, Caller, admit, allow, bearer, still_holds
 from emotone.server.metrics import Metrics
 from emotone.server.models import Models
 from emotone.server.realtime import messages
@@ -174,12 +174,29 @@ class Realtime:
                 most.break_off("server_busy", "too much sound waits. Connect again in a while.")
             if turn % _NOTE_EVERY:
                 continue
+            await self._check_keys()
             figures = self.batching.figures
             heard_s, spent_s = figures.audio_s - audio_s, figures.busy_s - busy_s
             if heard_s > 0:
                 self.metrics.heard_s.labels("live").inc(heard_s)
                 self.metrics.factor.labels("live").observe(spent_s / heard_s)
             audio_s, busy_s = audio_s + heard_s, busy_s + spent_s
+
+    async def _check_keys(self) -> None:
+        """End the sessions whose key has been revoked, or has expired, since they began."""
+        held: dict[str | None, bool] = {}
+        for connection in tuple(self._open):
+            caller = connection.caller
+            if caller is None:
+                continue
+            try:
+                if caller.key_id not in held:
+                    held[caller.key_id] = await still_holds(connection.websocket, caller)
+            except Exception:  # such as a store that is away for a while
+                _LOG.exception("a key was not checked")
+                return
+            if not held[caller.key_id]:
+                connection.break_off("unauthorised", "the key was revoked or has expired.")
 
 
 class Connection:
@@ -191,10 +208,16 @@ class Connection:
         Whose connection it is.
     websocket
         It was accepted.
+
+    Attributes
+    ----------
+    caller
+        Who was let in; None until somebody is.
     """
 
     def __init__(self, realtime: Realtime, websocket: WebSocket) -> None:
-        self._realtime, self._websocket = realtime, websocket
+        self._realtime, self.websocket = realtime, websocket
+        self.caller: Caller | None = None
         self._session = Session(realtime.models, realtime.limits)
         self._line: Line | None = None
         self._slot: tuple[Slots, str] | None = None
@@ -254,7 +277,7 @@ class Connection:
         try:
             await self._open()
             while self._session.state != "closed":
-                message = await self._websocket.receive()
+                message = await self.websocket.receive()
                 if message["type"] != "websocket.receive":
                     return
                 pcm = message.get("bytes")
@@ -269,7 +292,7 @@ class Connection:
     async def _open(self) -> None:
         """Find out who is there, if the handshake tells."""
         try:
-            token = bearer(self._websocket)
+            token = bearer(self.websocket)
         except AccessError as error:
             self._refuse(error)
             return
@@ -298,7 +321,7 @@ class Connection:
                     self._do(self._session.admitted())
 
     async def _admitted(self, token: str | None) -> Caller:
-        return allow(await admit(self._websocket, token), "write")
+        return allow(await admit(self.websocket, token), "write")
 
     def _refuse(self, error: EmotoneError) -> None:
         code: Code = next((code for code in CODES if code == error.code), "unauthorised")
@@ -309,7 +332,12 @@ class Connection:
         if refusal is not None:
             self._do(self._session.refused(*refusal))
             return False
-        return self._takes(self._realtime.slots, caller.key_id or caller.owner, "too_many_sessions")
+        taken = self._takes(
+            self._realtime.slots, caller.key_id or caller.owner, "too_many_sessions"
+        )
+        if taken:
+            self.caller = caller
+        return taken
 
     def _takes(self, slots: Slots, name: str, code: Code) -> bool:
         """Take a slot in place of the one that is held, or refuse the session."""
@@ -366,9 +394,9 @@ class Connection:
                 while self._unsent:
                     text = self._unsent.popleft()
                     self._unsent_bytes -= len(text)
-                    await self._websocket.send_text(text)
+                    await self.websocket.send_text(text)
                 if self._close_code is not None and not self._unsent:
-                    await self._websocket.close(self._close_code)
+                    await self.websocket.close(self._close_code)
                     return
 
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:

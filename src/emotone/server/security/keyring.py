@@ -96,6 +96,11 @@ class StoredKeyring:
         self._note(key.id)
         return key.caller
 
+    def holds(self, key_id: str) -> bool:
+        """Whether the key of that id is still valid: neither revoked nor expired."""
+        key = self.keys.key(key_id)
+        return key is not None and key.state() == "active"
+
     def _valid(self, token: str) -> Key:
         found = parts(token)
         key = self.keys.key(found[0]) if found else None
