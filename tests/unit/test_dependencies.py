@@ -20,7 +20,9 @@ def required() -> list[str]:
     """The distributions that emotone and its extras ask for, without emotone itself."""
     text = (REPO / "pyproject.toml").read_text(encoding="utf-8")
     lists = re.findall(
-        r"^(?:dependencies|train|opensmile|foundation|live|server|client) = \[(.*?)\]", text, re.DOTALL | re.M
+        r"^(?:dependencies|train|opensmile|foundation|live|server|client) = \[(.*?)\]",
+        text,
+        re.DOTALL | re.M,
     )
     return re.findall(r'"([a-zA-Z0-9_-]+)[<>=~]', "".join(lists))
 
@@ -28,7 +30,9 @@ def required() -> list[str]:
 @pytest.mark.parametrize("name", required())
 def test_a_requirement_is_imported_and_pinned(name: str) -> None:
     module = MODULES.get(name, name)
-    pattern = re.compile(rf"^\s*(?:import|from) {module}\b", re.MULTILINE)
+    pattern = re.compile(
+        rf"^\s*(?:import|from) {module}\b|import_module\(f?\"{module}\b", re.MULTILINE
+    )
     sources = (REPO / "src" / "emotone").rglob("*.py")
     assert any(pattern.search(path.read_text(encoding="utf-8")) for path in sources)
     pins = (REPO / "constraints.txt").read_text(encoding="utf-8")
