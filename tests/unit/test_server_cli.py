@@ -58,10 +58,22 @@ def test_a_key_is_made_shown_once_listed_and_revoked(
     database.close()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
 def test_the_folder_of_keys_is_private(folder: Path):
     assert run(["server", "keys", "create", "a"]) == 0
-    if os.name != "nt":
-        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+def test_the_database_is_private_in_a_folder_that_is_not(folder: Path):
+    folder.mkdir(mode=0o755)
+    assert run(["server", "keys", "create", "a"]) == 0
+    database = Database(f"sqlite:///{folder / 'emotone.db'}")
+    StoredKeys(database).revoke("none")  # so that there is a log beside it
+    files = list(folder.glob("emotone.db*"))
+    assert len(files) > 1
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+    database.close()
 
 
 def test_owner_scopes_and_json(folder: Path, capsys: pytest.CaptureFixture[str]):

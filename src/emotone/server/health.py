@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import State
 
 from emotone.server.api import schemas
 from emotone.server.caller import Caller, administers
@@ -19,6 +22,7 @@ from emotone.server.metrics import CONTENT_TYPE, Metrics
 router = APIRouter(tags=["operation"])
 
 _LOG = logging.getLogger(LOGGER)
+_FRESH_S = 1.0
 
 
 class Readiness(BaseModel):
@@ -47,10 +51,22 @@ async def readyz(request: Request) -> JSONResponse:
     """
     state = request.app.state
     checks = {"running": "failed" if state.closing.is_set() else "ok"}
-    for name, check in state.checks.items():
-        checks[name] = await run_in_threadpool(_passed, name, check)
+    checks |= await _checked(state)
     ready = all(result == "ok" for result in checks.values())
     return JSONResponse({"ready": ready, "checks": checks}, 200 if ready else 503)
+
+
+async def _checked(state: State) -> dict[str, str]:
+    """What the checks gave, at most a second ago: anyone may ask, and asking costs the store."""
+    known: tuple[float, asyncio.Future[dict[str, str]]] | None = getattr(state, "readiness", None)
+    now = time.monotonic()
+    if known is None or now - known[0] > _FRESH_S:
+        known = state.readiness = now, asyncio.ensure_future(_check(dict(state.checks)))
+    return await asyncio.shield(known[1])
+
+
+async def _check(checks: Mapping[str, Callable[[], Any]]) -> dict[str, str]:
+    return {name: await run_in_threadpool(_passed, name, check) for name, check in checks.items()}
 
 
 @router.get(

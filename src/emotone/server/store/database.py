@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -151,9 +152,20 @@ def _engine(url: str) -> Engine:
     except ImportError as error:
         raise MissingExtraError("a store in PostgreSQL", "postgres") from error
     if name == "sqlite":
+        _make_private(engine.url.database)
         event.listen(engine, "connect", _connected)
         event.listen(engine, "begin", _begun)
     return engine
+
+
+def _make_private(file: str | None) -> None:
+    """Make a database that is not there yet, for its owner alone, whatever the folder is for.
+
+    SQLite gives the files beside it (the log of what is written) the same rights.
+    """
+    if file and file != ":memory:":
+        with contextlib.suppress(OSError):  # which to open it will tell of
+            os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
 
 
 def _connected(connection: Any, _: Any) -> None:
