@@ -127,6 +127,16 @@ export function patternOf(emotion: string, pen: CanvasRenderingContext2D): Canva
   return pattern;
 }
 
+/** Fill the path with an emotion's colour and pattern. */
+export function paint(pen: CanvasRenderingContext2D, emotion: string): void {
+  pen.fillStyle = colourOf(emotion);
+  pen.fill();
+  const pattern = patternOf(emotion, pen);
+  if (!pattern) return;
+  pen.fillStyle = pattern;
+  pen.fill();
+}
+
 /** Fill a rectangle with an emotion's colour and pattern. */
 export function fill(
   pen: CanvasRenderingContext2D,
@@ -136,10 +146,7 @@ export function fill(
   width: number,
   height: number,
 ): void {
-  pen.fillStyle = colourOf(emotion);
-  pen.fillRect(x, y, width, height);
-  const pattern = patternOf(emotion, pen);
-  if (!pattern) return;
-  pen.fillStyle = pattern;
-  pen.fillRect(x, y, width, height);
+  pen.beginPath();
+  pen.rect(x, y, width, height);
+  paint(pen, emotion);
 }

@@ -3,7 +3,7 @@
 import type { Place } from "../api/types.ts";
 import { type Curve, circumplex, means } from "../timeline/curve.ts";
 import type { Frame } from "./frame.ts";
-import { fill } from "./palette.ts";
+import { paint } from "./palette.ts";
 
 function ground({ pen, colours, width, height }: Frame): void {
   pen.fillStyle = colours.grid;
@@ -17,16 +17,32 @@ export function stack(frame: Frame, curve: Curve, emotions: string[]): void {
   const { pen, from, to, width, height } = frame;
   ground(frame);
   const columns = means(curve, from, to, Math.ceil(width));
-  // By emotion and not by column: runs of columns share a fill and its pattern.
   const floors = columns.map(() => height);
   emotions.forEach((emotion, k) => {
-    columns.forEach((shares, left) => {
-      if (!shares) return;
-      const total = shares.reduce((sum, share) => sum + share, 0) || 1;
-      const tall = ((shares[k] ?? 0) / total) * height;
-      floors[left] = (floors[left] as number) - tall;
-      if (tall >= 0.05) fill(pen, emotion, left, floors[left] as number, 1.02, tall);
+    const tops = columns.map((shares, i) => {
+      const total = shares?.reduce((sum, share) => sum + share, 0) || 1;
+      return (floors[i] as number) - ((shares?.[k] ?? 0) / total) * height;
     });
+    // One shape for each stretch of speech: columns by themselves would show their seams.
+    pen.beginPath();
+    for (let first = 0; first < columns.length; first++) {
+      if (!columns[first]) continue;
+      let end = first;
+      while (columns[end]) end++;
+      pen.moveTo(first, tops[first] as number);
+      for (let i = first; i < end; i++) {
+        pen.lineTo(i, tops[i] as number);
+        pen.lineTo(i + 1, tops[i] as number);
+      }
+      for (let i = end - 1; i >= first; i--) {
+        pen.lineTo(i + 1, floors[i] as number);
+        pen.lineTo(i, floors[i] as number);
+      }
+      pen.closePath();
+      first = end;
+    }
+    paint(pen, emotion);
+    floors.splice(0, floors.length, ...tops);
   });
 }
 
