@@ -13,7 +13,7 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,10 +107,10 @@ class Service:
             with error:
                 return Answer(error.code, error.headers, error.read())
 
-    def send(self, recording: Path | bytes, name: str = "talk.flac", **fields: Any) -> Any:
+    def send(self, recording: Path | bytes, file: str = "talk.flac", /, **fields: Any) -> Any:
         """Send a recording to be analysed."""
         content = recording if isinstance(recording, bytes) else recording.read_bytes()
-        answer = self.ask("POST", "/v1/analyses", form={"file": (name, content), **fields})
+        answer = self.ask("POST", "/v1/analyses", form={"file": (file, content), **fields})
         assert answer.status == 202, answer.body
         return answer.json
 
@@ -119,15 +119,21 @@ class Service:
         found: list[Any] = self.ask("GET", "/v1/analyses?limit=200").json["items"]
         return found
 
-    def finished(self, id: str, within_s: float = 60.0) -> Any:
+    def analysis(self, id: str) -> Any:
+        """An analysis as it is now."""
+        return self.ask("GET", f"/v1/analyses/{id}").json
+
+    def finished(self, id: str) -> Any:
         """An analysis when it is over."""
-        ends = time.monotonic() + within_s
-        while time.monotonic() < ends:
-            found = self.ask("GET", f"/v1/analyses/{id}").json
-            if found["state"] not in ("queued", "running"):
-                return found
-            time.sleep(0.05)
-        raise AssertionError(f"not over in {within_s} s: {found}")
+        until(lambda: self.analysis(id)["state"] not in ("queued", "running"))
+        return self.analysis(id)
+
+    def reached(self, id: str, heard_s: float) -> float:
+        """Wait until so many seconds of a recording are heard, and not all; says how many."""
+        until(lambda: self.analysis(id)["heard_s"] >= heard_s or self.analysis(id)["error"])
+        found = self.analysis(id)
+        assert found["state"] == "running", found
+        return float(found["heard_s"])
 
     def kill(self) -> None:
         """As a power cut would."""
@@ -146,6 +152,14 @@ class Service:
             self.said += self.process.stderr.readlines()
             self.process.stderr.close()
         return self.process.wait(30)
+
+
+def until(holds: Callable[[], object], within_s: float = 120.0) -> None:
+    """Wait until something holds."""
+    ends = time.monotonic() + within_s
+    while not holds():
+        assert time.monotonic() < ends, f"not so within {within_s} s"
+        time.sleep(0.05)
 
 
 def multipart(fields: Mapping[str, Any]) -> tuple[bytes, str]:

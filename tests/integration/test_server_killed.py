@@ -159,12 +159,7 @@ def test_a_killed_analysis_goes_on_where_it_was(tmp_path: Path, talk: np.ndarray
     folder = tmp_path / "service"
     running = Service(folder, **SETTINGS)
     id = running.send(recording)["id"]
-    reached = 0.0
-    while reached < 60:
-        found = running.ask("GET", f"/v1/analyses/{id}").json
-        assert found["state"] in ("queued", "running"), "heard too fast to be stopped"
-        reached = found["heard_s"]
-        time.sleep(0.02)
+    reached = running.reached(id, 60)
     workers = psutil.Process(running.process.pid).children(recursive=True)
     assert workers
     running.kill()

@@ -22,6 +22,7 @@ import timelines
 from emotone.cli.app import run
 from emotone.errors import UsageError
 from emotone.server.folder import Folder
+from emotone.server.packing import Packed
 from emotone.server.settings import ServerSettings
 from emotone.server.store import Store
 from emotone.server.store.backup import back_up, restore
@@ -72,7 +73,7 @@ class Home:
         """Do what waits first."""
         job = self.store.queue.claim(self.folder.node)
         assert job is not None
-        assert self.store.queue.finish(job, Outcome(timelines.call().to_dict(), bytes(range(256))))
+        assert self.store.queue.finish(job, Outcome(Packed.of(timelines.call()), bytes(range(256))))
         if not keep:
             self.folder.forget(job.id)
 

@@ -17,10 +17,11 @@ from sqlalchemy import text
 import timelines
 from emotone.errors import UsageError
 from emotone.server.errors import RequestError
+from emotone.server.packing import Packed, measured
 from emotone.server.settings import ServerSettings
 from emotone.server.store import Store
 from emotone.server.store.database import HEAD
-from emotone.server.store.records import Analysis, Filters, NewAnalysis, Outcome
+from emotone.server.store.records import Analysis, Filters, NewAnalysis, Outcome, Result
 from emotone.server.store.search import words
 from emotone.server.store.tables import metadata
 
@@ -62,7 +63,13 @@ def add(store: Store, *arguments: Any, **about: Any) -> Analysis:
 
 
 def outcome(**about: Any) -> Outcome:
-    return Outcome(timelines.call().to_dict(), b"tracks", **about)
+    return Outcome(Packed.of(timelines.call()), b"tracks", **about)
+
+
+def timeline_of(result: Result) -> dict[str, Any]:
+    assert result.head is not None
+    assert result.measurements is not None
+    return measured(result.head, result.measurements)
 
 
 def done(store: Store, *arguments: Any, **about: Any) -> Analysis:
@@ -85,7 +92,7 @@ def test_what_comes_in_waits_is_worked_on_and_done(store: Store) -> None:
     made = add(store, notes="two voices", keep_audio=True)
     assert (made.state, made.progress, made.heard_s, made.has_audio) == ("queued", None, 0, False)
     assert made.created_at == NOW
-    assert store.analyses.full("ada", made.id) == (made, None, {})
+    assert store.analyses.result("ada", made.id) == Result(made, None, None, {})
     assert store.analyses.tracks("ada", made.id) is None
 
     job = store.queue.claim(NODE)
@@ -100,11 +107,13 @@ def test_what_comes_in_waits_is_worked_on_and_done(store: Store) -> None:
 
     ended = outcome(warnings=["it ends early"], media_type="audio/wav")
     assert store.queue.finish(job, ended)
-    found = store.analyses.full("ada", made.id)
+    found = store.analyses.result("ada", made.id)
     assert found is not None
-    through, timeline, corrections = found
-    assert timeline == timelines.call().to_dict()
-    assert corrections == {}
+    through = found.analysis
+    assert timeline_of(found) == timelines.call().to_dict()
+    assert found.corrections == {}
+    brief = store.analyses.result("ada", made.id, measurements=False)
+    assert brief == replace(found, measurements=None)
     assert (through.state, through.run, through.progress) == ("done", None, 1.0)
     assert (through.duration_s, through.heard_s) == (8.5, 17.0)  # two channels
     assert (through.warnings, through.media_type) == (["it ends early"], "audio/wav")
@@ -326,7 +335,7 @@ def test_nobody_sees_what_is_anothers(store: Store) -> None:
     made = done(store, keep_audio=True)
     for owner in ("bob", ""):
         assert store.analyses.get(owner, made.id) is None
-        assert store.analyses.full(owner, made.id) is None
+        assert store.analyses.result(owner, made.id) is None
         assert store.analyses.tracks(owner, made.id) is None
         assert store.analyses.forget_audio(owner, made.id) is None
         assert store.corrections.set(owner, made.id, 2, label="happy") is None
@@ -397,10 +406,10 @@ def test_corrections(store: Store) -> None:
     assert segment["index"] == 2
     assert (segment["start"], segment["emotion"]) == (told.start, told.emotion)
     assert (segment["label"], segment["label_note"]) == ("happy", "she laughs")
-    found = store.analyses.full("ada", made.id)
+    found = store.analyses.result("ada", made.id)
     assert found is not None
-    assert found[1] == timelines.call().to_dict()  # the model's answer stays
-    assert found[2][2].label == "happy"
+    assert timeline_of(found) == timelines.call().to_dict()  # the model's answer stays
+    assert found.corrections[2].label == "happy"
 
     store.corrections.set("ada", made.id, 2, label="sad")
     store.corrections.set("ada", made.id, 3, label=None, note="unsure")

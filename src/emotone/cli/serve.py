@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
+import threading
 import webbrowser
 from pathlib import Path
 from typing import Annotated
@@ -116,8 +116,8 @@ def serve(
         messages.note(f"emotone runs at {address} and keeps its data in {settings.folder}")
         messages.note("Ctrl-C stops it")
         if browser:
-            with contextlib.suppress(webbrowser.Error):
-                webbrowser.open(address)
+            # On a thread: a browser in the terminal would keep the service from answering it.
+            threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()
 
     Server(service, settings, started).serve_until_stopped()
     messages.note("Stopped")

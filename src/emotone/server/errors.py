@@ -93,6 +93,8 @@ def status_of(error: EmotoneError) -> int:
         return error.status
     if error.code == "too_large":
         return 413
+    if error.code == "unforeseen":  # of a file, told by a worker that goes on
+        return 422
     if isinstance(error, AudioError):
         return 422
     if isinstance(error, MissingExtraError):

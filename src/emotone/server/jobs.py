@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -22,6 +21,7 @@ from emotone.server.errors import described
 from emotone.server.folder import Folder
 from emotone.server.metrics import Metrics
 from emotone.server.models import Models
+from emotone.server.packing import Packed
 from emotone.server.processes import Process, WorkerDiedError, WorkerTookTooLongError, gave_up
 from emotone.server.settings import ServerSettings
 from emotone.server.store import Store
@@ -35,7 +35,6 @@ _NOTED_S = 0.5
 _LOOK_S = 10.0
 """Between one look for work and the next, where nobody says that there is some."""
 
-_SWEEP_S = 60.0
 _AGAIN_S = 2.0
 _NICE = 5
 _STOP_S = 5.0
@@ -97,6 +96,7 @@ class Jobs:
         }
         self._tasks: list[asyncio.Task[None]] = []
         self._runs: dict[str, _Run] = {}
+        self._unsettled: list[Analysis] = []
         self._work = asyncio.Event()
         self._cutting = asyncio.Lock()
         self._closing = False
@@ -174,6 +174,7 @@ class Jobs:
             while not self._closing:
                 self._work.clear()
                 try:
+                    await self._settle()
                     spare = await self._spare(spare)
                     job = await run_in_threadpool(self._store.queue.claim, self._folder.node)
                     if job is not None:
@@ -181,7 +182,7 @@ class Jobs:
                         await self._run(job, process)
                         continue
                 except Exception as error:  # such as a database that is away for a while
-                    _LOG.error("a job was given up: %s", error, exc_info=error)
+                    _LOG.error("no work: %s", error, extra={"event": "no_work"}, exc_info=error)
                     await asyncio.sleep(_AGAIN_S)
                     continue
                 with contextlib.suppress(asyncio.TimeoutError):
@@ -202,10 +203,27 @@ class Jobs:
         self._runs[job.id] = run
         try:
             await self._worked(run)
+        except BaseException:
+            self._unsettled.append(job)
+            raise
         finally:
             await process.kill()
             del self._runs[job.id]
             run.over.set()
+
+    async def _settle(self) -> None:
+        """Put back what the store did not hear the end of, being away for a while."""
+        while self._unsettled:
+            await self._crashed(self._unsettled[-1], RuntimeError("its end was not kept"))
+            self._unsettled.pop()
+
+    async def _crashed(self, job: Analysis, error: Exception) -> None:
+        """Try again what broke down, and give it up when it did so too often."""
+        _LOG.warning("a run was lost: %s", error, extra={"event": "run_lost", "analysis": job.id})
+        if job.crashes + 1 < self._settings.job_attempts:
+            await run_in_threadpool(self._store.queue.crashed, job)
+        else:
+            await self._failed(job, gave_up(error, job.name))
 
     async def _worked(self, run: _Run) -> None:
         """Let a process work on a job, and keep what comes of it."""
@@ -223,11 +241,8 @@ class Jobs:
                 return
             if run.parked:
                 await run_in_threadpool(queue.park, job)
-            elif job.crashes + 1 < self._settings.job_attempts:
-                _LOG.warning("a worker was lost: %s", error, extra={"event": "worker_lost"})
-                await run_in_threadpool(queue.crashed, job)
             else:
-                await self._failed(job, gave_up(error, job.name))
+                await self._crashed(job, error)
         except WorkerTookTooLongError as error:
             await self._failed(job, gave_up(error, job.name))
         except EmotoneError as error:
@@ -288,7 +303,7 @@ class Jobs:
         """Keep what came of a job; whether there still is such a one."""
         out = self._folder.result(job.id)
         outcome = Outcome(
-            timeline=json.loads((out / "timeline.json").read_bytes()),
+            timeline=Packed.read(out),
             tracks=(out / "tracks").read_bytes(),
             warnings=said["warnings"],
             media_type=_MEDIA_TYPES.get(said["answer"]["container"], "application/octet-stream"),
@@ -313,7 +328,7 @@ class Jobs:
 
     async def _sweeper(self) -> None:
         while True:
-            await asyncio.sleep(_SWEEP_S)
+            await asyncio.sleep(self._settings.sweep_s)
             try:
                 for id in await run_in_threadpool(self._store.analyses.expire):
                     await self.stop(id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import sys
 import time
@@ -15,11 +16,13 @@ from emotone import errors
 from emotone.errors import EmotoneError
 from emotone.server.errors import RequestError
 
+_LOG = logging.getLogger("emotone.server")
+
 _LONGEST_LINE = 1 << 20
 _START_S = 60.0
 _KEPT = ("PATH", "HOME", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "VIRTUAL_ENV", "LANG", "TZ")
 """What of the environment a worker is told. It may hold the password of the database."""
-_KEPT_BEGINNINGS = ("LC_", "LD_", "DYLD_", "PYTHON", "EMOTONE_CACHE", "NUMBA_", "FONTCONFIG_")
+_KEPT_BEGINNINGS = ("LC_", "LD_", "DYLD_", "PYTHON", "XDG_", "MPL", "FONTCONFIG_", "NUMBA_")
 
 Progress = Callable[[Mapping[str, Any]], None]
 
@@ -149,6 +152,8 @@ class Process:
             raise
         self.answered += 1
         self.spent = self.spent or bool(said.get("spent"))
+        if "unforeseen" in said:
+            _LOG.error("unforeseen: %s", said["unforeseen"], extra={"event": "unforeseen"})
         if "error" in said:
             raise revived(said["error"])
         return said

@@ -45,6 +45,7 @@ class Server(uvicorn.Server):
                 app,
                 host=settings.host,
                 port=settings.port,
+                loop="uvloop" if sys.platform != "win32" else "asyncio",
                 http=type("Protocol", (BoundedProtocol,), {"most_connections": make_room()}),
                 h11_max_incomplete_event_size=HEADERS_BYTES,
                 ws=LenientProtocol,

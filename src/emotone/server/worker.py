@@ -15,12 +15,14 @@ import os
 import signal
 import sys
 import threading
+import traceback
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 from emotone.errors import AudioError, EmotoneError, EmotoneWarning
+from emotone.features.job import as_error
 
 Task = Mapping[str, Any]
 Tell = Callable[[Mapping[str, Any]], None]
@@ -72,6 +74,7 @@ class Worker:
         from dataclasses import replace
 
         from emotone.server import tracks
+        from emotone.server.packing import Packed
         from emotone.speech import UtteranceSettings
         from emotone.timeline.checkpoints import Checkpoint
         from emotone.timeline.settings import TimelineSettings
@@ -114,17 +117,20 @@ class Worker:
         drawn = tracks.draw(path, timeline.channels or (None,), self._limits)
         out = Path(task["out"])
         out.mkdir(mode=0o700, exist_ok=True)
-        (out / "timeline.json").write_text(json.dumps(timeline.to_dict()), encoding="utf-8")
+        Packed.of(timeline).write(out)
         (out / "tracks").write_bytes(drawn)
         return {"container": container}
 
     def _export(self, task: Task, tell: Tell) -> Mapping[str, Any]:
         """A picture or a page of a timeline."""
-        from emotone.server import tracks
+        from emotone.server import packing, tracks
         from emotone.timeline import Timeline
 
-        timeline = Timeline.from_dict(json.loads(Path(task["timeline"]).read_bytes()))
-        overview = tracks.overview(Path(task["tracks"]).read_bytes())
+        place = Path(task["folder"])
+        head = json.loads((place / "head").read_bytes())
+        measured = packing.measured(head, (place / "measurements").read_bytes())
+        timeline = Timeline.from_dict(measured)
+        overview = tracks.overview((place / "tracks").read_bytes())
         out = Path(task["out"])
         if task["format"] == "html":
             from emotone.report.recording import recording_html
@@ -231,13 +237,15 @@ def _done(
     """What to say at the end of a task."""
     try:
         answer = worker.do(task, tell)
-    except EmotoneError as error:
-        return {"error": _told(error, task)}
     except MemoryError:
         spent = AudioError(
             "to read it takes more memory than is allowed", source=task["path"], code="too_large"
         )
         return {"error": _told(spent, task), "spent": True}
+    except Exception as error:  # of a hostile file nobody foresees everything
+        known = isinstance(error, EmotoneError)
+        unforeseen = {} if known else {"unforeseen": traceback.format_exc()}
+        return {"error": _told(as_error(error, task["name"]), task), **unforeseen}
     said = [_named(str(each.message), task) for each in noticed]
     return {"answer": answer, "warnings": list(dict.fromkeys(said))[:_MOST_WARNINGS]}
 

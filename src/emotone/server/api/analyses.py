@@ -20,9 +20,10 @@ from emotone.server.api.uploads import Upload, form_schema, received
 from emotone.server.caller import Caller, reads, writes
 from emotone.server.errors import RequestError, not_found
 from emotone.server.folder import Folder
+from emotone.server.packing import NONE, spliced
 from emotone.server.settings import ServerSettings
 from emotone.server.store.corrections import labelled
-from emotone.server.store.records import Analysis, Filters, NewAnalysis
+from emotone.server.store.records import Analysis, Filters, NewAnalysis, Result
 from emotone.timeline.settings import TimelineSettings
 
 router = APIRouter(prefix="/analyses", tags=["analyses"])
@@ -170,21 +171,33 @@ def list_analyses(
     response_model=schemas.FullAnalysis,
     responses=schemas.refusals(404),
 )
-def get_analysis(request: Request, caller: Reads, id: Id) -> JSONResponse:
+def get_analysis(
+    request: Request,
+    caller: Reads,
+    id: Id,
+    measurements: Annotated[
+        bool, Query(description="With every window that was heard: in hours of sound, many.")
+    ] = True,
+) -> Response:
     """How far it is and, once it is done, what was heard when, with the labels people gave."""
-    found = request.app.state.store.analyses.full(caller.owner, str(id))
+    analyses = request.app.state.store.analyses
+    found: Result | None = analyses.result(caller.owner, str(id), measurements=measurements)
     if found is None:
         raise not_found()
-    analysis, timeline, corrections = found
-    if timeline is not None:
-        for index, segment in enumerate(timeline["segments"]):
-            made = corrections.get(index)
-            timeline["segments"][index] = (
-                labelled(segment, index, None, "", None)
-                if made is None
-                else labelled(segment, index, made.label, made.note, made.labelled_at)
-            )
-    return JSONResponse(document(analysis) | {"timeline": timeline})
+    told, head = document(found.analysis), found.head
+    if head is None:
+        return JSONResponse(told | {"timeline": None})
+    for index, segment in enumerate(head["segments"]):
+        made = found.corrections.get(index)
+        head["segments"][index] = (
+            labelled(segment, index, None, "", None)
+            if made is None
+            else labelled(segment, index, made.label, made.note, made.labelled_at)
+        )
+    # As text, since its measurements are kept as such.
+    timeline = spliced(head, found.measurements or NONE)
+    body = f'{json.dumps(told)[:-1]}, "timeline": {timeline}}}'
+    return Response(body, media_type="application/json")
 
 
 @router.patch(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 import secrets
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
@@ -21,7 +21,8 @@ from emotone.server.api.analyses import Id, Reads, Writes
 from emotone.server.api.formats import FORMATS
 from emotone.server.errors import RequestError, not_found
 from emotone.server.folder import Folder, remove
-from emotone.server.store.records import Analysis
+from emotone.server.packing import NONE, exported
+from emotone.server.store.records import Analysis, Result
 from emotone.timeline import Timeline, exports
 
 router = APIRouter(prefix="/analyses/{id}", tags=["results"])
@@ -91,7 +92,7 @@ def get_audio(request: Request, caller: Reads, id: Id) -> FileResponse:
             code="audio_not_kept",
             remedy="Send the recording with keep_audio to listen to it later.",
         )
-    _check_range(request.headers.get("range"), path.stat().st_size)
+    _check_range(request, path.stat().st_size)
     return FileResponse(
         path,
         media_type=found.media_type,
@@ -132,25 +133,17 @@ async def export(
 ) -> Response:  # fmt: skip
     """A table, subtitles, tiers for Praat or ELAN, a picture, or a page that stands by itself."""
     state = request.app.state
-    found = await run_in_threadpool(state.store.analyses.full, caller.owner, str(id))
+    found = await run_in_threadpool(state.store.analyses.result, caller.owner, str(id))
     if found is None:
         raise not_found()
-    analysis, document, corrections = found
-    if document is None:
+    if found.head is None:
         raise not_done()
-    if labels == "corrected":
-        document = corrected(document, {k: v.label for k, v in corrections.items()})
-    document["file"] = analysis.name
-    form = FORMATS[format]
-    name = form.form
-    if name is None:
-        packed = await run_in_threadpool(state.store.analyses.tracks, caller.owner, str(id))
-        content = await _drawn(state, document, packed, format, analysis.name)
+    form, name = FORMATS[format], found.analysis.name
+    if form.form is None:
+        content = await _drawn(state, found, labels, format)
     else:
-        content = await run_in_threadpool(
-            lambda: exports.content(Timeline.from_dict(document), name)
-        )
-    stem = re.sub(r"\.[A-Za-z0-9]{1,5}$", "", analysis.name) or analysis.name
+        content = await run_in_threadpool(_written, found, labels, form.form)
+    stem = re.sub(r"\.[A-Za-z0-9]{1,5}$", "", name) or name
     return Response(
         content,
         media_type=form.media_type,
@@ -161,41 +154,58 @@ async def export(
     )
 
 
-async def _drawn(
-    state: Any, document: Mapping[str, Any], packed: bytes | None, form: str, title: str
-) -> bytes:
+def _written(found: Result, labels: str, form: str) -> bytes:
+    timeline = _timeline(found, labels)
+    if form == "json":
+        return exported(timeline, found.measurements or NONE).encode()
+    return exports.content(timeline, form)
+
+
+async def _drawn(state: Any, found: Result, labels: str, form: str) -> bytes:
     """A picture or a page, made by a worker: that takes a while, and other requests go on."""
     folder: Folder = state.folder
+    analysis = found.analysis
     place = folder.incoming / secrets.token_hex(16)
 
     def put() -> None:
         place.mkdir(mode=0o700)
-        (place / "timeline").write_text(json.dumps(document), encoding="utf-8")
-        (place / "tracks").write_bytes(packed or b"")
+        head = _timeline(found, labels).to_dict()
+        del head["measurements"]
+        tracks_of = state.store.analyses.tracks(analysis.owner, analysis.id)
+        (place / "head").write_text(json.dumps(head), encoding="utf-8")
+        (place / "measurements").write_bytes(found.measurements or NONE)
+        (place / "tracks").write_bytes(tracks_of or b"")
 
     try:
         await run_in_threadpool(put)
-        out = place / "out"
-        await state.clips.export(place / "timeline", place / "tracks", out, form, title)
+        out = await state.clips.export(place, form, analysis.name)
         return await run_in_threadpool(out.read_bytes)
     finally:
         await run_in_threadpool(remove, place)
 
 
-def corrected(document: dict[str, Any], labels: Mapping[int, str | None]) -> dict[str, Any]:
-    """A timeline with what people said in place of the model's answers, and its sums anew.
+def _timeline(found: Result, labels: str) -> Timeline:
+    """The timeline without measurements, under the name that it has now."""
+    timeline = replace(Timeline.from_dict(found.head or {}), file=found.analysis.name)
+    if labels == "model":
+        return timeline
+    made = {index: said.label for index, said in found.corrections.items()}
+    return corrected(timeline, made)
+
+
+def corrected(timeline: Timeline, labels: Mapping[int, str | None]) -> Timeline:
+    """A timeline with what people said in place of the model's answers.
 
     The scores stay the model's, and the confidence of a segment is its score for the label; none
     where it does not know the label.
     """
-    timeline = Timeline.from_dict(document)
     segments = tuple(
         segment
         if (label := labels.get(index)) is None
-        else dataclasses.replace(segment, emotion=label, confidence=segment.scores.get(label))
+        else replace(segment, emotion=label, confidence=segment.scores.get(label))
         for index, segment in enumerate(timeline.segments)
     )
-    return dataclasses.replace(timeline, segments=segments).to_dict()
+    return replace(timeline, segments=segments)
 
 
 def disposition(name: str, kind: Literal["inline", "attachment"]) -> str:
@@ -221,13 +231,15 @@ def not_done() -> RequestError:
     )
 
 
-def _check_range(header: str | None, size: int) -> None:
-    """Refuse a range that the file does not have; what is no range of bytes is nothing to heed."""
-    found = None if header is None else _RANGE.fullmatch(header.strip())
-    if found is None or not any(found.groups()):
-        return
-    first, last = found.groups()
-    if (first and int(first) >= size) or (not first and int(last) == 0):
+def _check_range(request: Request, size: int) -> None:
+    """Refuse a range that the file does not have; what is no range of bytes is not heeded."""
+    given = request.headers.get("range")
+    found = None if given is None else _RANGE.fullmatch(given.strip())
+    first, last = (None, None) if found is None else (number or None for number in found.groups())
+    if (first is None and last is None) or (first and last and int(first) > int(last)):
+        headers = [pair for pair in request.scope["headers"] if pair[0] != b"range"]
+        request.scope["headers"] = headers
+    elif (first and int(first) >= size) or (not first and int(last or 0) == 0):
         raise RequestError(
             "the file has no such bytes",
             status=416,

@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import dataclasses
-import json
-import zlib
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
@@ -15,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or
 from sqlalchemy.exc import IntegrityError
 
 from emotone.server.errors import RequestError
+from emotone.server.packing import unpacked
 from emotone.server.store import search
 from emotone.server.store.database import Database
 from emotone.server.store.records import (
@@ -23,6 +22,7 @@ from emotone.server.store.records import (
     Filters,
     NewAnalysis,
     Page,
+    Result,
     analysis_of,
 )
 from emotone.server.store.tables import analyses, corrections, heard, results
@@ -122,20 +122,16 @@ class Analyses:
         with self._database.reading() as connection:
             return _one(connection, owner, id)
 
-    def full(
-        self, owner: str, id: str
-    ) -> tuple[Analysis, dict[str, Any] | None, dict[int, Any]] | None:
-        """The analysis with its timeline, None where there is none yet, and its corrections.
-
-        Each correction is label, note and when, by the segment.
-        """
+    def result(self, owner: str, id: str, *, measurements: bool = True) -> Result | None:
+        """The analysis with its timeline; without its measurements where they are not wanted."""
+        wanted = [results.c.head, *([results.c.measurements] if measurements else [])]
         with self._database.reading() as connection:
             found = _one(connection, owner, id)
             if found is None:
                 return None
-            packed = connection.execute(
-                select(results.c.timeline).where(results.c.analysis == found.number)
-            ).scalar()
+            kept = connection.execute(
+                select(*wanted).where(results.c.analysis == found.number)
+            ).one_or_none()
             rows = connection.execute(
                 select(
                     corrections.c.segment,
@@ -145,7 +141,9 @@ class Analyses:
                 ).where(corrections.c.analysis == found.number)
             )
             made = {row.segment: row for row in rows}
-        return found, None if packed is None else unpacked(packed), made
+        if kept is None:
+            return Result(found, None, None, made)
+        return Result(found, unpacked(kept.head), kept.measurements if measurements else None, made)
 
     def tracks(self, owner: str, id: str) -> bytes | None:
         """The pictures of the sound, packed; None where there is no such analysis, or none yet."""
@@ -289,17 +287,6 @@ class Analyses:
             match = search.matches(self._database.dialect, filters.query)
             found += [] if match is None else [match]
         return found
-
-
-def packed(timeline: Mapping[str, Any]) -> bytes:
-    """A timeline as the store keeps it."""
-    return zlib.compress(json.dumps(timeline, separators=(",", ":")).encode(), 6)
-
-
-def unpacked(kept: bytes) -> dict[str, Any]:
-    """The timeline that `packed` was given."""
-    found: dict[str, Any] = json.loads(zlib.decompress(kept))
-    return found
 
 
 def _one(connection: Connection, owner: str, id: str) -> Analysis | None:

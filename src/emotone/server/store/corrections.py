@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from emotone.server.errors import RequestError
-from emotone.server.store.analyses import unpacked
+from emotone.server.packing import unpacked
 from emotone.server.store.database import Database
 from emotone.server.store.records import Correction, Page
 from emotone.server.store.tables import analyses, corrections, results
@@ -158,9 +158,7 @@ def labelled(
 
 
 def _segment(connection: Connection, number: int, segment: int) -> dict[str, Any]:
-    kept = connection.execute(
-        select(results.c.timeline).where(results.c.analysis == number)
-    ).scalar()
+    kept = connection.execute(select(results.c.head).where(results.c.analysis == number)).scalar()
     if kept is None:
         raise RequestError(
             "this recording has no timeline yet",

@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, func, select
 
-from emotone.server.store.analyses import SELECTED, packed
+from emotone.server.store.analyses import SELECTED
 from emotone.server.store.database import Database
 from emotone.server.store.records import Analysis, Outcome, analysis_of
 from emotone.server.store.tables import analyses, heard, results
@@ -73,32 +73,33 @@ class Queue:
 
     def finish(self, job: Analysis, outcome: Outcome) -> bool:
         """Keep what came of a run; whether it was still the one, else nothing is kept."""
-        timeline = outcome.timeline
+        about = outcome.timeline.about
         values = {
             "state": "done",
             "run": None,
             "finished_at": _now(),
             "progress": 1.0,
-            "duration_s": timeline["duration_s"],
-            "heard_s": timeline["duration_s"] * len(_channels(timeline)),
-            "model": timeline["model"],
-            "summary": dict(timeline["summary"]),
+            "duration_s": about["duration_s"],
+            "heard_s": about["duration_s"] * about["channels"],
+            "model": about["model"],
+            "summary": about["summary"],
             "warnings": list(outcome.warnings),
             "media_type": outcome.media_type,
             "has_audio": analyses.c.keep_audio,
         }
-        found = {s["emotion"] for s in timeline["segments"] if s.get("emotion") is not None}
-        content = packed(timeline)
         with self._database.writing() as connection:
             if not _still(connection, job, values):
                 return False
             connection.execute(
                 results.insert().values(
-                    analysis=job.number, timeline=content, tracks=outcome.tracks
+                    analysis=job.number,
+                    head=outcome.timeline.head,
+                    measurements=outcome.timeline.measurements,
+                    tracks=outcome.tracks,
                 )
             )
-            if found:
-                rows = [{"analysis": job.number, "emotion": name} for name in sorted(found)]
+            rows = [{"analysis": job.number, "emotion": name} for name in about["emotions"]]
+            if rows:
                 connection.execute(heard.insert(), rows)
         return True
 
@@ -157,10 +158,6 @@ def _still(connection: Connection, job: Analysis, values: Mapping[str, Any]) -> 
     """Change an analysis if a run is still the one that works on it; whether it is."""
     mine: list[ColumnElement[bool]] = [analyses.c.number == job.number, analyses.c.run == job.run]
     return bool(connection.execute(analyses.update().where(*mine).values(values)).rowcount)
-
-
-def _channels(timeline: Mapping[str, Any]) -> set[int | None]:
-    return {segment.get("channel") for segment in timeline["segments"]} or {None}
 
 
 def _now() -> datetime:

@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 from sqlalchemy import Row
 
+from emotone.server.packing import Packed
+
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 STATES: tuple[State, ...] = ("queued", "running", "done", "failed", "cancelled")
 
@@ -119,7 +121,7 @@ class Outcome:
     Attributes
     ----------
     timeline
-        As `Timeline.to_dict` gives it.
+        Its timeline.
     tracks
         Pictures of the sound, packed; see `emotone.server.tracks`.
     warnings
@@ -128,10 +130,31 @@ class Outcome:
         Of the recording.
     """
 
-    timeline: Mapping[str, Any]
+    timeline: Packed
     tracks: bytes
     warnings: Sequence[str] = ()
     media_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """An analysis with what came of it.
+
+    Attributes
+    ----------
+    analysis
+        How far it is.
+    head, measurements
+        Its timeline in two parts, see `emotone.server.packing`; the first as plain types, None
+        where there is none yet.
+    corrections
+        What people say of its segments: ``label``, ``note`` and ``labelled_at``, by segment.
+    """
+
+    analysis: Analysis
+    head: dict[str, Any] | None
+    measurements: bytes | None
+    corrections: Mapping[int, Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,8 +107,9 @@ results = Table(
     "results",
     metadata,
     _of_analysis(primary_key=True, autoincrement=False),
-    # The timeline as JSON, and the pictures of the sound, both packed.
-    Column("timeline", LargeBinary, nullable=False),
+    # The timeline in two parts, see `emotone.server.packing`, and pictures of the sound.
+    Column("head", LargeBinary, nullable=False),
+    Column("measurements", LargeBinary, nullable=False),
     Column("tracks", LargeBinary, nullable=False),
 )
 

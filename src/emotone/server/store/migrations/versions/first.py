@@ -54,7 +54,8 @@ def upgrade() -> None:
     op.create_table(
         "results",
         _of_analysis(),
-        sa.Column("timeline", sa.LargeBinary, nullable=False),
+        sa.Column("head", sa.LargeBinary, nullable=False),
+        sa.Column("measurements", sa.LargeBinary, nullable=False),
         sa.Column("tracks", sa.LargeBinary, nullable=False),
     )
     op.create_table(

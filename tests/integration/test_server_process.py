@@ -1,0 +1,320 @@
+"""The service as a process: how it starts and stops, and what its workers may take."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+pytest.importorskip("fastapi", reason="needs the extra server")
+
+import emotone
+from audio_files import encode
+from emotone import audio
+from services import ENVIRONMENT, Service, service, until
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+RAISED = EXAMPLES / "raised-voice.flac"
+RATE = 16_000
+
+
+def predict(server: Service, content: bytes, name: str = "a.wav"):  # type: ignore[no-untyped-def]
+    return server.ask("POST", "/v1/predict", form={"file": (name, content)})
+
+
+def workers(server: Service) -> list[psutil.Process]:
+    return psutil.Process(server.process.pid).children(recursive=True)
+
+
+# -- starting
+
+
+def test_it_says_where_it_is_and_opens_the_page(tmp_path: Path) -> None:
+    opened = tmp_path / "opened"
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\nprintf %s "$1" > {opened}\n')
+    browser.chmod(0o755)
+    command = [sys.executable, "-m", "emotone", "serve", "--port", "0", "--folder",
+               str(tmp_path / "data")]  # fmt: skip
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, env={**ENVIRONMENT, "BROWSER": str(browser)}
+    ) as process:
+        assert process.stderr is not None
+        said = process.stderr.readline()
+        address = said.split()[3]
+        assert said == f"emotone runs at {address} and keeps its data in {tmp_path / 'data'}\n"
+        assert process.stderr.readline() == "Ctrl-C stops it\n"
+        until(lambda: opened.exists() and opened.read_text())
+        assert opened.read_text() == address
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.read() == "Stopped\n"
+    assert process.returncode == 0
+
+
+def serve(*options: str) -> tuple[int, str]:
+    """A service that does not come to be."""
+    command = [sys.executable, "-m", "emotone", "serve", "--no-browser", *options]
+    done = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, timeout=60)
+    assert "Traceback" not in done.stderr
+    return done.returncode, done.stderr
+
+
+def test_what_stands_in_the_way_of_a_start(tmp_path: Path) -> None:
+    folder = str(tmp_path / "data")
+    with service(tmp_path / "first") as first:
+        port = first.url.rsplit(":", 1)[1]
+        status, said = serve("--port", port, "--folder", folder)
+        assert (status, "cannot listen there" in said) == (2, True)
+    status, said = serve("--port", "0", "--folder", folder, "--model", "mine=/no/such.emotone")
+    assert (status, "no model of that name" in said) == (1, True)
+    status, said = serve("--port", "0", "--folder", folder, "--model", "mine")
+    assert (status, "is no pair" in said) == (2, True)
+    status, said = serve("--port", "0", "--folder", folder, "--database", "mysql://x/y")
+    assert (status, "cannot be a database of mysql" in said) == (2, True)
+    (tmp_path / "file").write_text("x")
+    status, said = serve("--port", "0", "--folder", str(tmp_path / "file" / "data"))
+    assert (status, "cannot be used" in said) == (2, True)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="rights as POSIX has them")
+def test_nobody_else_can_read_what_is_kept(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        with service(tmp_path / "data") as server:
+            server.finished(server.send(RAISED, keep_audio=True)["id"])
+            for path in (tmp_path / "data").rglob("*"):
+                if path.is_dir() or path.name == "recording":
+                    assert path.stat().st_mode & 0o077 == 0, path
+            assert (tmp_path / "data").stat().st_mode & 0o077 == 0
+    finally:
+        os.umask(before)
+
+
+# -- stopping
+
+
+@pytest.fixture(scope="module")
+def long() -> bytes:
+    """A quarter of an hour of speech."""
+    voice = audio.read(RAISED, rate=RATE).samples
+    return encode(np.resize(voice, 900 * RATE), RATE, "FLAC")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_what_is_not_through_is_parked_and_goes_on(
+    tmp_path: Path, long: bytes, number: int
+) -> None:
+    # A checkpoint far away: what is kept, is kept because it was asked to stop.
+    settings = {"job_threads": 1, "shutdown_s": 0.2, "checkpoint_s": 3600.0}
+    server = Service(tmp_path / "data", **settings)
+    id = server.send(long)["id"]
+    reached = server.reached(id, 80)
+    watched: list[bytes] = []
+    watching = threading.Thread(
+        target=lambda: watched.append(server.ask("GET", f"/v1/analyses/{id}/events").body)
+    )
+    watching.start()
+    time.sleep(0.3)
+    left = workers(server)
+    began = time.monotonic()
+    assert server.stop(number) == 0
+    assert time.monotonic() - began < 20
+    watching.join(10)
+    assert watched[0].startswith(b"event: progress")
+    assert not any(process.is_running() for process in left)
+    assert (tmp_path / "data" / "recordings" / id / "progress").is_file()
+
+    with service(tmp_path / "data", job_threads=1) as server:
+        lowest = 1e9
+        for _ in range(40):
+            found = server.ask("GET", f"/v1/analyses/{id}").json
+            assert found["state"] in ("queued", "running")
+            lowest = min(lowest, found["heard_s"])
+            time.sleep(0.05)
+        assert lowest > reached - 60
+        assert server.ask("DELETE", f"/v1/analyses/{id}").status == 204
+
+
+def test_what_is_soon_through_is_finished(tmp_path: Path) -> None:
+    voice = encode(np.resize(audio.read(RAISED, rate=RATE).samples, 40 * RATE), RATE, "FLAC")
+    server = Service(tmp_path / "data", job_threads=1, shutdown_s=30.0)
+    id = server.send(voice)["id"]
+    until(lambda: server.analysis(id)["state"] != "queued")
+    assert server.stop() == 0
+    with service(tmp_path / "data") as server:
+        assert server.analysis(id)["state"] == "done"
+
+
+# -- what is kept, and how long
+
+
+def test_results_expire(tmp_path: Path) -> None:
+    with service(tmp_path / "data", results_days=1e-5, sweep_s=0.2) as server:
+        made = server.send(RAISED, keep_audio=True, name="transient")
+        assert made["expires_at"] > made["created_at"]
+        until(lambda: server.ask("GET", f"/v1/analyses/{made['id']}").status == 404)
+        until(lambda: not list((tmp_path / "data" / "recordings").iterdir()))
+        assert server.ask("GET", "/v1/analyses?q=transient").json["total"] == 0
+        # Also while it is worked on.
+        assert server.ask("GET", "/readyz").json["checks"]["jobs"] == "ok"
+
+
+def test_files_that_belong_to_nothing_are_removed(tmp_path: Path) -> None:
+    with service(tmp_path / "data") as server:
+        kept = server.finished(server.send(RAISED, keep_audio=True)["id"])["id"]
+    recordings = tmp_path / "data" / "recordings"
+    (recordings / kept / "progress").write_bytes(b"of a service that was killed just then")
+    (recordings / "0e8c9e2e-3b3c-4c0b-9a36-c6c7a9e8f8f1").mkdir()
+    (recordings / "0e8c9e2e-3b3c-4c0b-9a36-c6c7a9e8f8f1" / "recording").write_bytes(b"x")
+    (tmp_path / "data" / "incoming" / "half").write_bytes(b"x")
+    with service(tmp_path / "data") as server:
+        assert server.url
+        files = [p for p in (tmp_path / "data").rglob("*") if p.is_file()]
+        left = sorted(str(p.relative_to(tmp_path / "data")) for p in files)
+        assert [name for name in left if not name.startswith("emotone.db")] == [
+            "lock", "node", f"recordings/{kept}/recording"
+        ]  # fmt: skip
+
+
+# -- hostile files
+
+
+def bomb(seconds: int, rate: int = 8000) -> bytes:
+    """A FLAC of silence with a click a second: an hour of it is some kilobytes."""
+    samples = np.zeros(seconds * rate, np.float32)
+    samples[::rate] = 0.5
+    return encode(samples, rate, "FLAC")
+
+
+def test_a_bomb_takes_nothing_down(tmp_path: Path) -> None:
+    with service(
+        tmp_path / "data", max_recording_s=900.0, job_memory_bytes=400 << 20, clip_workers=1
+    ) as server:
+        content = bomb(1200)
+        answer = predict(server, content)
+        assert (answer.status, answer.error["code"]) == (413, "too_large")
+        found = server.finished(server.send(content)["id"])
+        assert (found["state"], found["error"]["code"]) == ("failed", "too_large")
+        zipped = zlib.compress(b"\0" * (50 << 20))
+        assert predict(server, zipped).error["code"] == "unreadable_audio"
+        assert predict(server, RAISED.read_bytes()).status == 200
+
+
+def test_a_worker_that_runs_out_of_memory_is_replaced(tmp_path: Path) -> None:
+    # Read, it is 130 MB, and that twice when its pieces are put together.
+    large = bomb(170, 192_000)
+    with service(tmp_path / "data", clip_memory_bytes=220 << 20, clip_workers=1) as server:
+        assert predict(server, RAISED.read_bytes()).status == 200
+        (before,) = {p.pid for p in workers(server)} & {p.pid for p in clip_workers(server)}
+        answer = predict(server, large)
+        assert (answer.status, answer.error["code"]) == (413, "too_large"), answer.body
+        assert predict(server, RAISED.read_bytes()).status == 200
+        assert before not in {p.pid for p in workers(server)}
+
+
+def clip_workers(server: Service) -> list[psutil.Process]:
+    """Those that answer at once; the others are nicer."""
+    return [process for process in workers(server) if process.nice() == os.nice(0)]
+
+
+def test_a_worker_that_dies_costs_one_answer(tmp_path: Path) -> None:
+    content = RAISED.read_bytes()
+    with service(tmp_path / "data", clip_workers=2) as server:
+        until(lambda: len(clip_workers(server)) == 2 and predict(server, content).status == 200)
+        for process in clip_workers(server):
+            process.kill()
+        answers = [predict(server, content) for _ in range(6)]
+        lost = [answer for answer in answers if answer.status != 200]
+        assert len(lost) <= 2
+        assert {answer.error["code"] for answer in lost} <= {"worker_died"}
+        assert answers[-1].status == 200
+
+
+def test_a_clip_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
+    with service(tmp_path / "data", clip_workers=1, clip_time_s=1.5) as server:
+        until(lambda: predict(server, RAISED.read_bytes()).status == 200)
+        (process,) = clip_workers(server)
+        process.suspend()
+        began = time.monotonic()
+        answer = predict(server, RAISED.read_bytes())
+        assert (answer.status, answer.error["code"]) == (422, "took_too_long")
+        assert time.monotonic() - began < 10
+        assert not process.is_running()
+
+
+def test_a_recording_that_kills_its_worker_is_given_up(tmp_path: Path, long: bytes) -> None:
+    with service(tmp_path / "data", job_threads=1, job_attempts=2, clip_workers=1) as server:
+        id = server.send(long)["id"]
+        killed: set[int] = set()
+
+        def failed() -> bool:
+            found = server.analysis(id)
+            if found["state"] == "running":
+                for process in workers(server):
+                    if process.nice() != os.nice(0):
+                        process.kill()
+                        killed.add(process.pid)
+            return found["state"] == "failed"
+
+        until(failed)
+        found = server.analysis(id)
+        assert found["error"]["code"] == "worker_died"
+        assert len(killed) >= 2
+        assert server.finished(server.send(RAISED)["id"])["state"] == "done"
+
+
+def test_a_recording_that_stalls_is_given_up(tmp_path: Path, long: bytes) -> None:
+    with service(tmp_path / "data", job_threads=1, job_stall_s=8.0) as server:
+        id = server.send(long)["id"]
+        server.reached(id, 1)
+        for process in workers(server):
+            if process.nice() != os.nice(0):
+                process.suspend()
+        found = server.finished(id)
+        assert (found["state"], found["error"]["code"]) == ("failed", "took_too_long")
+        assert server.finished(server.send(RAISED)["id"])["state"] == "done"
+
+
+def test_too_many_clips_at_once_are_told_to_come_again(tmp_path: Path) -> None:
+    with service(tmp_path / "data", clip_workers=1, clips_waiting=2) as server:
+        content = RAISED.read_bytes()
+        assert predict(server, content).status == 200
+        with ThreadPoolExecutor(16) as pool:
+            answers = list(pool.map(lambda _: predict(server, content), range(48)))
+        statuses = {answer.status for answer in answers}
+        assert statuses == {200, 503}
+        for answer in answers:
+            if answer.status == 503:
+                assert answer.headers["Retry-After"]
+                assert answer.error["code"] == "server_busy"
+        assert predict(server, content).status == 200
+
+
+def test_many_clips_at_once_are_all_answered(tmp_path: Path) -> None:
+    content = RAISED.read_bytes()
+    expected = emotone.load().predict(io.BytesIO(content)).to_dict()
+    with service(tmp_path / "data") as server:
+        with ThreadPoolExecutor(32) as pool:
+            answers = list(pool.map(lambda n: predict(server, content, f"{n}.flac"), range(200)))
+        for number, answer in enumerate(answers):
+            assert answer.json == {**expected, "file": f"{number}.flac"}
+
+
+def test_a_worker_knows_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ENVIRONMENT, "EMOTONE_SECRET", "geheim")
+    with service(tmp_path / "data") as server:
+        assert predict(server, RAISED.read_bytes()).status == 200
+        assert "geheim" in psutil.Process(server.process.pid).environ().values()
+        for process in workers(server):
+            assert "geheim" not in process.environ().values()
