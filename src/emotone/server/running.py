@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import signal
 import socket
@@ -45,7 +46,6 @@ class Server(uvicorn.Server):
                 app,
                 host=settings.host,
                 port=settings.port,
-                loop="uvloop" if sys.platform != "win32" else "asyncio",
                 http=type("Protocol", (BoundedProtocol,), {"most_connections": make_room()}),
                 h11_max_incomplete_event_size=HEADERS_BYTES,
                 ws=LenientProtocol,
@@ -84,7 +84,13 @@ class Server(uvicorn.Server):
         port = listener.getsockname()[1]
         host = f"[{settings.host}]" if family == socket.AF_INET6 else settings.host
         self._address = f"http://{host}:{port}/"
-        self.run(sockets=[listener])
+        serving = self.serve(sockets=[listener])
+        if sys.platform == "win32":
+            asyncio.run(serving)
+        else:
+            import uvloop
+
+            uvloop.run(serving)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to answer, and say so."""
