@@ -139,3 +139,10 @@ def test_the_threshold_makes_live_answers_uncertain(visit):
     page = visit("live", preferences={"threshold": 1})
     start(page)
     assert spoken(page) == "Uncertain"
+
+
+def test_what_the_service_cannot_do_is_said_and_not_tried_again(visit):
+    page = visit("live", preferences={"model": "nonesuch"})
+    page.get_by_role("button", name="Start").click()
+    expect(page.locator(".connection")).to_contain_text("There is no model of this name")
+    expect(page.get_by_role("button", name="Start again")).to_be_visible()

@@ -5,7 +5,8 @@ import { ApiError, upload } from "./api/client.ts";
 import type { Analysis, Prediction, Problem } from "./api/types.ts";
 import { decode, lengthOf, type Sound } from "./audio/sound.ts";
 import { go } from "./router.ts";
-import { keepsAudio, ownFiles, preferences } from "./state.ts";
+import { keepsAudio, ownFiles, preferences, service } from "./state.ts";
+import { size } from "./timeline/clock.ts";
 
 /** How something is to be heard: one answer for all of it, or a timeline; "auto" goes by length. */
 export type Way = "auto" | "clip" | "recording";
@@ -66,6 +67,12 @@ export async function hear(files: File[], way: Way): Promise<void> {
   );
   items.value = [...begun, ...items.value];
   for (const item of begun) {
+    const most = service.value?.limits.max_upload_bytes ?? Infinity;
+    if (item.file.size > most) {
+      const message = `It has ${size(item.file.size)}, and the service takes up to ${size(most)}.`;
+      update(item.id, { state: "failed", problem: { message, remedy: "Compress or split it." } });
+      continue;
+    }
     const length = await lengthOf(item.file);
     const short = length === null ? item.file.size <= CLIP_BYTES : length <= CLIP_S;
     if (way === "clip" || (way === "auto" && short)) await asClip(item, length);

@@ -255,8 +255,10 @@ export class Realtime {
         this.listener.behind(Number(message["lag_s"]));
         break;
       case "error":
-        if (message["fatal"] && FINAL.has(String(message["code"]))) {
+        // Before it is ready nothing but what was asked for can be wrong, and would be again.
+        if (message["fatal"] ? FINAL.has(String(message["code"])) : !this.ready) {
           this.final = String(message["message"]);
+          this.socket?.close();
         }
         break;
       case "session.closed":

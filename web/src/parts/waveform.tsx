@@ -35,6 +35,16 @@ interface Props {
   begin?: Signal<number | null>;
 }
 
+/** What is most often given for places within a bar, from 0 to 1; null only if nothing is. */
+function mostOf(of: (share: number) => string | null): string | null {
+  const counts = new Map<string, number>();
+  for (const share of [0, 0.25, 0.5, 0.75]) {
+    const found = of(share);
+    if (found !== null) counts.set(found, (counts.get(found) ?? 0) + 1);
+  }
+  return [...counts].reduce<[string | null, number]>((a, b) => (b[1] > a[1] ? b : a), [null, 0])[0];
+}
+
 const sheet = new CSSStyleSheet();
 sheet.replaceSync(style);
 
@@ -89,7 +99,9 @@ export function Waveform({
         // Softened, or a single shout would leave nothing to be seen of the rest.
         const share = (peak / loudest) ** 0.6;
         const size = Math.max(scale, share * (canvas.height - 2 * scale));
-        pen.fillStyle = colourAt.current(time, channel) ?? (peak > 0.02 * loudest ? muted : line);
+        const span = (step / scale / whole) * duration;
+        const most = mostOf((share) => colourAt.current(time + share * span, channel));
+        pen.fillStyle = most ?? (peak > 0.02 * loudest ? muted : line);
         pen.beginPath();
         pen.roundRect(x, (canvas.height - size) / 2, BAR * scale, size, (BAR * scale) / 2);
         pen.fill();

@@ -11,6 +11,7 @@ import { Bars } from "../parts/bars.tsx";
 import { Chip } from "../parts/emotion.tsx";
 import { Icon } from "../parts/icons.tsx";
 import { Meter } from "../parts/meter.tsx";
+import { sentence } from "../parts/problem.tsx";
 import { go } from "../router.ts";
 import { complain, models, preferences, service } from "../state.ts";
 import { capital, clock, percent } from "../timeline/clock.ts";
@@ -163,7 +164,7 @@ function Connection({ session }: { session: Session }) {
     connecting: "Connecting …",
     open: "Connected",
     lost: `${session.note.value ?? ""} Trying again …`,
-    closed: session.note.value ?? "Stopped",
+    closed: session.note.value ? sentence(session.note.value) : "Stopped",
   };
   const count = session.reconnections.value;
   const { value: latency } = session.latency;
