@@ -168,6 +168,8 @@ def test_the_image_answers_and_is_healthy(image: Path, runs: Stage, data: Path, 
     assert said["auth"]["required"] is True
     formats = {"csv", "json", "parquet", "srt", "TextGrid", "png", "svg", "html"}
     assert formats <= set(said["export_formats"])
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=60) as answer:
+        assert b"<title>" in answer.read()  # the page is in the package
     lines = [line for line in log.read_text().splitlines() if line.startswith("{")]
     assert any(json.loads(line)["event"] == "request" for line in lines)  # EMOTONE_LOG=json
 
