@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -69,18 +70,20 @@ class Service:
         )  # fmt: skip
         self.said: list[str] = []
         self._url: str | None = None
+        self._reading = threading.Lock()
 
     @property
     def url(self) -> str:
         """Its address, as soon as it says it."""
         assert self.process.stderr is not None
-        while self._url is None:
-            line = self.process.stderr.readline()
-            self.said.append(line)
-            if not line:
-                raise RuntimeError("".join(self.said))
-            found = re.search(r"emotone runs at (http://[^/]+)/", line)
-            self._url = found and found[1]
+        with self._reading:
+            while self._url is None:
+                line = self.process.stderr.readline()
+                self.said.append(line)
+                if not line:
+                    raise RuntimeError("".join(self.said))
+                found = re.search(r"emotone runs at (http://[^/]+)/", line)
+                self._url = found and found[1]
         return self._url
 
     def ask(

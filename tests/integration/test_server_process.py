@@ -21,6 +21,7 @@ pytest.importorskip("fastapi", reason="needs the extra server")
 
 import emotone
 from audio_files import encode
+from databases import PostgreSQL
 from emotone import audio
 from services import ENVIRONMENT, Service, service, until
 
@@ -318,3 +319,30 @@ def test_a_worker_knows_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert "geheim" in psutil.Process(server.process.pid).environ().values()
         for process in workers(server):
             assert "geheim" not in process.environ().values()
+
+
+def test_the_service_on_postgresql(tmp_path: Path, postgresql: PostgreSQL, long: bytes) -> None:
+    database = postgresql.make()
+    options = ("--database", database)
+    with service(tmp_path / "one", *options) as one, service(tmp_path / "two", *options) as two:
+        id = one.send(RAISED, name="Ärger", keep_audio=True)["id"]
+        found = one.finished(id)
+        assert found["state"] == "done"
+        # Both know of it; its audio lies with the first.
+        assert two.analysis(id) == found
+        assert two.ask("GET", "/v1/analyses?q=arger").json["total"] == 1
+        assert one.ask("GET", f"/v1/analyses/{id}/audio").status == 200
+        assert two.ask("GET", f"/v1/analyses/{id}/audio").error["code"] == "audio_not_kept"
+        other = two.finished(two.send(RAISED)["id"])
+        assert other["summary"] == found["summary"]
+        assert not (tmp_path / "two" / "emotone.db").exists()
+        assert two.ask("DELETE", f"/v1/analyses/{id}").status == 204
+        assert one.ask("GET", f"/v1/analyses/{id}").status == 404
+        # Who works on it is told by the database alone.
+        slow = one.send(long)["id"]
+        one.reached(slow, 1)
+        assert two.ask("POST", f"/v1/analyses/{slow}/cancel").json["state"] == "cancelled"
+        assert one.finished(one.send(RAISED)["id"])["state"] == "done"
+    with service(tmp_path / "one", *options) as one:
+        assert one.url
+        until(lambda: not list((tmp_path / "one" / "recordings").iterdir()))

@@ -282,6 +282,8 @@ def test_what_the_store_knows_no_longer_is_ended(house: Any) -> None:
         (process,) = [each for each in Fake.made if each.asked]
         process.progress({"heard_s": 6.0, "total_s": 10.0, "duration_s": 10.0})
         await process.killed.wait()
+        while home.folder.place(made.id).exists():
+            await asyncio.sleep(0.01)
         await jobs.close(1)
 
     in_time(run())

@@ -208,6 +208,8 @@ class Jobs:
             raise
         finally:
             await process.kill()
+            if run.dropped:  # by whom it was may have no hand in this folder
+                await run_in_threadpool(self._folder.forget, job.id)
             del self._runs[job.id]
             run.over.set()
 
@@ -342,7 +344,7 @@ class Jobs:
         self._store.analyses.expire()
         self._sweep(older_than_s=0.0)
 
-    def _sweep(self, older_than_s: float = 3600.0) -> None:
+    def _sweep(self, older_than_s: float = 300.0) -> None:
         """Remove files that belong to nothing, but for those that have only just come."""
         wanted = self._store.analyses.with_files(self._folder.node)
         for name in list(self._folder.ids()):
