@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 import itertools
 import logging
-import math
 import threading
 import time
 from collections.abc import Callable
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("emotone.server")
 
-LEAST_ROUND_S, MOST_ROUND_S = 0.01, 0.03
+LEAST_ROUND_S, MOST_ROUND_S = 0.01, 0.025
 """From one round to the next at least, in seconds, where there is little to do and where there is
 much: what comes in meanwhile is heard together, and the more there is, the less each costs."""
 
@@ -36,7 +35,7 @@ _LEAST_TOGETHER = 4
 _FADING = 0.95
 """Weight of the rounds before in what a stream takes of one, against that of the last."""
 
-LATE_S = 0.08
+LATE_S = 0.07
 """Sound that has waited for so long is heard in a hurry."""
 
 _GOLDEN = 0.618034
@@ -223,21 +222,22 @@ class Batching:
     # -- on a thread
 
     def _run(self) -> None:
-        began, more = -math.inf, False
         while True:
             with self._changed:
                 while not self._ready and not self._closed:
                     self._changed.wait()
                 if self._closed:
                     return
-                round_s = LEAST_ROUND_S + self._share.use * (MOST_ROUND_S - LEAST_ROUND_S)
-            pause = began + round_s - self._clock()
-            if pause > 0 and not more:
-                time.sleep(pause)
-            began = self._clock()
-            blocks, more = self._take(began)
-            if blocks:
-                self._round(blocks, began)
+            time.sleep(self._turn())
+
+    def _turn(self) -> float:
+        """Hear what is due; how long to wait for more, in seconds, before the next turn."""
+        began = self._clock()
+        blocks, more = self._take(began)
+        if blocks:
+            self._round(blocks, began)
+        round_s = LEAST_ROUND_S + self._share.use * (MOST_ROUND_S - LEAST_ROUND_S)
+        return 0.0 if more else max(0.0, began + round_s - self._clock())
 
     def _take(self, now: float) -> tuple[list[Block], bool]:
         """What is to be heard next, and whether more is due.
@@ -323,6 +323,8 @@ class Batching:
         skipped = line.stream.skipped - line.skipped
         line.skipped += skipped
         line.credit -= measured
+        if measured:
+            line.unheard_s = 0.0
         with self._changed:
             self.figures.audio_s += block.seconds
             self.figures.measurements += measured

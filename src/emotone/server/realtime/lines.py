@@ -24,6 +24,10 @@ LATE_PIECE_S = 2.0
 SLACK_S = 1.0
 """Sound that comes in further ahead of real time than this waits, if others would."""
 
+UNHEARD_S, HOPELESS_S = 2.0, 0.5
+"""Seconds of speech of which one window is heard even where it is late, but not where it has waited
+for so many seconds: then there is no time even for that."""
+
 _CATCH_UP = 10.0
 """How many times faster than real time a long frame is due."""
 
@@ -85,6 +89,8 @@ class Line:
         Windows left out, as far as was told.
     credit
         Windows whose turn it is, where not all of them can be heard.
+    unheard_s
+        Seconds of speech since the last window that was heard.
     """
 
     def __init__(self, stream: Stream, phase: float = 0.0) -> None:
@@ -93,6 +99,7 @@ class Line:
         self.last = self.taken = self.over = False
         self.skipped = 0
         self.credit = self._phase = phase
+        self.unheard_s = 0.0
         self._pieces: deque[Piece] = deque()
         self._samples = 0
         self._began = math.nan  # when the sound would have begun to come at real time
@@ -154,13 +161,17 @@ class Line:
             self.waiting_bytes -= len(pieces[-1].pcm)
         if pieces:
             self.heard = pieces[-1].end
+        seconds = (self.heard - before) / rate
+        if self.stream.speaking:
+            self.unheard_s += seconds
         if share >= 1:
             self.credit = self._phase
         elif self.stream.speaking:
-            steps = (self.heard - before) / rate / self.stream.settings.step_s
+            steps = seconds / self.stream.settings.step_s
             self.credit = min(_MOST_CREDIT, self.credit + share * steps)
         hurry = late or (share < 1 and self.credit < 1)
-        seconds = (self.heard - before) / rate
+        if self.unheard_s >= max(UNHEARD_S, self.stream.settings.step_s):
+            hurry = waited_s > HOPELESS_S
         last = self.last and not self.waits
         return Block(self, tuple(pieces), seconds, last, hurry, waited_s)
 
