@@ -12,6 +12,7 @@ import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import psutil
@@ -21,9 +22,11 @@ pytest.importorskip("fastapi", reason="needs the extra server")
 
 import emotone
 from audio_files import encode
-from databases import PostgreSQL
 from emotone import audio
 from services import ENVIRONMENT, Service, service, until
+
+if TYPE_CHECKING:
+    from databases import PostgreSQL
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 RAISED = EXAMPLES / "raised-voice.flac"

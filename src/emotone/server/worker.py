@@ -74,22 +74,13 @@ class Worker:
         from dataclasses import replace
 
         from emotone.server import tracks
+        from emotone.server.options import settings_of
         from emotone.server.packing import Packed
-        from emotone.speech import UtteranceSettings
         from emotone.timeline.checkpoints import Checkpoint
-        from emotone.timeline.settings import TimelineSettings
         from emotone.timeline.speakers import tell_apart
 
         path, options = Path(task["path"]), task["options"]
         container, count = self._inspect(path)
-        pause_s = options["pause_s"]
-        settings = TimelineSettings(
-            window_s=options["window_s"],
-            step_s=options["step_s"],
-            least_window_s=min(TimelineSettings.least_window_s, options["window_s"]),
-            switch=options["switch"],
-            utterances=UtteranceSettings(pause_s=pause_s, margin_s=min(0.1, pause_s)),
-        )
         heard = count if options["channels"] == "split" else 1
 
         def progress(done_s: float, total_s: float | None) -> None:
@@ -100,7 +91,7 @@ class Worker:
         timeline = self._model(options["model"]).timeline(
             path,
             channels=options["channels"],
-            settings=settings,
+            settings=settings_of(options),
             jobs=task["threads"],
             progress=progress,
             checkpoint=keep,

@@ -20,11 +20,11 @@ from emotone.server.api.uploads import Upload, form_schema, received
 from emotone.server.caller import Caller, reads, writes
 from emotone.server.errors import RequestError, not_found
 from emotone.server.folder import Folder
+from emotone.server.options import settings_of
 from emotone.server.packing import NONE, spliced
 from emotone.server.settings import ServerSettings
 from emotone.server.store.corrections import labelled
 from emotone.server.store.records import Analysis, Filters, NewAnalysis, Result
-from emotone.timeline.settings import TimelineSettings
 
 router = APIRouter(prefix="/analyses", tags=["analyses"])
 
@@ -74,12 +74,7 @@ async def create(
         fields=schemas.AnalysisForm.model_fields,
     ) as upload:
         asked: schemas.AnalysisForm = schemas.checked(schemas.AnalysisForm, upload.fields)
-        TimelineSettings(  # refuses what makes no sense together
-            window_s=asked.window_s,
-            step_s=asked.step_s,
-            least_window_s=min(TimelineSettings.least_window_s, asked.window_s),
-            switch=asked.switch,
-        )
+        settings_of(asked.model_dump())  # refuses what makes no sense together
         new = _new(asked, upload, caller, request, idempotency_key)
         found, is_new = await run_in_threadpool(_accept, request, upload.path, new)
     if is_new:
