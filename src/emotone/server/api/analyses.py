@@ -42,7 +42,7 @@ Writes = Annotated[Caller, Depends(writes)]
     summary="Analyse a recording of any length",
     status_code=202,
     response_model=schemas.Analysis,
-    responses=schemas.refusals(409, 413, 415, 422),
+    responses=schemas.refusals(409, 413, 415, 422, 507),
     openapi_extra=form_schema(schemas.AnalysisForm.model_json_schema()),
 )
 async def create(

@@ -18,7 +18,7 @@ router = APIRouter(tags=["clips"])
     "/predict",
     summary="The emotion of one clip",
     response_model=schemas.Prediction,
-    responses=schemas.refusals(413, 415, 422, 503),
+    responses=schemas.refusals(413, 415, 422, 503, 507),
     openapi_extra=form_schema(schemas.PredictForm.model_json_schema()),
 )
 async def predict(request: Request, caller: Annotated[Caller, Depends(writes)]) -> JSONResponse:

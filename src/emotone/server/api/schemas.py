@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from emotone.errors import UsageError
 from emotone.prediction import UNCERTAIN
+from emotone.server.api import examples
 from emotone.server.errors import RequestError, invalid
 from emotone.timeline.exports.names import plain, writable
 
@@ -156,6 +157,8 @@ class Peak(BaseModel):
 class Summary(BaseModel):
     """A timeline in a few numbers."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.SUMMARY]})
+
     duration_s: float
     speech_s: float
     shares: dict[str, float]
@@ -170,6 +173,8 @@ State = Literal["queued", "running", "done", "failed", "cancelled"]
 
 class Analysis(BaseModel):
     """A recording that is, was, or will be analysed."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.ANALYSIS]})
 
     id: str = Field(examples=["0f8fad5b-d9cb-469f-a165-70867728950e"])
     name: str = Field(examples=["Interview 4"])
@@ -193,7 +198,7 @@ class Analysis(BaseModel):
 class Segment(BaseModel):
     """A stretch of one emotion, or of none; with a person's label beside the model's answer."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", json_schema_extra={"examples": [examples.SEGMENT]})
 
     index: int
     start: float
@@ -212,7 +217,7 @@ class Segment(BaseModel):
 class Timeline(BaseModel):
     """As `emotone analyze -o OUT.json` writes it, each segment with what a person says of it."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", json_schema_extra={"examples": [examples.TIMELINE]})
 
     format: int
     file: str | None
@@ -228,11 +233,15 @@ class Timeline(BaseModel):
 class FullAnalysis(Analysis):
     """An analysis with its timeline."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.FULL_ANALYSIS]})
+
     timeline: Timeline | None
 
 
 class Analyses(BaseModel):
     """A part of a list."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.ANALYSES]})
 
     items: list[Analysis]
     next: str | None = Field(description="What to ask for the next part with, as `cursor`.")
@@ -241,6 +250,8 @@ class Analyses(BaseModel):
 
 class Correction(BaseModel):
     """What a person says of a segment."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.CORRECTION]})
 
     analysis: str
     name: str
@@ -259,6 +270,8 @@ class Correction(BaseModel):
 
 class Corrections(BaseModel):
     """A part of a list."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.CORRECTIONS]})
 
     items: list[Correction]
     next: str | None
@@ -289,6 +302,8 @@ class Mel(BaseModel):
 class Tracks(BaseModel):
     """Pictures of the sound."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.TRACKS]})
+
     duration_s: float
     channels: list[Envelope]
     mel: Mel
@@ -296,6 +311,8 @@ class Tracks(BaseModel):
 
 class Model(BaseModel):
     """One that can be chosen."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.MODEL]})
 
     name: str = Field(examples=["default"])
     model: str = Field(examples=["emotone-default@1.2"])
@@ -310,7 +327,58 @@ class Model(BaseModel):
 class Models(BaseModel):
     """All that can be chosen."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.MODELS]})
+
     items: list[Model]
+
+
+class Place(BaseModel):
+    """Where an emotion is in the circumplex, each from -1 to 1."""
+
+    valence: float
+    arousal: float
+
+
+class Limits(BaseModel):
+    """The largest and longest that is taken: clips at once, and recordings."""
+
+    model_config = ConfigDict(extra="allow")
+
+    max_clip_bytes: int
+    max_clip_s: float
+    max_upload_bytes: int
+    max_recording_s: float
+
+
+class Retention(BaseModel):
+    """How long results stay; `null` for until somebody deletes them."""
+
+    results_days: float | None
+    keeps_audio_by_default: bool
+
+
+class Auth(BaseModel):
+    """Whether there must be a key, and what the caller may do."""
+
+    required: bool
+    scopes: list[Literal["read", "write", "admin"]]
+
+
+class Service(BaseModel):
+    """What the service is and allows."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.SERVICE]})
+
+    version: str
+    api: Literal["v1"]
+    emotions: list[str]
+    colours: dict[str, str]
+    places: dict[str, Place]
+    limits: Limits
+    retention: Retention
+    auth: Auth
+    export_formats: list[str]
+    responsible_use: str
 
 
 def checked(kind: type[Form], fields: Mapping[str, str]) -> Any:

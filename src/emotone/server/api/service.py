@@ -20,6 +20,7 @@ API_VERSION = "v1"
 @router.get(
     "/service",
     summary="What this service is and allows",
+    response_model=schemas.Service,
     responses=schemas.refusals(),
     openapi_extra={"security": [{}]},  # or none, as whoever has no key yet must be told of it
 )
