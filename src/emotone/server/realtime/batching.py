@@ -32,6 +32,9 @@ TOGETHER = 256
 
 _LEAST_TOGETHER = 4
 
+_MUCH, _PATIENCE = 0.7, 2.0
+"""Of the threads' time; where less is used, sound may wait so many times longer."""
+
 _FADING = 0.95
 """Weight of the rounds before in what a stream takes of one, against that of the last."""
 
@@ -261,7 +264,9 @@ class Batching:
                 line.taken = True
             if self._ready:
                 self._changed.notify()
-            return [line.take(share, now, self._late_s) for line in chosen], len(due) > most
+            # Where there is time, what a hitch has held up is heard all the same.
+            late_s = self._late_s if self._share.use > _MUCH else _PATIENCE * self._late_s
+            return [line.take(share, now, late_s) for line in chosen], len(due) > most
 
     def _round(self, blocks: list[Block], began: float) -> None:
         # What is ahead of real time has time: nobody waits for it, nor is left out because of it.

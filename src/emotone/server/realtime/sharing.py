@@ -19,7 +19,7 @@ LEAST = 0.05
 _LATE = 0.25
 """Share of the streams' sound that is late where there is far too much."""
 
-_UP, _DOWN = 1.2, 0.7
+_UP, _DOWN = 1.5, 0.7
 """The largest steps of the share from one weighing to the next."""
 
 
