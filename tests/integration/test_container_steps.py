@@ -49,9 +49,9 @@ def python() -> tuple[str, Mapping[str, Any]]:
     return sys.executable, {}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the environment that the first stage builds."""
+    """A folder with the environment that the first stage builds: for one test, as it takes long."""
     built, _ = stages(REPO / "Dockerfile")
     root = tmp_path_factory.mktemp("image")
     source, target = root / "source", root / "emotone"
@@ -112,8 +112,8 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-@pytest.fixture
-def service(image: Path, runs: Stage, data: Path) -> Iterator[tuple[int, str, Path]]:
+@contextlib.contextmanager
+def started(image: Path, runs: Stage, data: Path) -> Iterator[tuple[int, str, Path]]:
     """The port of the running service, a key for it, and its log."""
     entry, variables = runs.command("ENTRYPOINT"), environment(image, runs, data)
     making = command(image, [*entry, "server", "keys", "create", "first"])
@@ -145,36 +145,27 @@ def health(image: Path, runs: Stage, data: Path, port: int) -> int:
     ).returncode
 
 
-def test_the_image_answers_and_is_healthy(image: Path, runs: Stage, data: Path, service) -> None:
-    port, key, log = service
-    deadline = time.monotonic() + 60
-    while health(image, runs, data, port) != 0:
-        assert time.monotonic() < deadline, log.read_text()
-    assert health(image, runs, data, free_port()) != 0  # it can fail
-    clip = (REPO / "examples" / "raised-voice.flac").read_bytes()
-    form = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.flac"\r\n\r\n'
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{port}/v1/predict",
-        form + clip + b"\r\n--x--\r\n",
-        {"Content-Type": "multipart/form-data; boundary=x", "Authorization": f"Bearer {key}"},
-    )
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        assert json.load(answer)["emotion"] == "angry"
-    asking = urllib.request.Request(
-        f"http://127.0.0.1:{port}/v1/service", headers={"Authorization": f"Bearer {key}"}
-    )
-    with urllib.request.urlopen(asking, timeout=60) as answer:
-        said = json.load(answer)
-    assert said["auth"]["required"] is True
-    formats = {"csv", "json", "parquet", "srt", "TextGrid", "png", "svg", "html"}
-    assert formats <= set(said["export_formats"])
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=60) as answer:
-        assert b"<title>" in answer.read()  # the page is in the package
-    lines = [line for line in log.read_text().splitlines() if line.startswith("{")]
-    assert any(json.loads(line)["event"] == "request" for line in lines)  # EMOTONE_LOG=json
+def test_what_the_dockerfile_builds(image: Path, runs: Stage, data: Path) -> None:
+    assert_no_tools_of_building(image)
+    assert_does_not_start_open(image, runs, data)
+    with started(image, runs, data) as (port, key, log):
+        deadline = time.monotonic() + 60
+        while health(image, runs, data, port) != 0:
+            assert time.monotonic() < deadline, log.read_text()
+        assert health(image, runs, data, free_port()) != 0  # it can fail
+        assert_answers(f"http://127.0.0.1:{port}", key)
+        lines = [line for line in log.read_text().splitlines() if line.startswith("{")]
+        assert any(json.loads(line)["event"] == "request" for line in lines)  # EMOTONE_LOG=json
 
 
-def test_the_image_does_not_start_open(image: Path, runs: Stage, data: Path) -> None:
+def assert_no_tools_of_building(image: Path) -> None:
+    assert not (image / "bin" / "pip").exists()
+    packages = {path.name for path in next(image.glob("lib/python3*/site-packages")).iterdir()}
+    assert not packages & {"pip", "torch", "sklearn", "pytest"}
+    assert "emotone" in packages
+
+
+def assert_does_not_start_open(image: Path, runs: Stage, data: Path) -> None:
     words = [*runs.command("ENTRYPOINT"), *runs.command("CMD")]
     words = [str(free_port()) if word == "8000" else word for word in words]
     run = subprocess.run(
@@ -190,11 +181,23 @@ def test_the_image_does_not_start_open(image: Path, runs: Stage, data: Path) -> 
     assert "emotone server keys create" in run.stderr
 
 
-def test_the_image_has_no_tools_of_building(image: Path) -> None:
-    assert not (image / "bin" / "pip").exists()
-    packages = {path.name for path in next(image.glob("lib/python3*/site-packages")).iterdir()}
-    assert not packages & {"pip", "torch", "sklearn", "pytest"}
-    assert "emotone" in packages
+def assert_answers(address: str, key: str) -> None:
+    def ask(path: str, body: bytes | None = None) -> bytes:
+        headers = {"Content-Type": "multipart/form-data; boundary=x"} if body else {}
+        headers["Authorization"] = f"Bearer {key}"
+        request = urllib.request.Request(address + path, body, headers)
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return answer.read()
+
+    clip = (REPO / "examples" / "raised-voice.flac").read_bytes()
+    form = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.flac"\r\n\r\n'
+    prediction = json.loads(ask("/v1/predict", form + clip + b"\r\n--x--\r\n"))
+    assert prediction["emotion"] in prediction["scores"]
+    said = json.loads(ask("/v1/service"))
+    assert said["auth"]["required"] is True
+    formats = {"csv", "json", "parquet", "srt", "TextGrid", "png", "svg", "html"}
+    assert formats <= set(said["export_formats"])
+    assert b"<title>" in ask("/")  # the page is in the package
 
 
 def test_the_version_of_python_is_one_that_emotone_is_for(runs: Stage) -> None:
