@@ -11,6 +11,7 @@ Importing the package loads nothing heavy; each name below is loaded when it is 
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from emotone.timeline import Timeline
 
 __version__ = "0.1.0"
+
+# ONNX Runtime tells its makers of every model that it runs, on Linux from 1.31 on, and keeps a
+# number for this device. It asks for this when it is loaded, and nothing here may tell anybody.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _WHERE = {
     "EmotoneError": "emotone.errors",

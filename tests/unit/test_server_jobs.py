@@ -390,6 +390,21 @@ def test_a_process_is_replaced_when_it_had_better_be(house: Any) -> None:
     in_time(run())
 
 
+def test_a_process_that_died_while_it_was_idle_costs_nothing(house: Any) -> None:
+    async def run() -> None:
+        Fake.does = answers
+        clips = house(clip_workers=2).clips()
+        clips.start()
+        assert (await clips.predict(**CLIP))["by"] in (0, 1)
+        for process in Fake.made:
+            process.alive = False
+        said = [await clips.predict(**CLIP) for _ in range(4)]
+        assert {each["by"] for each in said} <= {2, 3}
+        await clips.close()
+
+    in_time(run())
+
+
 def test_too_many_clips_are_refused(house: Any) -> None:
     async def run() -> None:
         Fake.does = for_ever_deaf

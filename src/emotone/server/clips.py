@@ -137,10 +137,9 @@ class Clips:
             raise _busy()
         self._waiting += 1
         try:
-            try:
-                process = await asyncio.wait_for(self._idle.get(), self._settings.clip_time_s)
-            except asyncio.TimeoutError:
-                raise _busy() from None
+            process = await asyncio.wait_for(self._free(), self._settings.clip_time_s)
+        except asyncio.TimeoutError:
+            raise _busy() from None
         finally:
             self._waiting -= 1
         try:
@@ -153,6 +152,12 @@ class Clips:
                 self._idle.put_nowait(process)
             else:
                 self._in_background(self._replace(process))
+
+    async def _free(self) -> Process:
+        """A process that has nothing to do; those that died in the meantime are replaced."""
+        while not (process := await self._idle.get()).alive:
+            self._in_background(self._replace(process))
+        return process
 
     async def _replace(self, process: Process) -> None:
         await process.kill()

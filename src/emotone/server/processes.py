@@ -183,7 +183,7 @@ class Process:
         try:
             self._process.stdin.write(json.dumps(said).encode() + b"\n")
             await self._process.stdin.drain()
-        except (BrokenPipeError, ConnectionResetError) as error:
+        except (OSError, RuntimeError) as error:  # the pipe is broken, or closed
             raise WorkerDiedError(await self._process.wait()) from error
 
     async def _hear(self) -> Mapping[str, Any]:
