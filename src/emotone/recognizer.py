@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from emotone import audio, features
+from emotone import audio, features, spectra
 from emotone.audio.limits import DEFAULT_LIMITS, Limits
 from emotone.audio.preparation import Preparation
 from emotone.audio.sources import Source, source_name
@@ -199,7 +199,7 @@ class Recognizer:
         """
         least = self._least_confidence(threshold)
         waveform = audio.read(source, channel=channel, limits=self._limits)
-        scores = self._heard(self._input_of(waveform))
+        scores = self._heard(self.prepare(waveform))
         order = np.argsort(-scores, kind="stable")
         ranked = {self.emotions[i]: float(scores[i]) for i in order}
         emotion, confidence = next(iter(ranked.items()))
@@ -494,15 +494,33 @@ class Recognizer:
         self, rows: Sequence[FloatArray], answer: Callable[[FloatArray], FloatArray]
     ) -> FloatArray:
         """Scores of rows, those of one length at once."""
+        return self._alike(rows, lambda row: row.shape[-1], lambda some: answer(np.stack(some)))
+
+    def _alike(
+        self,
+        rows: Sequence[FloatArray],
+        length: Callable[[FloatArray], int],
+        answer: Callable[[Sequence[FloatArray]], FloatArray],
+    ) -> FloatArray:
+        """Scores of rows, those that are equally long at once."""
         found = np.empty((len(rows), len(self.emotions)), dtype=np.float32)
         of_length: dict[int, list[int]] = {}
         for place, row in enumerate(rows):
-            of_length.setdefault(row.shape[-1], []).append(place)
+            of_length.setdefault(length(row), []).append(place)
+        long = LONGEST_S / 2 * (self.card.input.rate or np.inf)
         for places in of_length.values():
-            for start in range(0, len(places), _WINDOWS_AT_ONCE):
-                some = places[start : start + _WINDOWS_AT_ONCE]
-                found[some] = answer(np.stack([rows[place] for place in some]))
+            most = _PARTS_AT_ONCE if rows[places[0]].shape[-1] > long else _WINDOWS_AT_ONCE
+            for start in range(0, len(places), most):
+                some = places[start : start + most]
+                found[some] = answer([rows[place] for place in some])
         return found
+
+    def _scores_framed(self, windows: Sequence[FloatArray]) -> FloatArray:
+        """Scores of waveforms of as many frames, whatever their last samples are."""
+        framed = [spectra.framed(window) for window in windows]
+        described = self._runtime.describe(np.concatenate(framed))
+        each = described.reshape(len(described), len(windows), -1).transpose(1, 0, 2)
+        return self._scores_of_frames(np.ascontiguousarray(each))
 
     def timeline(
         self,
@@ -583,10 +601,25 @@ class Recognizer:
             return timeline
         return tell_apart(timeline, source, speakers, limits=self._limits)
 
-    # -- within
+    def prepare(self, waveform: Waveform) -> FloatArray:
+        """What the model takes for one clip, for `hear_prepared`.
 
-    def _input_of(self, waveform: Waveform) -> FloatArray:
-        """What the model takes for one clip, shape ``(1, ...)``; or ``(windows, samples)``."""
+        Parameters
+        ----------
+        waveform
+            As `emotone.audio.read` gives it.
+
+        Returns
+        -------
+        numpy.ndarray
+            float32, shape ``(1, dimension)`` or ``(windows, samples)``; there is one window where
+            the clip is not longer than `LONGEST_S`.
+
+        Raises
+        ------
+        AudioError, FeatureError
+            If there is nothing to hear in it, or it cannot be described.
+        """
         if self._job is not None:
             return self._job.row(waveform)[np.newaxis]
         prepared = self._preparation.apply(waveform)
@@ -598,6 +631,42 @@ class Recognizer:
         windows = -(-len(samples) // longest)
         starts = np.linspace(0, len(samples) - longest, windows).astype(int)
         return np.stack([samples[start : start + longest] for start in starts])
+
+    def hear_prepared(self, clips: Sequence[FloatArray]) -> FloatArray:
+        """The calibrated probabilities for clips that are prepared.
+
+        The same as `predict` gives for each, up to rounding. Windows of one length are answered
+        together, which takes less time, so give many clips at once.
+
+        Parameters
+        ----------
+        clips
+            What `prepare` made of each of n clips.
+
+        Returns
+        -------
+        numpy.ndarray
+            float32, shape ``(n, emotions)``; each row sums to 1.
+
+        Raises
+        ------
+        BundleError
+            If the model does not load or does not answer as its card says.
+        """
+        windows = [window for clip in clips for window in clip]
+        if self.takes_frames:
+            # Far more clips have as many frames as have as many samples.
+            scores = self._alike(windows, lambda w: 1 + len(w) // spectra.HOP, self._scores_framed)
+        else:
+            scores = self._together(windows, self._scores)
+        found = np.empty((len(clips), len(self.emotions)), dtype=np.float32)
+        at = 0
+        for place, clip in enumerate(clips):
+            found[place] = scores[at : at + len(clip)].mean(axis=0)
+            at += len(clip)
+        return found
+
+    # -- within
 
     def _heard(self, rows: FloatArray) -> FloatArray:
         """The scores of one clip, ``(emotions,)``: their mean over the windows of a long one."""

@@ -47,7 +47,7 @@ def test_a_clip_that_just_fits_is_heard_whole(recognizer: Recognizer) -> None:
     length = round(LONGEST_S * RATE)
     for extra, windows in ((0, 1), (1, 2), (length, 2), (length + 1, 3)):
         sound = audio_files.noise((length + extra) / RATE, rate=RATE)
-        heard = recognizer._input_of(Waveform(sound, RATE))
+        heard = recognizer.prepare(Waveform(sound, RATE))
         assert heard.shape == (windows, min(len(sound), length))
 
 

@@ -228,7 +228,7 @@ def test_a_model_over_the_waveform(tmp_path: Path) -> None:
     assert recognizer.predict((tone(level=0.9), RATE)).emotion == "angry"
     assert recognizer.predict((tone(level=0.02), RATE)).emotion == "sad"
     assert all(check.passed for check in verify(tmp_path / "power"))
-    seen = recognizer._input_of(emotone.audio.Waveform(tone(), RATE))
+    seen = recognizer.prepare(emotone.audio.Waveform(tone(), RATE))
     assert seen.shape == (1, 8000)
 
 

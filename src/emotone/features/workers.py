@@ -167,8 +167,8 @@ class Workers:
                 [sys.executable, "-c", f"from {__name__} import serve; serve()"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                env=_environment(),
-                **_APART,
+                env=single_threaded(),
+                **apart(),
             )
             self._processes.add(process)
         with contextlib.suppress(OSError):  # a worker that is already dead shows at the first task
@@ -189,13 +189,16 @@ class Workers:
         return status
 
 
-# Ctrl-C in a terminal goes to its whole process group; the workers' end is their caller's business.
-_APART: dict[str, Any] = (
-    {"creationflags": 0x00000200} if sys.platform == "win32" else {"start_new_session": True}
-)
+def apart() -> dict[str, Any]:
+    """What `subprocess.Popen` is told so that Ctrl-C in the terminal does not reach a worker.
+
+    It goes to the whole process group; the workers' end is their caller's business.
+    """
+    return {"creationflags": 0x00000200} if sys.platform == "win32" else {"start_new_session": True}
 
 
-def _environment() -> dict[str, str]:
+def single_threaded() -> dict[str, str]:
+    """The environment of a worker: the same modules to import, and one thread for arithmetic."""
     path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)  # noqa: PTH109
     # One thread each: there are as many workers as cores.
     single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
