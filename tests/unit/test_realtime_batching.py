@@ -295,7 +295,7 @@ def test_where_there_is_time_every_window_is_heard(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize(
     ("windows_per_s", "together", "late_s"),
-    [(300, False, 0.15), (150, False, 0.2), (60, False, 0.8), (300, True, 0.5)],
+    [(300, False, 0.17), (150, False, 0.25), (60, False, 0.8), (300, True, 0.5)],
 )
 def test_where_there_is_too_little_each_has_the_same_share_and_soon(
     monkeypatch: pytest.MonkeyPatch, windows_per_s: float, together: bool, late_s: float
@@ -421,7 +421,7 @@ def test_the_share_falls_with_what_is_to_be_done_and_rises_again() -> None:
     for _ in range(40):  # twice as much as there is time for
         now += WEIGH_S
         use = min(1.0, found * 2.0)
-        share.spent(use * WEIGH_S, [0.3 if use == 1.0 else 0.06])
+        share.spent(use * WEIGH_S, [0.3 if use == 1.0 else 0.08])
         found = share.at(now)
     assert found == pytest.approx(0.45, abs=0.07)
     for _ in range(40):
@@ -456,6 +456,6 @@ def test_the_share_recovers_where_nobody_speaks() -> None:
 def test_two_threads_have_twice_the_time() -> None:
     one, two = (Share(threads, 0.1, 0.0) for threads in (1, 2))
     for share in (one, two):
-        share.spent(1.2 * WEIGH_S, [0.06])
+        share.spent(1.2 * WEIGH_S, [0.08])
     assert one.at(WEIGH_S) == pytest.approx(0.75)
     assert two.at(WEIGH_S) == 1.0

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("emotone.server")
 
-LEAST_ROUND_S, MOST_ROUND_S = 0.01, 0.025
+LEAST_ROUND_S, MOST_ROUND_S = 0.01, 0.03
 """From one round to the next at least, in seconds, where there is little to do and where there is
 much: what comes in meanwhile is heard together, and the more there is, the less each costs."""
 
@@ -38,7 +38,7 @@ _MUCH, _PATIENCE = 0.7, 2.0
 _FADING = 0.95
 """Weight of the rounds before in what a stream takes of one, against that of the last."""
 
-LATE_S = 0.07
+LATE_S = 0.08
 """Sound that has waited for so long is heard in a hurry."""
 
 _GOLDEN = 0.618034

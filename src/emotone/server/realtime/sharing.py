@@ -10,7 +10,7 @@ BUSY = 0.9
 WEIGH_S = 0.25
 """How often the share is weighed anew, in seconds."""
 
-STRAINED = 0.5
+STRAINED = 0.7
 """Of the time that sound may wait: where it waits less in the mean, nothing need be left out."""
 
 LEAST = 0.05
