@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,9 +14,12 @@ pytest.importorskip("fastapi", reason="needs the extra server")
 
 from pydantic import BaseModel
 
+from emotone.cli.app import run
 from emotone.server.api import examples, schemas
 from emotone.server.app import create_app
 from emotone.server.settings import ServerSettings
+
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "service.md"
 
 ANSWERS = {
     "SUMMARY": schemas.Summary,
@@ -80,3 +86,27 @@ def test_the_models_of_answers_have_examples(described: dict[str, Any]) -> None:
                     whole = "examples" in known[name]
                     each = all("examples" in field or "$ref" in str(field) for field in fields)
                     assert whole or each, name
+
+
+def test_the_document_names_every_route(described: dict[str, Any]) -> None:
+    text = DOCUMENT.read_text(encoding="utf-8")
+    named = set()
+    for method, path in re.findall(r"`(GET|POST|PATCH|DELETE) (/[^`?]*)", text):
+        named.add((method, path.replace("/ID", "/{id}").replace("/N", "/{index}")))
+    for path in re.findall(r"http://127\.0\.0\.1:8000(/v1/\w+)$", text, re.M):
+        named.add(("POST", path))
+    known = {(method.upper(), path) for path, ways in described["paths"].items() for method in ways}
+    assert named - known - {("GET", "/v1/openapi.json")} == set()
+    assert known - named == set()
+
+
+def test_the_document_names_every_field_of_a_recording() -> None:
+    text = DOCUMENT.read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`[^|]+`) \|", text, re.M)
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    assert set(schemas.AnalysisForm.model_fields) <= named
+
+
+def test_the_commands_of_the_document_are_some(capsys: pytest.CaptureFixture[str]) -> None:
+    for line in re.findall(r"^\$ emotone (.+)$", DOCUMENT.read_text(encoding="utf-8"), re.M):
+        assert run([*shlex.split(line), "--help"]) == 0, capsys.readouterr().err
