@@ -281,7 +281,7 @@ def main() -> None:
     )
     options.output.parent.mkdir(parents=True, exist_ok=True)
     model = classifier.to_onnx()
-    bundle.write(options.output, model, card, frames=frames_model(model))
+    bundle.write(options.output, model, card, frames=frames_model(model, card.input.rate))
 
     about = {
         "benchmark": "default-model",

@@ -239,7 +239,8 @@ def languages(records: list[Record]) -> str:
     head = ["UA in %", "new speakers", "95 % interval", "speakers shared", "95 % interval"]
     head += ["language never heard", "95 % interval"]
     found = [*new.values(), *shared.values(), *never.values()]
-    return f"{table(head, rows)}\n\n{source(found, 'emotone benchmark default-model')}"
+    command = "emotone benchmark default_model --predictions CSV"
+    return f"{table(head, rows)}\n\n{source(found, command)}"
 
 
 def _ua(record: Record | None) -> list[str]:
@@ -294,7 +295,7 @@ def coverage(records: list[Record]) -> str:
             f"{stated['confidence']:.2f}, at which it answers {percent(stated['coverage'])} % of "
             f"{stated['clips']:,} clips and {percent(stated['accuracy'])} % of these rightly."
         )
-    return f"{text}\n\n{source(found, 'emotone benchmark default-model')}"
+    return f"{text}\n\n{source(found, 'emotone benchmark default_model --predictions CSV')}"
 
 
 def robustness(records: list[Record]) -> str:
@@ -382,7 +383,8 @@ def adaptation(records: list[Record]) -> str:
             rows.append([name, words, *cells])
     counts = [f"{clips} clip{'s' if clips > 1 else ''}" for clips in CLIP_COUNTS]
     head = ["UA in %, plain → adapted", "clips of the speaker", *counts]
-    return f"{table(head, rows)}\n\n{source(list(found.values()), 'emotone benchmark adaptation')}"
+    command = "emotone benchmark adaptation --predictions CSV"
+    return f"{table(head, rows)}\n\n{source(list(found.values()), command)}"
 
 
 def speed(records: list[Record]) -> str:
@@ -529,7 +531,7 @@ def conversations(records: list[Record]) -> str:
     head += ["from a change to a boundary, median", "changes found within 1 s"]
     head += ["boundaries too many, per minute"]
     text = table(head, rows or [missing(len(head))])
-    return f"{text}\n\n{source(found, 'emotone benchmark timeline')}"
+    return f"{text}\n\n{source(found, 'emotone benchmark timeline --model BUNDLE')}"
 
 
 def length(records: list[Record]) -> str:

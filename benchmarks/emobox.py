@@ -171,7 +171,7 @@ def neural(options: argparse.Namespace) -> list[TestedClip]:
         if options.bundles:
             path = options.bundles / f"{options.family}-fold-{fold}.emotone"
             model, about = classifier.to_onnx(), card(options, material, rows, classifier)
-            bundle.write(path, model, about, frames=frames_model(model))
+            bundle.write(path, model, about, frames=frames_model(model, about.input.rate))
     if not seconds:
         raise SystemExit(f"there is no fold {' or '.join(map(str, options.fold))}")
     records = []

@@ -223,7 +223,7 @@ def default_section(records: list[Record]) -> str:
         "calibrate the scores, those of each fold by the other folds. The model in the package is "
         "fitted to all clips. More in the [model card](docs/model-card.md) and the [data "
         f"statement](docs/data-statement.md).\n\n{table(head, rows)}\n\n"
-        f"{footer(records, 'emotone benchmark default_model')}"
+        f"{footer(records, 'emotone benchmark default_model --predictions CSV')}"
     )
 
 

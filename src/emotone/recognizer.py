@@ -49,6 +49,9 @@ LONGEST_S = 20.0
 """A model over the waveform hears longer clips in windows of so many seconds, as few as cover them,
 and answers with the mean of their scores. What it needs grows with the square of the length."""
 
+SHORTEST_S = 0.3
+"""Of a stretch that can be heard, in seconds."""
+
 _WINDOWS_AT_ONCE = 16
 """Stretches of one length that are heard at once: more take more memory and no less time."""
 
@@ -414,11 +417,12 @@ class Recognizer:
         Raises
         ------
         AudioError
-            If a model over features cannot describe one of them.
+            If one is shorter than 0.3 s, has more than one dimension or samples that are not
+            finite, or a model over features cannot describe it.
         BundleError
             If the model does not load or does not answer as its card says.
         """
-        waveforms = [Waveform(np.asarray(sound, dtype=np.float32), rate) for sound in sounds]
+        waveforms = [_stretch(sound, rate) for sound in sounds]
         if self._job is not None:
             if not waveforms:
                 return np.empty((0, len(self.emotions)), dtype=np.float32)
@@ -429,7 +433,7 @@ class Recognizer:
 
     @property
     def takes_frames(self) -> bool:
-        """Whether `describe` and `hear_frames` work: the bundle has a model of single frames."""
+        """Whether `describe` and `hear_frames` are there: the bundle has a model of frames."""
         return self._runtime.takes_frames
 
     def describe(self, frames: npt.ArrayLike) -> FloatArray:
@@ -452,11 +456,26 @@ class Recognizer:
         ------
         UsageError
             If the model hears waveforms alone, see `takes_frames`.
+        AudioError
+            If the frames have another shape, or samples that are not finite.
         BundleError
             If a model does not load or does not answer as it should.
         """
         self._check_takes_frames()
-        return self._runtime.describe(np.asarray(frames, dtype=np.float32))
+        samples = np.asarray(frames, dtype=np.float32)
+        if samples.ndim != 2 or samples.shape[1] != spectra.SIZE or not len(samples):
+            raise AudioError(
+                f"frames of the shape {samples.shape}",
+                remedy=f"Give them as (k, {spectra.SIZE}), k from 1.",
+                code="bad_shape",
+            )
+        if not np.isfinite(samples).all():
+            raise AudioError(
+                "not all samples of these frames are finite",
+                remedy="Leave them out, or give silence in their place.",
+                code="non_finite",
+            )
+        return self._runtime.describe(samples)
 
     def hear_frames(self, windows: Sequence[FloatArray]) -> FloatArray:
         """The calibrated probabilities for stretches of sound whose frames are described.
@@ -466,7 +485,8 @@ class Recognizer:
         Parameters
         ----------
         windows
-            n descriptions of all frames of a stretch, float32 ``(rows, frames)``.
+            n descriptions of all frames of a stretch of 0.3 s or more, float32
+            ``(rows, frames)``, as `describe` makes them.
 
         Returns
         -------
@@ -477,11 +497,20 @@ class Recognizer:
         ------
         UsageError
             If the model hears waveforms alone, see `takes_frames`.
+        FeatureError
+            If a window is no such description.
         BundleError
             If the model does not load or does not answer as its card says.
         """
         self._check_takes_frames()
-        return self._together(windows, self._scores_of_frames)
+        found = [np.asarray(window, dtype=np.float32) for window in windows]
+        for window in found:
+            if window.ndim != 2:
+                raise FeatureError(
+                    f"described frames of the shape {window.shape}",
+                    remedy="Give what describe() makes, (rows, frames).",
+                )
+        return self._together(found, self._scores_of_frames)
 
     def _check_takes_frames(self) -> None:
         if not self.takes_frames:
@@ -739,6 +768,17 @@ def _trial(bundle: Bundle) -> str:
         raise BundleError(
             "the scores of the model are not probabilities", source=bundle.path, remedy=REMEDY
         )
+    if recognizer.takes_frames:
+        for samples in (9000, 48_000):
+            sound = 0.1 * np.random.default_rng(1).standard_normal(samples).astype(np.float32)
+            described = recognizer.describe(spectra.framed(sound))
+            seen = recognizer.hear_frames([described])
+            if abs(seen - recognizer.hear([sound], spectra.RATE)).max() > 1e-3:
+                raise BundleError(
+                    "with frames.onnx the model does not answer as without it",
+                    source=bundle.path,
+                    remedy=REMEDY,
+                )
     return f"{len(rows)} random rows in, {scores.shape[1]} probabilities each out"
 
 
@@ -767,6 +807,30 @@ def _front_end(bundle: Bundle, limits: Limits) -> tuple[Preparation, Job | None]
             code="other_features",
         )
     return preparation, Job(found.name, preparation, limits)
+
+
+def _stretch(sound: npt.ArrayLike, rate: int) -> Waveform:
+    """Sound to be heard as it is, checked."""
+    samples = np.asarray(sound, dtype=np.float32)
+    if samples.ndim != 1:
+        raise AudioError(
+            f"samples of the shape {samples.shape}",
+            remedy="Give one channel, shape (n,).",
+            code="bad_shape",
+        )
+    if len(samples) < SHORTEST_S * rate:
+        raise AudioError(
+            f"{len(samples) / rate:.3f} s of sound",
+            remedy=f"Give {SHORTEST_S:g} s or more.",
+            code="too_short",
+        )
+    if not np.isfinite(samples).all():
+        raise AudioError(
+            "not all samples are finite",
+            remedy="Leave the stretch out, or give silence in its place.",
+            code="non_finite",
+        )
+    return Waveform(samples, rate)
 
 
 def _check_threshold(threshold: float | None) -> None:

@@ -40,24 +40,25 @@ class Runtime:
         self._card: Card = bundle.card
         self._source: Path = bundle.path
         self._threads = threads
-        self._bundle: Bundle | None = bundle
+        self._bytes: bytes | None = bundle.model
+        self._frames_bytes = bundle.frames
+        self._has_frames = bundle.frames is not None
         self._model: onnxruntime.InferenceSession | None = None
         self._frames: onnxruntime.InferenceSession | None = None
-        self._loading = threading.Lock()
+        self._loading = threading.RLock()
 
     @property
     def takes_frames(self) -> bool:
         """Whether `describe` and `scores_of_frames` work."""
-        self.load()
-        return self._frames is not None
+        return self._has_frames
 
     def load(self) -> None:
-        """Load the models now, if they are not.
+        """Load the model now, if it is not; the one of frames is, when it is first used.
 
         Raises
         ------
         BundleError
-            If they do not load, or take or give anything else than the card says.
+            If it does not load, or takes or gives anything else than the card says.
         """
         self._loaded()
 
@@ -84,12 +85,13 @@ class Runtime:
         numpy.ndarray
             float32, shape ``(rows, k)``.
         """
-        self.load()
-        assert self._frames is not None
+        session = self._frames_loaded()
         given = np.ascontiguousarray(spectra.power(frames).T)[None]
-        (described,) = self._run(self._frames, _FRAMES, {_POWER: given})
+        (described,) = self._run(session, _FRAMES, {_POWER: given})
         if described.ndim != 3 or described.shape[::2] != (1, len(frames)):
             raise self._refuse("frames.onnx does not describe each frame")
+        if not np.isfinite(described).all():
+            raise self._refuse("frames.onnx does not describe frames by finite numbers")
         found: FloatArray = described[0]
         return found
 
@@ -117,15 +119,22 @@ class Runtime:
     def _loaded(self) -> onnxruntime.InferenceSession:
         if self._model is None:
             with self._loading:
-                if self._model is None and self._bundle is not None:
-                    model = self._load_model(self._bundle.model)
-                    if self._bundle.frames is not None:
-                        self._frames = self._load_frames(model, self._bundle.frames)
-                    self._model = model
-                    self._bundle = None  # the sessions have their own copies
+                if self._model is None and self._bytes is not None:
+                    self._model = self._load_model(self._bytes)
+                    self._bytes = None  # the session has its own copy
         if self._model is None:
             raise self._refuse("the model was not loaded")
         return self._model
+
+    def _frames_loaded(self) -> onnxruntime.InferenceSession:
+        if self._frames is None:
+            with self._loading:
+                if self._frames is None and self._frames_bytes is not None:
+                    self._frames = self._load_frames(self._loaded(), self._frames_bytes)
+                    self._frames_bytes = None
+        if self._frames is None:
+            raise self._refuse("there is no model of frames")
+        return self._frames
 
     def _load_model(self, model: bytes) -> onnxruntime.InferenceSession:
         session = self._session(model)

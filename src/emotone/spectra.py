@@ -151,6 +151,8 @@ class WindowFrames:
         if self._known is not None and known > first:
             old = self._known[:, first - self._first : known - self._first]
             inside = np.concatenate([old, inside], axis=1)
+        else:
+            inside = inside.copy()  # of what many streams may have had described together
         self._first, self._known = first, inside
         ends = described[:, :_EDGE], described[:, -_EDGE:]
         found: FloatArray = np.concatenate([ends[0], inside, ends[1]], axis=1)

@@ -101,7 +101,10 @@ class SpeechEnded:
 
 Event = SpeechStarted | Measured | SpeechEnded
 
-_Step = tuple[Piece, WindowFrames]
+_PART_S = 10.0
+"""Of a stream that is heard at once, however much it is fed."""
+
+Step = tuple[Piece, WindowFrames]
 """A piece, and what is known of the frames of its utterance."""
 
 
@@ -155,7 +158,7 @@ class Stream:
         self._left_out: Window | None = None
         self._frames = WindowFrames(0)
         self._windows = 0  # to be heard of the utterance so far
-        self._finished = False
+        self._finished = self._broken = False
         self.skipped = 0
 
     @property
@@ -188,29 +191,39 @@ class Stream:
         Raises
         ------
         AudioError
-            If the samples are not finite or have more than one dimension. They are not heard then,
-            and the stream can go on with others.
+            If the samples are not finite, are integers, or have more than one dimension. They are
+            not heard then, and the stream can go on with others.
         UsageError
-            If the stream is finished.
+            If the stream is finished, or broke off with an error of another kind: part of what it
+            was fed may not have been heard.
         """
-        return self._events(self._cutter.feed(self._resampled(self._checked(samples))), hurry)
+        return feed_together([self], [samples], hurry=hurry)[0]
 
     def finish(self) -> list[Event]:
         """Hear the end: what was being said is over. Nothing can be fed after that."""
-        if self._finished:
+        if self._finished or self._broken:
             return []
         self._finished = True
         pieces: list[Piece] = []
         if self._resampler is not None:
             rest = self._resampler.resample_chunk(np.zeros(0, dtype=np.float32), last=True)
             pieces += self._cutter.feed(rest)
-        return self._events(pieces + self._cutter.finish())
+        return _told_together([self], [pieces + self._cutter.finish()], False)[0]
 
     def _checked(self, samples: npt.ArrayLike) -> FloatArray:
         """Samples that can be heard."""
         if self._finished:
             raise UsageError("the stream is finished", remedy="Open another one.")
-        block = np.asarray(samples, dtype=np.float32)
+        if self._broken:
+            raise UsageError("the stream broke off with an error", remedy="Open another one.")
+        given = np.asarray(samples)
+        if given.dtype.kind in "biu" and given.size:
+            raise AudioError(
+                f"samples of the type {given.dtype}",
+                remedy="Give floats from -1 to 1: integers of 16 bits divided by 32768.",
+                code="bad_type",
+            )
+        block = given.astype(np.float32, copy=False)
         if block.ndim != 1:
             raise AudioError(
                 f"samples of the shape {block.shape}",
@@ -231,12 +244,9 @@ class Stream:
             block = self._resampler.resample_chunk(block)
         return block
 
-    def _events(self, pieces: list[Piece], hurry: bool = False) -> list[Event]:
-        return _told_together([self], [pieces], hurry)[0]
-
-    def _steps(self, pieces: list[Piece], hurry: bool) -> list[_Step]:
+    def _steps(self, pieces: list[Piece], hurry: bool) -> list[Step]:
         """Pieces that something is told of; the windows among them are to be heard."""
-        found: list[_Step] = []
+        found: list[Step] = []
         for piece in pieces:
             if isinstance(piece, UtteranceStarted):
                 self._windows, self._left_out = 0, None
@@ -253,9 +263,10 @@ class Stream:
                     self.skipped -= 1
                     found.append((self._left_out, self._frames))
                 found.append((piece, self._frames))
+                self._frames = WindowFrames(0)  # what is known of these is needed no more
         return found
 
-    def _told(self, steps: list[_Step], answers: Iterator[FloatArray]) -> list[Event]:
+    def _told(self, steps: list[Step], answers: Iterator[FloatArray]) -> list[Event]:
         """The events of some steps; `answers` has the scores of those that are heard."""
         found: list[Event] = []
         for piece, _ in steps:
@@ -324,9 +335,29 @@ def feed_together(
     if len({id(stream) for stream in streams}) != len(streams):
         raise UsageError("a stream is there twice", remedy="Give each one block.")
     checked = [stream._checked(block) for stream, block in zip(streams, blocks, strict=True)]
-    sounds = [stream._resampled(block) for stream, block in zip(streams, checked, strict=True)]
-    pieces = cut_together([stream._cutter for stream in streams], sounds)
-    return _told_together(streams, pieces, hurry)
+    found: list[list[Event]] = [[] for _ in streams]
+    try:
+        for parts in _parts(streams, checked):
+            sounds = [stream._resampled(part) for stream, part in zip(streams, parts, strict=True)]
+            pieces = cut_together([stream._cutter for stream in streams], sounds)
+            for events, more in zip(found, _told_together(streams, pieces, hurry), strict=True):
+                events += more
+    except BaseException:
+        for stream in streams:
+            stream._broken = True
+        raise
+    return found
+
+
+def _parts(streams: Sequence[Stream], blocks: Sequence[FloatArray]) -> Iterator[list[FloatArray]]:
+    """Blocks in parts of a length that bounds the memory, one of each stream at a time."""
+    sizes = [round(_PART_S * stream.rate) for stream in streams]
+    count = max(-(-len(block) // size) for block, size in zip(blocks, sizes, strict=True))
+    for number in range(count):
+        yield [
+            block[number * size : (number + 1) * size]
+            for block, size in zip(blocks, sizes, strict=True)
+        ]
 
 
 def _told_together(

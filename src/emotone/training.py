@@ -146,7 +146,8 @@ class TrainingRun:
     def save(self, path: str | Path) -> Card:
         """Write the bundle, whole or not at all; see `emotone.bundle.write`."""
         model = self.classifier.to_onnx()
-        return bundle.write(path, model, self.card, frames=frames_model(model))
+        frames = frames_model(model, self.card.input.rate)
+        return bundle.write(path, model, self.card, frames=frames)
 
     def to_dict(self) -> dict[str, Any]:
         """The run without its clips, as plain types, ready for JSON."""

@@ -213,7 +213,7 @@ def test_a_card_says_when_to_be_uncertain_and_how_to_adapt(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("changes", "match"),
     [
-        ({"format_version": 2}, "made by a newer emotone"),
+        ({"format_version": 3}, "made by a newer emotone"),
         ({"format_version": "1"}, "format_version"),
         ({"format_version": True}, "format_version"),
         ({"emotions": ["happy"]}, "emotions must be"),
@@ -266,11 +266,15 @@ def test_a_model_of_frames_belongs_to_the_bundle(tmp_path: Path, name: str) -> N
     opened = Bundle.open(path)
     assert opened.frames == bundles.random_model(5)
     assert set(opened.card.files) == {"model.onnx", "frames.onnx"}
+    assert (
+        opened.card.to_dict()["format_version"] == 2
+    )
     assert all(check.passed for check in bundle.verify(path))
     copy = Bundle.open(bundle.export(opened, tmp_path / "copy.emotone"))
     assert (copy.model, copy.frames, copy.card) == (opened.model, opened.frames, opened.card)
     bundles.write(path)  # one without replaces it
     assert Bundle.open(path).frames is None
+    assert Bundle.open(path).card.to_dict()["format_version"] == 1
 
 
 def test_a_model_of_frames_is_checked_as_the_other_one(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def session(model: bytes) -> onnxruntime.InferenceSession:
 
 
 def described(model: bytes, sounds: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    small = frames_model(model)
+    small = frames_model(model, 16000)
     assert small is not None
     asked = session(small)
     assert [entry.name for entry in asked.get_inputs()] == ["power"]
@@ -76,7 +76,7 @@ def test_frames_are_described_each_by_itself() -> None:
     model = to_onnx([(network("crnn"), 0.5), (network("functionals"), 0.5)], 0.5, 16000)
     sound = np.random.default_rng(0).normal(0, 0.1, (1, 9000)).astype(np.float32)
     whole = described(model, sound)
-    small = frames_model(model)
+    small = frames_model(model, 16000)
     assert small is not None
     asked = session(small)
     spectra = power(framed(sound)).transpose(0, 2, 1)
@@ -87,7 +87,7 @@ def test_frames_are_described_each_by_itself() -> None:
 
 def test_equal_weights_give_an_equal_model_of_frames() -> None:
     models = [to_onnx([(network("crnn"), 0.5)], 0.5, 16000) for _ in range(2)]
-    assert frames_model(models[0]) == frames_model(models[1])
+    assert frames_model(models[0], 16000) == frames_model(models[1], 16000)
 
 
 def test_weights_of_eight_bits_take_them_too() -> None:
@@ -96,7 +96,7 @@ def test_weights_of_eight_bits_take_them_too() -> None:
         made.general.weight.copy_(made.general.weight.half().float())
     whole = to_onnx([(made, 5.0)], 1.0, 16000)
     smaller = quantize(whole)
-    assert frames_model(smaller) == frames_model(whole)
+    assert frames_model(smaller, 16000) == frames_model(whole, 16000)
     asked = session(smaller)
     sound = np.random.default_rng(0).normal(0, 0.1, (2, 9000)).astype(np.float32)
     (heard,) = asked.run(None, {"waveform": sound})
@@ -112,7 +112,7 @@ def test_a_model_over_features_has_none() -> None:
         for name in ("features", "scores")
     ]
     graph = onnx.helper.make_graph([node], "g", ends[:1], ends[1:])
-    assert frames_model(onnx.helper.make_model(graph).SerializeToString()) is None
+    assert frames_model(onnx.helper.make_model(graph).SerializeToString(), 16000) is None
 
 
 def test_what_hears_in_another_way_is_left_as_it_is() -> None:

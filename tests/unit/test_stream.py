@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -213,3 +214,50 @@ def test_the_bundled_model_hears_frames_once_and_says_the_same(
     monkeypatch.undo()
     monkeypatch.setattr(Recognizer, "hear", None)  # not asked
     assert [e.event for e in heard(recognizer, talk, [4410], CD)] == [e.event for e in whole]
+
+
+def test_a_stream_that_broke_off_says_so(
+    recognizer: Recognizer, talk: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = Stream(recognizer, CD)
+
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Recognizer, "hear_frames", fail)
+        with pytest.raises(MemoryError):
+            stream.feed(talk)
+    with pytest.raises(UsageError, match="broke off"):
+        stream.feed(talk)
+    assert stream.finish() == []
+
+
+def test_integers_are_no_samples(recognizer: Recognizer, talk: np.ndarray) -> None:
+    stream = Stream(recognizer, CD)
+    with pytest.raises(AudioError, match="int16") as caught:
+        stream.feed((talk * 32767).astype(np.int16))
+    assert "32768" in str(caught.value)
+    assert stream.feed([]) == []
+
+
+def test_a_long_block_takes_no_more_memory_than_short_ones(recognizer: Recognizer) -> None:
+    sound = np.resize(audio.read(EXAMPLES / "low-voice.flac", rate=16000).samples, 16000 * 240)
+    recognizer.hear([sound[:16000]], 16000)
+    peaks = []
+    for seconds in (60, 240):
+        stream = Stream(recognizer)
+        tracemalloc.start()
+        stream.feed(sound[: 16000 * seconds])
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < peaks[0] + 20 * 2**20
+
+
+def test_a_stream_keeps_nothing_of_others(recognizer: Recognizer, talk: np.ndarray) -> None:
+    streams = [Stream(recognizer, CD) for _ in range(8)]
+    for at in range(0, len(talk) // 2, 4410):
+        feed_together(streams, [talk[at : at + 4410]] * len(streams))
+        for stream in streams:
+            known = stream._frames._known
+            assert known is None or known.base is None

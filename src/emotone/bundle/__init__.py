@@ -1,4 +1,5 @@
-"""The model on disk: a folder or a ``.emotone`` zip file with ``model.onnx`` and ``card.json``.
+"""The model on disk: a folder or a ``.emotone`` zip file with ``model.onnx``, ``card.json``,
+and mostly ``frames.onnx``.
 
 Loading a bundle never runs code from it, and a damaged, tampered, oversized or unknown one is
 refused with the reason before anything is loaded.

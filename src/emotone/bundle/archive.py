@@ -13,7 +13,7 @@ import zlib
 from typing import BinaryIO, NamedTuple
 
 MAX_DIRECTORY_BYTES = 4096
-"""A directory of two files takes some 130 bytes."""
+"""A directory of three files takes some 200 bytes."""
 
 _STORED, _DEFLATED = 0, 8
 _ENCRYPTED = 0x1

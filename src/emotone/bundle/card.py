@@ -15,11 +15,12 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from emotone.bundle.storage import REMEDY
+from emotone.bundle.storage import FRAMES, REMEDY
 from emotone.errors import BundleError
 
-FORMAT_VERSION = 1
-"""The form of bundle that this emotone writes, and the newest it reads."""
+FORMAT_VERSION = 2
+"""The newest form of bundle that this emotone reads. It writes the oldest that holds what there is:
+1 for a model alone, 2 with a model of frames beside it."""
 
 MAX_EMOTIONS = 256
 MAX_DIMENSION = 1_000_000
@@ -125,7 +126,7 @@ class Card:
     def to_dict(self) -> dict[str, Any]:
         """The card as plain types, as they stand in ``card.json``."""
         return {
-            "format_version": FORMAT_VERSION,
+            "format_version": 2 if FRAMES in self.files else 1,
             "name": self.name,
             "version": self.version,
             "emotions": list(self.emotions),

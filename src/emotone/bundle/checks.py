@@ -78,12 +78,17 @@ def verify(path: str | Path, *, max_bytes: int = storage.DEFAULT_MAX_BYTES) -> l
         step(
             "checksum",
             lambda: check_sums(card, files, source=path),
-            lambda _: f"sha256 {card.files[storage.MODEL].sha256[:16]}…",
+            lambda _: ", ".join(
+                f"{name} {record.sha256[:16]}…" for name, record in card.files.items()
+            ),
         )
         step(
             "graph",
             lambda: check_graph(files, source=path),
-            lambda found: f"{found.nodes} nodes: {', '.join(found.operators)}",
+            lambda found: (
+                f"{sum(each.nodes for each in found.values())} nodes: "
+                + ", ".join(sorted({name for each in found.values() for name in each.operators}))
+            ),
         )
     except _RefusedError:
         pass

@@ -167,8 +167,8 @@ def check_sums(card: Card, files: Mapping[str, bytes], *, source: object) -> Non
         )
 
 
-def check_graph(files: Mapping[str, bytes], *, source: object) -> graph.GraphSummary:
-    """Refuse models that reach outside of their own file; say what ``model.onnx`` is made of."""
+def check_graph(files: Mapping[str, bytes], *, source: object) -> dict[str, graph.GraphSummary]:
+    """Refuse models that reach outside of their own file; say what each is made of, by name."""
     found = {}
     for name in [name for name in files if name != storage.CARD]:
         try:
@@ -176,4 +176,4 @@ def check_graph(files: Mapping[str, bytes], *, source: object) -> graph.GraphSum
         except graph.GraphError as error:
             cause = str(error) if name == storage.MODEL else f"{name}: {error}"
             raise BundleError(cause, source=source, remedy=storage.REMEDY) from error
-    return found[storage.MODEL]
+    return found

@@ -141,9 +141,8 @@ def analyze(
         timelines.show(timeline)
         if not wanted:
             name = "meeting" if file == "-" else Path(file).stem
-            messages.note(
-                f"Keep it: emotone analyze … -o {name}.csv (or .html, .png, .srt, .TextGrid)"
-            )
+            drawn = ".html, .png, " if timelines.draws() else ""
+            messages.note(f"Keep it: emotone analyze … -o {name}.csv (or {drawn}.srt, .TextGrid)")
 
 
 def _kept(

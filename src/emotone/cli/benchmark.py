@@ -17,7 +17,11 @@ app = typer.Typer(add_completion=False)
 
 @app.command(
     no_args_is_help=True,
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    context_settings={
+        "allow_extra_args": True,
+        "ignore_unknown_options": True,
+        "help_option_names": [],  # --help after a NAME is for its script
+    },
 )
 def benchmark(
     context: typer.Context,
@@ -28,13 +32,18 @@ def benchmark(
     The benchmarks are scripts in the folder benchmarks/ of the source, since
     they need the programs that emotone is compared with. NAME runs NAME.py
     and every NAME_*.py, a dash in it being an underscore; further options
-    go to them.
+    go to them: --help says which. What is measured is written over
+    benchmarks/results/NAME.json, which the README's tables are made of;
+    --json OUT writes elsewhere.
 
     Examples:
       emotone benchmark list
       emotone benchmark speed
       emotone benchmark cross-corpus
     """
+    if name in ("--help", "-h"):
+        print(context.get_help())
+        return
     folder = _folder()
     scripts = {path.stem: path for path in sorted(folder.glob("*.py")) if _is_program(path)}
     if name == "list":

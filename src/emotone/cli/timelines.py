@@ -34,12 +34,26 @@ def settings(window: float, step: float, switch: float, pause: float) -> Timelin
     from emotone.speech import UtteranceSettings
     from emotone.timeline.settings import TimelineSettings
 
-    return TimelineSettings(
-        window_s=window,
-        step_s=step,
-        switch=switch,
-        utterances=UtteranceSettings(pause_s=pause, margin_s=min(0.1, pause)),
-    )
+    try:
+        return TimelineSettings(
+            window_s=window,
+            step_s=step,
+            switch=switch,
+            utterances=UtteranceSettings(pause_s=pause, margin_s=min(0.1, pause)),
+        )
+    except UsageError as error:  # which calls them what Python does
+        for name in ("window", "step", "switch", "pause"):
+            if error.cause.startswith((f"{name} ", f"{name}_s ")):
+                value = error.cause.partition(" ")[2]
+                raise UsageError(f"--{name} {value}", remedy=error.remedy) from error
+        raise
+
+
+def draws() -> bool:
+    """Whether pages and pictures can be written: their packages are an extra."""
+    from importlib.util import find_spec
+
+    return all(find_spec(name) is not None for name in ("jinja2", "matplotlib"))
 
 
 def check(path: Path) -> None:

@@ -166,7 +166,7 @@ NAMED: dict[str, NamedSet] = {
         NamedSet(
             "rich",
             5370,
-            "voice, spectrum and their movement: what emotone's own models hear",
+            "voice, spectrum and their movement: what emotone's classical models hear",
             "emotone.features.rich:rich",
         ),
         NamedSet(

@@ -17,7 +17,7 @@ from emotone.errors import AudioError, DeviceError, EmotoneError
 from emotone.live.arrivals import MOST_BYTES, Source
 from emotone.live.recording import Recording
 from emotone.speech import RATE, SpeechDetector
-from emotone.stream import Event, Measured, SpeechEnded, Stream
+from emotone.stream import Event, Measured, SpeechEnded, Step, Stream
 from emotone.timeline.cutting import Gap, Piece
 from emotone.timeline.segments import Kind, Measurement, Segment, Timeline
 from emotone.timeline.settings import TimelineSettings
@@ -400,12 +400,12 @@ class _GapStream(Stream):
         """Drop the resampler, about which soxr complains if an error's traceback holds it."""
         self._resampler = None
 
-    def _events(self, pieces: list[Piece], hurry: bool = False) -> list[Event]:
+    def _steps(self, pieces: list[Piece], hurry: bool) -> list[Step]:
         for piece in pieces:
             if isinstance(piece, Gap):
                 kind: Kind = "silence" if piece.silent else "non-speech"
                 self.gaps.append(Segment(piece.start / RATE, piece.end / RATE, kind))
-        return super()._events(pieces, hurry)
+        return super()._steps(pieces, hurry)
 
 
 def _mean(frames: FloatArray) -> FloatArray:

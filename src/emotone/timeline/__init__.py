@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from emotone.timeline.segments import Measurement, Peak, Segment, Summary, Timeline
+from emotone.timeline.settings import TimelineSettings
 
-__all__ = ["Measurement", "Peak", "Segment", "Summary", "Timeline"]
+__all__ = ["Measurement", "Peak", "Segment", "Summary", "Timeline", "TimelineSettings"]

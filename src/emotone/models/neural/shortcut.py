@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from emotone import spectra
 from emotone.errors import MissingExtraError
 
 if TYPE_CHECKING:
@@ -108,25 +109,30 @@ def offer_frames(model: onnx.ModelProto, size: int) -> bool:
     return True
 
 
-def frames_model(model: bytes) -> bytes | None:
-    """The small model that describes frames for another one, or None where that takes none.
+def frames_model(model: bytes, rate: int | None) -> bytes | None:
+    """The small model that describes frames for another one.
 
     Parameters
     ----------
     model
-        An ONNX model as `emotone.models.neural.export.to_onnx` makes it.
+        An ONNX model as `emotone.models.neural.export.to_onnx` makes it, or of a classical family.
+    rate
+        Of the waveform that it hears, in Hz; None if it hears features.
 
     Returns
     -------
     bytes or None
         An ONNX model: ``power``, float32 (n, bins, frames), in; ``frames``, float32
-        (n, rows, frames), out. Each frame is described by itself.
+        (n, rows, frames), out. Each frame is described by itself. None where the other one takes
+        no frames, or not those of `emotone.spectra`, which are at 16 kHz.
 
     Raises
     ------
     MissingExtraError
         If onnx is not installed.
     """
+    if rate != spectra.RATE:
+        return None
     try:
         import onnx
         from onnx import TensorProto, helper
@@ -243,8 +249,10 @@ def _shape(
     if node.op_type == "Unsqueeze":
         return (1,) if numpy_helper.to_array(others[0]).tolist() == [1] else None
     if node.op_type == "Softmax":
-        return heard[0] if options["axis"].i == 1 else None
+        return heard[0] if "axis" in options and options["axis"].i == 1 else None
     if node.op_type in _OVER_ROWS:
+        if not others and "axes" not in options:
+            return None
         axes = numpy_helper.to_array(others[0]) if others else np.array(options["axes"].ints)
         keeps = "keepdims" not in options or options["keepdims"].i == 1
         return (1,) if axes.tolist() == [1] and keeps else None
