@@ -21,7 +21,7 @@ def browser(browser_arguments):
 
     For a module, not for all: as long as it is open, no test of its process can run asyncio.
     """
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
     names = ("chromium", "chromium-browser", "google-chrome")
     found = os.environ.get("EMOTONE_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
@@ -29,6 +29,7 @@ def browser(browser_arguments):
         pytest.skip("no Chromium here: install it, or name its program in EMOTONE_CHROMIUM")
     # It opens nothing but the pages of these tests, and a container has no sandbox for it.
     arguments = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required", *browser_arguments]
+    expect.set_options(timeout=20_000)  # the machine may have other tests to run
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=found, args=arguments)
         yield opened

@@ -168,7 +168,7 @@ def test_real_clips_are_named_rightly(visit):
         pytest.skip("no corpora here")
     page = visit()
     upload(page, *files)
-    expect(page.locator(".verdict")).to_have_count(len(files), timeout=20_000)
+    expect(page.locator(".verdict")).to_have_count(len(files))
     named = {
         article.get_attribute("aria-label"): article.locator(".verdict strong").inner_text()
         for article in page.get_by_role("article").all()

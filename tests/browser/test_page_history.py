@@ -89,12 +89,12 @@ def test_a_long_history_comes_in_parts(visit, service, recordings):
 
 
 def test_progress_of_jobs_is_followed(visit, service, recordings, tmp_path):
-    long = conversation(tmp_path / "long.wav", 90)
+    long = conversation(tmp_path / "long.wav", 360)
     made = service.send("/v1/analyses", long, name="In work")
     page = visit("history")
     entry = page.locator(".entry").filter(has_text="In work")
     expect(entry.get_by_role("progressbar")).to_be_visible()
-    expect(entry.locator(".strip")).to_be_visible(timeout=60_000)
+    expect(entry.locator(".strip")).to_be_visible(timeout=120_000)
     expect(entry.get_by_role("progressbar")).to_have_count(0)
     page.get_by_role("button", name="Delete In work").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
