@@ -17,6 +17,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -50,11 +51,19 @@ def python() -> tuple[str, Mapping[str, Any]]:
 
 
 @pytest.fixture
-def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def place() -> Iterator[Path]:
+    """A folder that a user without rights gets into; pytest closes its own again and again."""
+    with tempfile.TemporaryDirectory(prefix="emotone-image-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+
+
+@pytest.fixture
+def image(place: Path) -> Path:
     """A folder with the environment that the first stage builds: for one test, as it takes long."""
     built, _ = stages(REPO / "Dockerfile")
-    root = tmp_path_factory.mktemp("image")
-    source, target = root / "source", root / "emotone"
+    source, target = place / "source", place / "emotone"
     source.mkdir()
     for argument in built.all("COPY"):
         *names, _ = argument.split()
@@ -69,10 +78,14 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for step in built.all("RUN"):
         script = step.replace("/opt/emotone", str(target))
         script = script.replace("python -m venv", f"{python()[0]} -m venv", 1)
-        subprocess.run(["sh", "-euc", script], cwd=source, env=environment, check=True, timeout=500)
+        subprocess.run(
+            ["sh", "-euc", f"umask 022; {script}"],
+            cwd=source,
+            env=environment,
+            check=True,
+            timeout=500,
+        )
     shutil.rmtree(source)  # the second stage does not have it
-    for folder in (root, root.parent, root.parent.parent):
-        folder.chmod(folder.stat().st_mode | 0o055)  # for a user without rights
     return target
 
 
@@ -82,13 +95,11 @@ def runs() -> Stage:
 
 
 @pytest.fixture
-def data(tmp_path: Path) -> Path:
-    folder = tmp_path / "data"
+def data(place: Path) -> Path:
+    folder = place / "data"
     folder.mkdir(mode=0o700)
     if python()[1]:
         os.chown(folder, _NOBODY, _NOBODY)
-        for each in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-            each.chmod(each.stat().st_mode | 0o055)
     return folder
 
 
