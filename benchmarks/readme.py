@@ -42,7 +42,7 @@ def tutorials_section(records: list[Record]) -> str:
     return (
         "**The tutorials' tasks.** Random splits as the tutorials draw them (25 % with seed 9; "
         "20 % with seed 7). Train and test share the speakers, so this says nothing about a new "
-        "voice.\n\n"
+        "voice: unseen speakers of RAVDESS are the first column of the next table.\n\n"
         f"{table(head, rows)}\n\n{footer(records, 'emotone benchmark tutorials')}"
     )
 
