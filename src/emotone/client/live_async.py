@@ -153,7 +153,10 @@ class AsyncSession:
 
     async def _answer(self, kind: type[Any]) -> Any:
         while True:
-            told = await asyncio.wait_for(self._next(), OPEN_S)
+            try:
+                told = await asyncio.wait_for(self._next(), OPEN_S)
+            except asyncio.TimeoutError as error:  # which is no OSError in Python 3.10
+                raise connection_lost(self._url, error) from error
             if isinstance(told, kind):
                 return told
             if isinstance(told, Error):
