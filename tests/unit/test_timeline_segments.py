@@ -118,3 +118,15 @@ def test_speakers_are_summed_up_each() -> None:
     assert written["speakers"]["speaker 2"]["shares"] == {"sad": 1.0}
     assert Timeline.from_dict(written).speakers == whole.speakers
     assert "speakers" not in Timeline(9.0, "m@1", ("happy",), segments[1:2]).to_dict()
+
+
+def test_speakers_are_in_order_of_their_channels() -> None:
+    said = {"happy": 1.0}
+    segments = (
+        Segment.of_speech(0, 1, said, channel=1, speaker="speaker 3"),
+        Segment.of_speech(1, 2, said, channel=0, speaker="speaker 1"),
+        Segment.of_speech(2, 3, said, channel=1, speaker="speaker 4"),
+        Segment.of_speech(3, 4, said, channel=0, speaker="speaker 2"),
+    )
+    found = Timeline(4.0, "m@1", ("happy",), segments).speakers
+    assert found == ("speaker 1", "speaker 2", "speaker 3", "speaker 4")

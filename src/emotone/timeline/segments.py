@@ -250,8 +250,10 @@ class Timeline:
 
     @property
     def speakers(self) -> tuple[str, ...]:
-        """Who speaks, in order of first appearance; empty where speakers were not told apart."""
-        names = dict.fromkeys(segment.speaker for segment in self.speech)
+        """Who speaks, by channel and in order of first appearance; empty where speakers were not
+        told apart."""
+        by_channel = sorted(self.speech, key=lambda segment: segment.channel or 0)
+        names = dict.fromkeys(segment.speaker for segment in by_channel)
         return tuple(name for name in names if name is not None)
 
     def summary(self, speaker: str | None = None) -> Summary:
