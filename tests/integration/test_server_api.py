@@ -142,6 +142,24 @@ def test_a_clip_is_answered_well_within_a_second(server: Service) -> None:
     assert sorted(took)[5] < 0.5
 
 
+def test_clips_of_the_corpora(server: Service, corpora: Path) -> None:
+    recognizer = emotone.load()
+    for name in ("ravdess", "emodb", "emovo", "casia"):
+        clips = audio.find_audio([corpora / name])
+        for clip in clips[:: len(clips) // 3]:
+            told = predict(server, clip.read_bytes(), clip.name).json
+            assert told == {**recognizer.predict(clip).to_dict(), "file": clip.name}
+
+
+def test_a_conversation_of_the_corpora(server: Service, corpora: Path, tmp_path: Path) -> None:
+    clips = audio.find_audio([corpora / "ravdess"])[::29][:16]
+    voices = [audio.read(clip, rate=RATE).samples for clip in clips]
+    soundfile.write(tmp_path / "talk.flac", np.concatenate(voices), RATE)
+    found = server.finished(server.send(tmp_path / "talk.flac", speakers=2)["id"])
+    expected = emotone.load().timeline(tmp_path / "talk.flac", speakers=2, jobs=1).to_dict()
+    assert plain(found["timeline"]) == {**expected, "file": "talk.flac"}
+
+
 @pytest.mark.parametrize("container", ["wav", "mp3", "ogg", "mp4", "webm", "mkv"])
 def test_clips_of_every_kind(server: Service, container: str) -> None:
     samples = audio.read(RAISED, rate=48_000).samples

@@ -155,7 +155,7 @@ def killed_after(running: Service, seconds: float, wanted: bool):  # type: ignor
 
 
 def test_a_killed_analysis_goes_on_where_it_was(tmp_path: Path, talk: np.ndarray) -> None:
-    recording = cut(talk, tmp_path / "talk.flac", 0, 240)
+    recording = cut(talk, tmp_path / "talk.flac", 0, 400)
     folder = tmp_path / "service"
     running = Service(folder, **SETTINGS)
     id = running.send(recording)["id"]
