@@ -36,7 +36,7 @@ from emotone import recognizer
 samples = np.random.default_rng(0).normal(scale=0.1, size=4800).astype(np.float32)
 started = time.perf_counter()
 model = emotone.load(sys.argv[1])
-model._loaded()
+model._runtime.load()
 print(1000 * (time.perf_counter() - started))
 """
 
