@@ -266,9 +266,7 @@ def test_a_model_of_frames_belongs_to_the_bundle(tmp_path: Path, name: str) -> N
     opened = Bundle.open(path)
     assert opened.frames == bundles.random_model(5)
     assert set(opened.card.files) == {"model.onnx", "frames.onnx"}
-    assert (
-        opened.card.to_dict()["format_version"] == 2
-    )
+    assert opened.card.to_dict()["format_version"] == 2
     assert all(check.passed for check in bundle.verify(path))
     copy = Bundle.open(bundle.export(opened, tmp_path / "copy.emotone"))
     assert (copy.model, copy.frames, copy.card) == (opened.model, opened.frames, opened.card)
