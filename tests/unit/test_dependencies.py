@@ -20,7 +20,7 @@ def required() -> list[str]:
     """The distributions that emotone and its extras ask for, without emotone itself."""
     text = (REPO / "pyproject.toml").read_text(encoding="utf-8")
     lists = re.findall(
-        r"^(?:dependencies|train|opensmile|foundation|live|server|client) = \[(.*?)\]",
+        r"^(?:dependencies|train|opensmile|foundation|live|server|client|batch) = \[(.*?)\]",
         text,
         re.DOTALL | re.M,
     )

@@ -26,6 +26,7 @@ from emotone.errors import (
 COMMANDS = (
     "predict",
     "analyze",
+    "batch",
     "listen",
     "serve",
     "server",

@@ -1,0 +1,177 @@
+"""A process that hears blocks of a batch for another one, and writes their parts itself.
+
+It reads a line of JSON for each block on its standard input and answers with lines of JSON. Plain
+pipes, for the reasons that `emotone.features.workers` gives; a decoder that crashes on a damaged
+file takes down this process alone, and the file is found by working on the block again one by one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from emotone import memory
+from emotone.batch.parquet import Part
+from emotone.batch.places import Place
+from emotone.batch.plan import Plan
+from emotone.batch.work import Analyst, failed
+from emotone.errors import AudioError, EmotoneError
+
+_TELL_EVERY_S = 0.2
+
+
+class Teller:
+    """Tells the other process how far this one is, in few enough lines."""
+
+    def __init__(self, out: Any) -> None:
+        self._out = out
+        self._told = 0.0
+        self._clear()
+
+    def count(self, row: dict[str, Any]) -> None:
+        """A recording is done; a row of it."""
+        self._done += 1
+        self._audio_s += row.get("duration_s") or 0.0
+        if code := row.get("error_code"):
+            self._codes[code] = self._codes.get(code, 0) + 1
+        if time.monotonic() - self._told >= _TELL_EVERY_S:
+            self.flush()
+
+    def flush(self) -> None:
+        """Tell what was counted."""
+        if self._done:
+            self.say(done=self._done, audio_s=self._audio_s, failures=self._codes)
+            self._clear()
+        self._told = time.monotonic()
+
+    def say(self, **line: Any) -> None:
+        """One line.
+
+        Raises
+        ------
+        BrokenPipeError
+            If the other process is gone.
+        """
+        self._out.write(json.dumps(line).encode() + b"\n")
+        self._out.flush()
+
+    def _clear(self) -> None:
+        self._done, self._audio_s = 0, 0.0
+        self._codes: dict[str, int] = {}
+
+
+def hear_block(
+    plan: Plan,
+    number: int,
+    analyst: Analyst,
+    folder: Path,
+    teller: Teller,
+    *,
+    careful: bool = False,
+    crashed: dict[int, str] | None = None,
+) -> None:
+    """Hear a block and put its part there.
+
+    Parameters
+    ----------
+    plan, number
+        Which block.
+    analyst
+        Hears it.
+    folder
+        Where the part grows.
+    teller
+        Is told of each recording.
+    careful
+        Work on the recordings one by one, and tell which one before it is touched.
+    crashed
+        Places of recordings that are known to end the process, and how; they are not touched.
+    """
+    recordings = plan.block(number)
+    known = crashed or {}
+    places = [place for place in range(len(recordings)) if place not in known]
+    part = Part(plan.task.emotions, folder, {"block": number, "model": plan.task.name})
+    waiting: dict[int, list[dict[str, Any]]] = {}
+    for place, how in known.items():
+        waiting[place] = [failed(recordings[place], plan.task, _crash(recordings[place].file, how))]
+        teller.count(waiting[place][0])
+    following = 0
+    started = (lambda at: teller.say(started=places[at])) if careful else None
+    try:
+        answers = analyst.rows([recordings[place] for place in places], started=started)
+        for at, rows in answers:
+            waiting[places[at]] = rows
+            teller.count(rows[0])
+            # Rows lie in the order of the plan, whichever was ready first.
+            while following in waiting:
+                part.add(waiting.pop(following))
+                following += 1
+        for place in sorted(waiting):
+            part.add(waiting[place])
+        part.finish(plan.part(number, recordings))
+    finally:
+        part.drop()
+    teller.flush()
+
+
+def _crash(file: str, how: str) -> EmotoneError:
+    return AudioError(
+        f"reading it brought the process down ({how})",
+        source=file,
+        remedy="Convert the file to WAV or FLAC, or leave it out.",
+        code="crashed",
+    )
+
+
+def serve() -> None:
+    """Hear the blocks that standard input names until it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Whatever a library prints must not mix with the answers.
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    teller = Teller(answers)
+    lines = sys.stdin.buffer
+    try:
+        given = json.loads(lines.readline())
+        plan = Plan.load(Place(given["out"]))
+        if plan is None:
+            raise EmotoneError("the plan of the batch is gone", source=given["out"])
+        analyst = Analyst(plan.task, plan.root, jobs=given["jobs"])
+        for line in lines:
+            wanted = json.loads(line)
+            hear_block(
+                plan,
+                wanted["block"],
+                analyst,
+                Path(given["folder"]),
+                teller,
+                careful=wanted["careful"],
+                crashed={int(place): how for place, how in wanted["crashed"].items()},
+            )
+            memory.give_back()
+            teller.say(finished=wanted["block"])
+    except BrokenPipeError:
+        pass  # the other process is gone
+    except EmotoneError as error:
+        teller.say(
+            error={
+                "cause": error.cause,
+                "source": error.source,
+                "remedy": error.remedy,
+                "code": error.code,
+            }
+        )
+    except OSError as error:
+        teller.say(
+            error={
+                "cause": f"the results cannot be written ({error.strerror or error})",
+                "source": given["out"],
+                "remedy": "Make room or give permission there, then go on with --resume.",
+                "code": "not_written",
+            }
+        )

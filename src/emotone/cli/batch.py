@@ -1,0 +1,260 @@
+"""`emotone batch`: any number of recordings to Parquet, and what they come to."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from emotone.cli import messages, options, output
+from emotone.errors import UsageError
+
+if TYPE_CHECKING:
+    from emotone.batch.run import Count, Progress
+    from emotone.batch.summary import Summary
+    from emotone.timeline.analysis import Channels
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as for `emotone predict`
+
+_RUN = "run"
+_LINE_EVERY_S = 60.0
+"""Between one line of progress and the next, where there is no terminal."""
+
+
+class _Group(TyperGroup):
+    """A group whose first word may be the first input of `run`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """The arguments, with the word ``run`` before what is none of the subcommands."""
+        known = {*self.commands, "--help", "-h"}
+        if args and args[0] not in known:
+            args = [_RUN, *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=_Group,
+    add_completion=False,
+    no_args_is_help=True,
+    help="Hear any number of recordings: 'emotone batch IN... OUT' is 'run'.",
+)
+
+
+@app.command(_RUN)
+def run_batch(
+    places: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="IN... OUT",
+            help="Folders, patterns, lists, files or addresses; last a folder for the results.",
+        ),
+    ],
+    model: options.Model = None,
+    segments: Annotated[
+        bool,
+        typer.Option("--segments", help="Make a timeline of each; else each is one clip."),
+    ] = False,
+    channels: Annotated[
+        str,
+        typer.Option(metavar="mix|split|N", help="All together, each by itself, or one, from 0."),
+    ] = "mix",
+    partition: Annotated[
+        str,
+        typer.Option(metavar="none|day|speaker", help="How the results lie in folders."),
+    ] = "none",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with what an earlier run left.")
+    ] = False,
+    jobs: options.Jobs = None,
+    as_json: options.Json = False,
+) -> None:
+    """Hear any number of recordings and write what was heard as Parquet.
+
+    IN is a folder, a pattern, a list (CSV, TSV, JSONL or Parquet with a
+    column path and, if wanted, speaker and recorded), a file, or an address
+    such as s3://bucket/calls. OUT is a folder or an address. A file that
+    cannot be heard is a row with its error, and the exit status is 1. After a
+    kill, --resume goes on: no file is done twice and none is left out. Each
+    input that is called as a command is needs a ./ before it.
+
+    Examples:
+      emotone batch run calls/ heard/
+      emotone batch run calls/ heard/ --resume
+      emotone batch run 'calls/2026-*/*.mp3' heard/ --segments --partition day
+      emotone batch run s3://calls/october list.csv s3://heard --segments \\
+        --channels split
+    """
+    from emotone.batch import run
+
+    if len(places) < 2:
+        raise UsageError(
+            "there is nowhere to write to", remedy="Give inputs and then a folder: IN... OUT."
+        )
+    *inputs, out = places
+    task = run.task(model, segments=segments, channels=_channels(channels))
+    with _shown() as tell:
+        plan = run.prepare(
+            inputs,
+            out,
+            task,
+            partition=partition,  # type: ignore[arg-type]  # prepare() refuses others
+            jobs=jobs,
+            resume=resume,
+            progress=tell,
+        )
+        try:
+            count = run.run(plan, jobs=jobs, progress=tell)
+        except KeyboardInterrupt:
+            messages.note("Stopped. The same command with --resume goes on from there")
+            raise
+    if as_json:
+        output.write_json(count.to_dict() | {"out": plan.out.address})
+    else:
+        messages.note(_told(count, plan.out.address))
+    if count.failed:
+        kinds = ", ".join(f"{number:,} {code}" for code, number in count.failures.most_common())
+        recordings = output.counted(count.done, "recording")
+        messages.error(f"{count.failed:,} of {recordings} could not be heard ({kinds}).")
+        raise typer.Exit(1)
+
+
+@app.command("summarize")
+def summarize_batch(
+    out: Annotated[str, typer.Argument(metavar="OUT", help="Where the batch was written to.")],
+    by: Annotated[
+        str, typer.Option(metavar="all|day|speaker|channel", help="What a row stands for.")
+    ] = "day",
+    low: Annotated[
+        float, typer.Option(min=0, max=1, metavar="P", help="Confidence below this is low.")
+    ] = 0.5,
+    drift: Annotated[
+        str | None,
+        typer.Option(metavar="DAY|A..B,C..D", help="Compare before and since, or two periods."),
+    ] = None,
+    write: Annotated[
+        list[Path] | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write .csv or .html; repeatable."),
+    ] = None,
+    as_json: options.Json = False,
+    as_csv: options.Csv = False,
+) -> None:
+    """Sum up a batch: shares of the emotions, low confidence, failures, drift.
+
+    Shares are of the clips, or of the time where the batch has segments.
+    --drift gives the population stability index of the emotions and scores
+    between two periods: below 0.1 they are the same, from 0.25 on others.
+
+    Examples:
+      emotone batch summarize heard/
+      emotone batch summarize heard/ --by speaker --csv > speakers.csv
+      emotone batch summarize heard/ --drift 2026-11-01 -o november.html
+    """
+    from emotone.batch import summary, tables
+
+    output.only_one(json=as_json, csv=as_csv)
+    for path in write or []:
+        tables.check(path)  # before the work, not after it
+    compare = None if drift is None else summary.periods(drift)
+    found = summary.summarize(out, by=by, low=low, compare=compare)  # type: ignore[arg-type]
+    for path in write or []:
+        tables.write(found, path)
+        messages.note(f"Written: {path}")
+    if not found.complete:
+        messages.warning(f"{out}: the batch is not complete; --resume goes on with it.")
+    if as_json:
+        output.write_json(found.to_dict())
+    elif as_csv:
+        sys.stdout.write(tables.csv_text(found))
+    else:
+        _print(found)
+
+
+def _channels(text: str) -> Channels:
+    if text in ("mix", "split"):
+        return text  # type: ignore[return-value]
+    if text.isdecimal():
+        return int(text)
+    raise UsageError(f"--channels {text} is none", remedy="Give mix, split, or a number from 0.")
+
+
+def _told(count: Count, out: str) -> str:
+    """What was done, in one line."""
+    parts = [output.counted(count.done, "recording")]
+    if count.earlier:
+        parts.append(f"{count.earlier:,} of them earlier")
+    if count.audio_s:
+        parts.append(
+            f"{output.length(count.audio_s)} of sound in {output.length(count.elapsed_s)}, "
+            f"{count.speed:,.0f} × real time"
+        )
+    return f"{'; '.join(parts)}: {out}"
+
+
+@contextlib.contextmanager
+def _shown() -> Iterator[Progress]:
+    """Progress on stderr: a bar on a terminal, else a line a minute."""
+    if not sys.stderr.isatty():
+        told = time.monotonic()
+
+        def line(count: Count) -> None:
+            nonlocal told
+            if time.monotonic() - told >= _LINE_EVERY_S:
+                told = time.monotonic()
+                messages.note(_state(count))
+
+        yield line
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    console = Console(stderr=True)
+    console.width -= 3  # room for the "^C" that a terminal writes
+    columns = (BarColumn(bar_width=None), TextColumn("{task.description}"))
+    with Progress(
+        *columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty()
+    ) as shown:
+        bar = shown.add_task("Looking for recordings", total=None)
+
+        def tell(count: Count) -> None:
+            shown.update(
+                bar, description=_state(count), completed=count.done, total=count.recordings
+            )
+
+        yield tell
+
+
+def _state(count: Count) -> str:
+    if count.done == count.elapsed_s == 0:
+        return f"{count.recordings or 0:,} recordings"
+    parts = [f"{count.done:,}/{count.recordings or 0:,}", f"{count.speed:,.0f} × real time"]
+    if count.failed:
+        parts.append(f"{count.failed:,} failed")
+    if count.left_s is not None:
+        parts.append(f"{output.length(count.left_s)} left")
+    return ", ".join(parts)
+
+
+def _print(found: Summary) -> None:
+    from rich.text import Text
+
+    from emotone.batch import tables
+
+    columns, rows = tables.groups(found)
+    table = output.table(*columns, title=tables.title(found), numbers=columns[1:])
+    for row in rows:
+        table.add_row(Text(messages.printable(row[0])), *row[1:])
+    output.show(table)
+    if found.periods is None:
+        return
+    columns, rows = tables.drift(found)
+    table = output.table(*columns, title=tables.compared(found), numbers=columns[1:2])
+    for row in rows:
+        table.add_row(*row)
+    output.show(table)

@@ -1,0 +1,112 @@
+"""A batch from and to an object store: a server that speaks S3, on this machine."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow.fs
+import pytest
+
+import batches
+import bundles
+import emotone
+from emotone.batch import run
+from emotone.batch.places import Place
+from emotone.batch.plan import parts
+from emotone.batch.summary import summarize
+from emotone.errors import EmotoneError
+
+pytest.importorskip("moto")
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Place]:
+    with (tmp_path / "log").open("w") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-c", "from moto.server import main; main(['-p', '0'])"],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            yield _made(_port(tmp_path / "log", server), monkeypatch)
+        finally:
+            server.kill()
+            server.wait()
+
+
+def _port(log: Path, server: subprocess.Popen[bytes]) -> int:
+    until = time.monotonic() + 60
+    while "http://127.0.0.1:" not in log.read_text():
+        assert server.poll() is None, log.read_text()
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    return int(log.read_text().partition("http://127.0.0.1:")[2].split()[0])
+
+
+def _made(port: int, monkeypatch: pytest.MonkeyPatch) -> Place:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/calls{port}", method="PUT")
+    urllib.request.urlopen(request).close()
+    options = f"?region=us-east-1&scheme=http&endpoint_override=127.0.0.1:{port}"
+    return Place(f"s3://calls{port}{options}")
+
+
+def test_from_a_bucket_to_a_bucket(bucket: Place, tmp_path: Path) -> None:
+    model = str(bundles.write(tmp_path / "toy.emotone"))
+    files = batches.clips(tmp_path / "in", 12)
+    source = bucket / "in" / "two words"
+    pyarrow.fs.copy_files(str(tmp_path / "in"), source.path, destination_filesystem=source.files)
+    with source.files.open_output_stream(f"{source.path}/bad.wav") as sink:
+        sink.write(b"no audio")
+    out = bucket / "out"
+    task = run.task(model)
+    plan = run.prepare([source.address], out.address, task, jobs=2)
+    count = run.run(plan, jobs=2)
+    assert (count.done, count.failures) == (13, {"unreadable_audio": 1})
+
+    pyarrow.fs.copy_files(out.path, str(tmp_path / "out"), source_filesystem=out.files)
+    rows = {
+        row["file"].partition("?")[0].rpartition("/")[2]: row
+        for row in batches.rows(tmp_path / "out")
+    }
+    recognizer = emotone.load(model)
+    for file in files:
+        assert rows[file.name]["emotion"] == recognizer.predict(file).emotion
+    assert rows["bad.wav"]["error"].startswith(rows["bad.wav"]["file"])
+    assert sum(group.recordings for group in summarize(out.address).groups) == 13
+
+    ((_, part),) = parts(out)
+    part.files.delete_file(part.path)
+    again = run.run(run.prepare([source.address], out.address, task, jobs=2, resume=True), jobs=2)
+    assert (again.done, again.earlier) == (13, 0)
+
+
+def test_segments_and_patterns(bucket: Place, tmp_path: Path) -> None:
+    model = str(bundles.write(tmp_path / "toy.emotone"))
+    batches.clip(tmp_path / "in" / "2026-11-21" / "a.wav", seconds=2.0)
+    batches.clip(tmp_path / "in" / "2026-11-21" / "b.flac", seconds=2.0)
+    pyarrow.fs.copy_files(
+        str(tmp_path / "in"), f"{bucket.path}/in", destination_filesystem=bucket.files
+    )
+    task = run.task(model, segments=True)
+    given = (bucket / "in" / "**" / "*.wav").address
+    plan = run.prepare([given], tmp_path / "out", task, partition="day")
+    assert run.run(plan).failed == 0
+    theirs = emotone.load(model).timeline(tmp_path / "in" / "2026-11-21" / "a.wav").rows()
+    rows = batches.rows(tmp_path / "out" / "day=2026-11-21")
+    assert [(r["start"], r["end"]) for r in rows] == [(r["start"], r["end"]) for r in theirs]
+
+
+def test_a_bucket_that_is_not_there(bucket: Place, tmp_path: Path) -> None:
+    task = run.task(str(bundles.write(tmp_path / "toy.emotone")))
+    batches.clips(tmp_path / "in", 2)
+    other = bucket.address.replace("calls", "nocalls", 1)
+    with pytest.raises(EmotoneError, match="the store does not do"):
+        run.prepare([tmp_path / "in"], other, task)

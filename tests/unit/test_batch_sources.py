@@ -1,0 +1,165 @@
+"""Which recordings a batch finds, and where."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+
+from emotone.batch.places import Place
+from emotone.batch.sources import find
+from emotone.errors import UsageError
+
+
+@pytest.fixture
+def calls(tmp_path: Path) -> Path:
+    folder = tmp_path / "calls"
+    for name in ("b.wav", "a.MP3", "sub/c [1].flac", "sub/deep/d.opus", "notes.txt", ".hidden.wav"):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"12")
+    return folder
+
+
+def names(calls: Path, *inputs: str | Path) -> list[str]:
+    return [os.path.relpath(each.file, calls) for each in find(inputs)]
+
+
+def test_a_folder_gives_the_audio_in_it_in_order(calls: Path) -> None:
+    assert names(calls, calls) == ["a.MP3", "b.wav", "sub/c [1].flac", "sub/deep/d.opus"]
+    assert names(calls, calls.as_uri()) == names(calls, calls)
+
+
+def test_what_is_known_of_a_file(calls: Path) -> None:
+    (found,) = find([calls / "b.wav"])
+    changed = datetime.fromtimestamp((calls / "b.wav").stat().st_mtime, timezone.utc)
+    assert (found.size, found.recorded, found.speaker) == (2, changed, None)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("*.wav", ["b.wav"]),
+        ("*", ["a.MP3", "b.wav"]),
+        ("**/*.[fo]*", ["sub/c [1].flac", "sub/deep/d.opus"]),
+        ("**/d.opus", ["sub/deep/d.opus"]),
+        ("s?b/*/*", ["sub/deep/d.opus"]),
+        ("[!a].wav", ["b.wav"]),
+        ("*.txt", ["notes.txt"]),  # whoever names an ending means it
+        ("sub/c [1].flac", ["sub/c [1].flac"]),  # there is such a file
+        ("none*", []),
+    ],
+)
+def test_patterns(calls: Path, pattern: str, expected: list[str]) -> None:
+    assert names(calls, calls / pattern) == expected
+
+
+def test_a_pattern_from_the_working_directory(calls: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(calls)
+    assert [each.file for each in find(["*.wav", "sub/**/*.opus"])] == ["b.wav", "sub/deep/d.opus"]
+
+
+def test_what_is_not_there_is_told_of(calls: Path) -> None:
+    assert names(calls, calls / "none.wav") == ["none.wav"]
+
+
+@pytest.mark.parametrize(
+    ("path", "day"),
+    [
+        ("2026-11-21/a.wav", "2026-11-21"),
+        ("2026/11/21/a.wav", "2026-11-21"),
+        ("20261121-a.wav", "2026-11-21"),
+        ("2025-01-01/call_20261121.wav", "2026-11-21"),
+        ("2026-13-21/a.wav", None),
+        ("03-01-06-02-01-02-10.wav", None),
+    ],
+)
+def test_dates_and_speakers_in_paths(tmp_path: Path, path: str, day: str | None) -> None:
+    file = tmp_path / "speaker=anna" / path
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"1")
+    os.utime(file, (0, 0))
+    (found,) = find([tmp_path])
+    assert found.speaker == "anna"
+    assert found.recorded is not None
+    assert f"{found.recorded:%Y-%m-%d}" == (day or "1970-01-01")
+
+
+ROWS = [
+    {"path": "b.wav", "speaker": "anna", "recorded": "2026-11-21T10:00:00+02:00"},
+    {"path": "sub/none.wav", "speaker": "", "recorded": ""},
+]
+
+
+@pytest.mark.parametrize("form", ["csv", "tsv", "jsonl", "parquet", "semicolons"])
+def test_lists(calls: Path, form: str) -> None:
+    path = calls / f"list.{'csv' if form == 'semicolons' else form}"
+    if form == "parquet":
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(ROWS), path)
+    elif form == "jsonl":
+        path.write_text("\n\n".join(json.dumps(row) for row in ROWS))
+    else:
+        comma = {"csv": ",", "tsv": "\t", "semicolons": ";"}[form]
+        lines = [["Path", "Speaker", "Recorded"], *(list(row.values()) for row in ROWS)]
+        path.write_text("\ufeff" + "\n".join(comma.join(line) for line in lines), "utf-8")
+    first, second = find([path])
+    assert (first.file, first.speaker) == (str(calls / "b.wav"), "anna")
+    assert first.recorded == datetime(2026, 11, 21, 8, tzinfo=timezone.utc)
+    assert (second.file, second.speaker, second.recorded) == (
+        str(calls / "sub/none.wav"),
+        None,
+        None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "part"),
+    [
+        ("a.csv", "name\nb.wav\n", "no column path"),
+        ("a.csv", "path,recorded\nb.wav,yesterday\n", "no date in 'yesterday'"),
+        ("a.jsonl", "{", "cannot be read"),
+        ("a.jsonl", "[1]", "no JSON object"),
+        ("a.parquet", "no parquet", "no Parquet"),
+        ("a.csv", "path,speaker\n,anna\n", "names no file"),
+    ],
+)
+def test_a_list_that_cannot_be_used(tmp_path: Path, name: str, text: str, part: str) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(UsageError, match=part):
+        list(find([tmp_path / name]))
+
+
+def test_addresses_of_no_known_kind() -> None:
+    with pytest.raises(UsageError, match="no address"):
+        Place("nonsense://x/y")
+
+
+def test_other_schemes_go_through_fsspec() -> None:
+    import fsspec
+
+    with fsspec.open("memory://calls/2026-11-21/a.wav", "wb") as file:
+        file.write(b"12")
+    (found,) = find(["memory://calls"])
+    assert found.file.endswith("calls/2026-11-21/a.wav")
+    assert found.size == 2
+    with Place(found.file).open() as stream:
+        assert stream.read() == b"12"
+
+
+def test_a_key_with_blanks_and_options_of_an_address() -> None:
+    place = Place("s3://calls/october 1/a?.wav?region=eu-north-1&scheme=http")
+    assert place.path == "calls/october 1/a?.wav"
+    assert (place / "x").address == ("s3://calls/october 1/a?.wav/x?region=eu-north-1&scheme=http")
+
+
+def test_a_finished_file_appears_whole(tmp_path: Path) -> None:
+    finished = tmp_path / "finished"
+    finished.write_text("whole")
+    (Place(tmp_path) / "new" / "part").take(finished)
+    assert (tmp_path / "new" / "part").read_text() == "whole"
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["new", "part"]

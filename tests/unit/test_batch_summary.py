@@ -1,0 +1,121 @@
+"""What a batch comes to: by day, speaker and channel, and how far it drifts."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import batches
+import bundles
+from emotone.batch import run, tables
+from emotone.batch.summary import Period, periods, psi, summarize
+from emotone.cli.app import run as command
+from emotone.errors import UsageError
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("batch")
+    for day, speaker, count in (("2026-11-20", "ann", 4), ("2026-11-21", "<bob>", 6)):
+        for number in range(count):
+            batches.clip(folder / "in" / f"speaker={speaker}" / day / f"{number}.wav", number)
+    (folder / "in" / "speaker=ann" / "2026-11-20" / "bad.wav").write_text("no audio")
+    model = bundles.write(folder / "toy.emotone")
+    run.run(run.prepare([folder / "in"], folder / "out", run.task(str(model))), jobs=1)
+    return folder / "out"
+
+
+def test_groups(out: Path) -> None:
+    found = summarize(str(out), low=1.0)
+    assert [(g.name, g.recordings, g.failed) for g in found.groups] == [
+        ("2026-11-20", 5, 1),
+        ("2026-11-21", 6, 0),
+    ]
+    rows = [row for row in batches.rows(out) if row["emotion"]]
+    for group in found.groups:
+        mine = [r["emotion"] for r in rows if f"{r['recorded']:%Y-%m-%d}" == group.name]
+        assert group.shares == {n: mine.count(n) / len(mine) for n in found.emotions}
+        assert group.low == 1
+        assert group.speech_s == pytest.approx(0.4 * len(mine))
+    assert found.complete
+    assert [g.name for g in summarize(str(out), by="speaker").groups] == ["<bob>", "ann"]
+    assert [g.name for g in summarize(str(out), by="channel").groups] == ["unknown"]
+    assert [g.recordings for g in summarize(str(out), by="all").groups] == [11]
+
+
+def test_drift(out: Path) -> None:
+    found = summarize(str(out), compare=periods("2026-11-21"))
+    assert {each.what for each in found.drift} == {"emotions", "confidence", *found.emotions}
+    assert [each.psi for each in found.drift] == sorted((d.psi for d in found.drift), reverse=True)
+    same = Period(None, date(2026, 12, 1))
+    assert all(d.psi == 0 for d in summarize(str(out), compare=(same, same)).drift)
+    with pytest.raises(UsageError, match="nothing was heard until 2020-12-31"):
+        summarize(str(out), compare=periods("2021-01-01"))
+
+
+def test_the_index_is_the_formula() -> None:
+    assert psi([1, 1], [1, 1]) == 0
+    assert psi([900_000, 100_000], [500_000, 500_000]) == pytest.approx(0.8789, abs=1e-4)
+    assert psi([10, 0], [0, 10]) > 1  # no bin is empty
+
+
+def test_two_periods() -> None:
+    before, after = periods("2026-10-01..2026-10-31,2026-11-01..2026-11-30")
+    assert (str(before), str(after)) == ("2026-10-01 to 2026-10-31", "2026-11-01 to 2026-11-30")
+    for wrong in ("yesterday", "2026-13-01", "2026-10-01..2026-10-31", "a..b,c..d", ""):
+        with pytest.raises(UsageError, match="two periods"):
+            periods(wrong)
+
+
+def test_as_csv_and_page(out: Path, tmp_path: Path) -> None:
+    found = summarize(str(out), by="speaker")
+    lines = list(csv.DictReader(io.StringIO(tables.csv_text(found))))
+    assert [line["speaker"] for line in lines] == ["<bob>", "ann"]
+    assert float(lines[0]["low"]) == pytest.approx(found.groups[0].low or 0, abs=1e-4)
+    tables.write(found, tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text("utf-8")
+    assert "&lt;bob&gt;" in page
+    assert "<bob>" not in page
+    with pytest.raises(UsageError, match=r"\.csv or \.html"):
+        tables.check(tmp_path / "page.pdf")
+
+
+def test_the_command(out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def printed(*words: Any) -> str:
+        assert command(["batch", "summarize", str(out), *map(str, words)]) == 0
+        return capsys.readouterr().out
+
+    assert "2026-11-20" in printed()
+    assert "Population stability index" in printed("--drift", "2026-11-21")
+    assert json.loads(printed("--json"))["groups"][0]["recordings"] == 5
+    assert printed("--csv").startswith("day,recordings,failed,speech_s,")
+    assert printed("--csv", "--drift", "2026-11-21").startswith("what,psi,verdict\n")
+    printed("-o", tmp_path / "x.csv", "-o", tmp_path / "x.html")
+    assert (tmp_path / "x.csv").exists()
+    assert (tmp_path / "x.html").exists()
+    assert command(["batch", "summarize", str(tmp_path)]) == 2
+    assert command(["batch", "summarize", str(out), "--by", "moon"]) == 2
+
+
+def test_the_command_hears(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = bundles.write(tmp_path / "toy.emotone")
+    batches.clips(tmp_path / "in", 3)
+    words = [str(tmp_path / "in"), str(tmp_path / "out"), "--model", str(model)]
+    assert command(["batch", *words, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["recordings"], told["done"], told["failed"]) == (3, 3, 0)
+    assert command(["batch", *words]) == 2
+    assert "--resume" in capsys.readouterr().err
+    (tmp_path / "in" / "bad.wav").write_text("no audio")
+    other = [words[0], str(tmp_path / "other"), *words[2:]]
+    assert command(["batch", "run", *other, "--jobs", "1"]) == 1
+    assert "1 of 4 recordings could not be heard (1 unreadable_audio)" in capsys.readouterr().err
+    assert command(["batch", str(tmp_path / "in")]) == 2
+    assert command(["batch", *other, "--channels", "left"]) == 2
+    assert command(["batch", *other, "--channels", "split"]) == 2
