@@ -718,6 +718,34 @@ def terms(records: list[Record]) -> str:
 
 
 Section = Callable[[list[Record]], str]
+
+
+def batch(records: list[Record]) -> str:
+    """Throughput beside the usual ways, and of how much memory."""
+    found = [record for record in records if record["benchmark"] == "batch"]
+    rows = [
+        [
+            record["model"],
+            f"{record['times_real_time']:,.0f} ×",
+            f"{record['per_core_second']:,.0f} ×",
+            f"**{record['ratio']:.1f} ×**",
+            f"**{record['cpu_ratio']:.1f} ×**",
+        ]
+        for record in found
+    ]
+    head = ["way", "real time", "real time, per core", "emotone is faster by", "on the processor"]
+    text = table(head, rows or [missing(len(head))])
+    for record in found:
+        if record["memory_mib"] is not None:
+            text += (
+                f"\n\n{record['clips']:,} clips, {record['audio_s'] / 3600:.1f} h of sound. All "
+                f"processes of emotone together held {record['memory_mib']:,} MiB at most. Before, "
+                f"the load by others was {record['load_before']:.1f} on {record['cores']} cores: "
+                "where that is well above 0, go by the columns of the processor."
+            )
+    return f"{text}\n\n{source(found, 'emotone benchmark batch')}"
+
+
 DOCUMENTS: dict[str, dict[str, Section]] = {
     "model-card.md": {
         "identity": identity,
@@ -736,6 +764,7 @@ DOCUMENTS: dict[str, dict[str, Section]] = {
     "timeline.md": {"conversations": conversations, "length": length, "speakers": speakers},
     "live.md": {"live": live},
     "realtime.md": {"service": service},
+    "scaling.md": {"batch": batch},
     "data-statement.md": {
         "holdings": holdings,
         "labels": labels,
