@@ -199,7 +199,8 @@ class Process:
 def revived(told: Mapping[str, Any]) -> EmotoneError:
     """The error that a worker told of."""
     kind = getattr(errors, told["kind"], EmotoneError)
-    if kind is errors.MissingExtraError:  # which takes other words
+    # By its code: its class takes other words, and is lost where the error was given a source.
+    if told["code"] == errors.MissingExtraError.code:
         return RequestError(told["cause"], status=501, code=told["code"], remedy=told["remedy"])
     found: EmotoneError = kind(
         told["cause"], source=told["source"], remedy=told["remedy"], code=told["code"]
