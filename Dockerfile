@@ -10,12 +10,10 @@ WORKDIR /source
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 COPY constraints.txt pyproject.toml README.md LICENSE ./
 COPY src ./src
-# matplotlib, jinja2 and pyarrow are for exports (PNG, SVG, HTML, Parquet); the rest of the extra
-# that has them is for training, and large.
 RUN python -m venv /opt/emotone \
     && /opt/emotone/bin/python -m pip install "$(grep '^pip==' constraints.txt)" \
     && /opt/emotone/bin/python -m pip install -c constraints.txt --build-constraint constraints.txt \
-        '.[server,postgres]' matplotlib jinja2 pyarrow \
+        '.[server,postgres]' \
     && /opt/emotone/bin/python -m compileall -q /opt/emotone/lib \
     && /opt/emotone/bin/python -m pip uninstall -y pip
 

@@ -128,7 +128,7 @@ def _writer(path: Path) -> Callable[[Path, FloatArray, Sequence[str], Columns], 
         try:
             import pyarrow  # noqa: F401
         except ImportError:
-            raise MissingExtraError("writing Parquet", "train") from None
+            raise MissingExtraError("writing Parquet", "report") from None
     return writer
 
 

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 pytest.importorskip("playwright", reason="pages are opened with Playwright")
-pytest.importorskip("jinja2", reason="reports need the extra 'train'")
+pytest.importorskip("jinja2", reason="reports need the extra 'report'")
 
 from emotone.report import recording
 from emotone.timeline import Segment, Timeline

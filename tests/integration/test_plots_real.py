@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-pytest.importorskip("matplotlib", reason="plots need the extra 'train'")
+pytest.importorskip("matplotlib", reason="plots need the extra 'report'")
 pytest.importorskip("sklearn", reason="training needs the extra 'train'")
 
 from emotone import audio, features, plots

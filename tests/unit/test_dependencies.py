@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from emotone.server.api import formats
+
 REPO = Path(__file__).resolve().parents[2]
 MODULES = {
     "prometheus-client": "prometheus_client",
@@ -20,7 +22,8 @@ def required() -> list[str]:
     """The distributions that emotone and its extras ask for, without emotone itself."""
     text = (REPO / "pyproject.toml").read_text(encoding="utf-8")
     lists = re.findall(
-        r"^(?:dependencies|train|opensmile|foundation|live|server|client|batch) = \[(.*?)\]",
+        r"^(?:dependencies|train|report|opensmile|foundation|live|server|client|batch)"
+        r" = \[(.*?)\]$",
         text,
         re.DOTALL | re.M,
     )
@@ -37,3 +40,21 @@ def test_a_requirement_is_imported_and_pinned(name: str) -> None:
     assert any(pattern.search(path.read_text(encoding="utf-8")) for path in sources)
     pins = (REPO / "constraints.txt").read_text(encoding="utf-8")
     assert re.search(rf"^{name}==", pins, re.MULTILINE)
+
+
+def extra(name: str) -> str:
+    text = (REPO / "pyproject.toml").read_text(encoding="utf-8")
+    found = re.search(rf"^{name} = \[(.*?)\]$", text, re.DOTALL | re.M)
+    assert found is not None
+    return found[1]
+
+
+def test_the_service_has_what_its_exports_need() -> None:
+    needed = {form.needs for form in formats.FORMATS.values() if form.needs}
+    assert needed == set(re.findall(r'"([a-z0-9]+)>=', extra("report")))
+    assert '"emotone[report]"' in extra("server")
+    assert '"emotone[report]"' in extra("train")
+    image = (REPO / "Dockerfile").read_text(encoding="utf-8")
+    assert re.findall(r"'\.\[(.*?)\]'(.*)", image) == [
+        ("server,postgres", " \\")
+    ]  # nothing by hand

@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pytest
 
-pytest.importorskip("matplotlib", reason="plots need the extra 'train'")
+pytest.importorskip("matplotlib", reason="plots need the extra 'report'")
 
 import matplotlib
 

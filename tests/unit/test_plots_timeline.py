@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
-pytest.importorskip("matplotlib", reason="plots need the extra 'train'")
+pytest.importorskip("matplotlib", reason="plots need the extra 'report'")
 
 from matplotlib.collections import PolyCollection
 from matplotlib.image import imread

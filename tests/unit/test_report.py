@@ -8,8 +8,8 @@ import re
 import numpy as np
 import pytest
 
-pytest.importorskip("matplotlib", reason="reports need the extra 'train'")
-pytest.importorskip("jinja2", reason="reports need the extra 'train'")
+pytest.importorskip("matplotlib", reason="reports need the extra 'report'")
+pytest.importorskip("jinja2", reason="reports need the extra 'report'")
 
 from emotone.metrics import fold_mean, metrics
 from emotone.report import (

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import soundfile
 
-pytest.importorskip("jinja2", reason="reports need the extra 'train'")
+pytest.importorskip("jinja2", reason="reports need the extra 'report'")
 
 from emotone.errors import AudioError, MissingExtraError, UsageError
 from emotone.features.overview import Overview
@@ -374,7 +374,7 @@ def test_the_page_is_accessible(tmp_path):
 
 def test_what_is_missing_is_said_before_the_work(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "jinja2", None)
-    with pytest.raises(MissingExtraError, match="train"):
+    with pytest.raises(MissingExtraError, match=r"emotone\[report\]"):
         recording.write(conversation(5), tmp_path / "page.html", source=tmp_path / "missing.wav")
 
 

@@ -108,7 +108,7 @@ def test_what_was_there_stays_when_the_writing_fails(tmp_path: Path) -> None:
 
 def test_parquet_without_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(MissingExtraError, match=r"emotone\[train\]"):
+    with pytest.raises(MissingExtraError, match=r"emotone\[report\]"):
         exports.form_of("talk.parquet")
     with pytest.raises(MissingExtraError, match="Parquet"):
         exports.content(call(), "parquet")

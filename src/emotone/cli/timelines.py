@@ -65,12 +65,12 @@ def check(path: Path) -> None:
         try:
             import jinja2  # noqa: F401
         except ImportError as error:
-            raise MissingExtraError("a page of HTML", "train") from error
+            raise MissingExtraError("a page of HTML", "report") from error
     elif ending in _PICTURES:
         try:
             import matplotlib  # noqa: F401
         except ImportError as error:
-            raise MissingExtraError("pictures", "train") from error
+            raise MissingExtraError("pictures", "report") from error
     elif ending not in {form.ending.lower() for form in exports.FORMS}:
         endings = ", ".join(dict.fromkeys(form.ending for form in exports.FORMS))
         raise UsageError(

@@ -8,7 +8,7 @@ or PDF, the same bytes for the same data.
 >>> figure = plots.confusion([[8, 2], [1, 9]], ["angry", "sad"])
 >>> plots.save(figure, "confusion.svg")                # doctest: +SKIP
 
-Needs matplotlib, in the extra ``train``.
+Needs matplotlib, in the extra ``report``.
 """
 
 from __future__ import annotations

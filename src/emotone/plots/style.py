@@ -115,7 +115,7 @@ def _look() -> Iterator[None]:
     try:
         import matplotlib
     except ModuleNotFoundError as error:
-        raise MissingExtraError("plotting", "train") from error
+        raise MissingExtraError("plotting", "report") from error
     with _lock, matplotlib.rc_context(_RC):  # type: ignore[arg-type]
         yield
 

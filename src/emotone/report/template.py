@@ -32,7 +32,7 @@ def template(name: str, **filters: Callable[..., Any]) -> jinja2.Template:
     try:
         import jinja2
     except ModuleNotFoundError as error:
-        raise MissingExtraError("the HTML report", "train") from error
+        raise MissingExtraError("the HTML report", "report") from error
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(template_text),
         autoescape=True,

@@ -92,5 +92,5 @@ def form_of(path: str | os.PathLike[str] | None, form: str | None = None) -> For
         try:
             import pyarrow  # noqa: F401
         except ImportError:
-            raise MissingExtraError("writing Parquet", "train") from None
+            raise MissingExtraError("writing Parquet", "report") from None
     return found
