@@ -150,6 +150,19 @@ def test_what_is_not_through_is_parked_and_goes_on(
         assert server.ask("DELETE", f"/v1/analyses/{id}").status == 204
 
 
+def test_one_that_is_stopped_at_once_begins_nothing(tmp_path: Path, long: bytes) -> None:
+    server = Service(tmp_path / "data")
+    id = server.send(long)["id"]
+    server.kill()
+    server = Service(tmp_path / "data", job_threads=1, shutdown_s=0.2)
+    assert server.url  # it listens; what analyses is still being started
+    began = time.monotonic()
+    assert server.stop() == 0
+    assert time.monotonic() - began < 10
+    with service(tmp_path / "data") as server:
+        assert server.finished(id)["state"] == "done"
+
+
 def test_what_is_soon_through_is_finished(tmp_path: Path) -> None:
     voice = encode(np.resize(audio.read(RAISED, rate=RATE).samples, 40 * RATE), RATE, "FLAC")
     server = Service(tmp_path / "data", job_threads=1, shutdown_s=30.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
@@ -168,6 +169,66 @@ def test_a_job_is_done_and_its_files_go(house: Any) -> None:
     in_time(run())
 
 
+def test_a_service_that_stops_while_a_process_starts_begins_no_job(
+    house: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Slow(Fake):
+        """Starts until it is killed; the second one is there at once."""
+
+        async def start(self) -> None:
+            if len(Fake.made) == 1:
+                await self.killed.wait()
+                raise WorkerDiedError(-9)
+            await super().start()
+
+    async def run() -> None:
+        monkeypatch.setattr(jobs_module, "Process", Slow)
+        home = house(jobs_at_once=1)
+        made = home.add()
+        jobs = home.jobs()
+        await jobs.start()
+        while not Fake.made:
+            await asyncio.sleep(0.01)
+        await asyncio.wait_for(jobs.close(5), 2)
+        assert home.get(made.id).state == "queued"
+        assert not any(process.asked for process in Fake.made)
+        jobs = home.jobs()  # the next start
+        await jobs.start()
+        assert (await home.over(made.id)).state == "done"
+        await jobs.close(1)
+
+    in_time(run())
+
+
+def test_what_is_claimed_while_the_service_stops_is_parked(
+    house: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run() -> None:
+        home = house(jobs_at_once=1)
+        claim, reached, go_on = home.store.queue.claim, threading.Event(), threading.Event()
+
+        def slow(node: str) -> Analysis | None:
+            reached.set()
+            go_on.wait(10)
+            found: Analysis | None = claim(node)
+            return found
+
+        monkeypatch.setattr(home.store.queue, "claim", slow)
+        made = home.add()
+        jobs = home.jobs()
+        await jobs.start()
+        assert await asyncio.to_thread(reached.wait, 10)
+        closing = asyncio.ensure_future(jobs.close(0))
+        await asyncio.sleep(0.05)
+        go_on.set()
+        await asyncio.wait_for(closing, 5)
+        parked = home.get(made.id)
+        assert (parked.state, parked.crashes) == ("queued", 0)
+        assert not any(process.asked for process in Fake.made)
+
+    in_time(run())
+
+
 def test_a_store_that_is_away_at_the_end_loses_nothing(
     house: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -314,7 +375,7 @@ def test_stopping_a_run_waits_for_its_end(house: Any) -> None:
         made = home.add()
         jobs = home.jobs()
         await jobs.start()
-        while home.get(made.id).state != "running":
+        while not any(process.asked for process in Fake.made):
             await asyncio.sleep(0.01)
         assert home.store.queue.cancel("ada", made.id)
         await jobs.stop(made.id)

@@ -39,6 +39,9 @@ _AGAIN_S = 2.0
 _NICE = 5
 _STOP_S = 5.0
 
+_CLOSE_LOOK_S = 0.1
+"""Between one look at what still works and the next, while the service stops."""
+
 _MEDIA_TYPES = {
     "WAV": "audio/wav",
     "WAVEX": "audio/wav",
@@ -96,6 +99,7 @@ class Jobs:
         }
         self._tasks: list[asyncio.Task[None]] = []
         self._runs: dict[str, _Run] = {}
+        self._starting: set[Process] = set()
         self._unsettled: list[Analysis] = []
         self._work = asyncio.Event()
         self._cutting = asyncio.Lock()
@@ -155,17 +159,23 @@ class Jobs:
                 await process.kill()
 
     async def close(self, within_s: float) -> None:
-        """Let what runs finish if it can in time; park it otherwise."""
+        """Let what runs finish if it can in time; park it otherwise. Nothing new is begun."""
         self._closing = True
         self._work.set()
-        runners = self._tasks[:-1]
         if self._tasks:
             self._tasks[-1].cancel()
-        if runners:
-            await asyncio.wait(runners, timeout=within_s)
-        for run in list(self._runs.values()):
-            run.parked = True
-        await asyncio.gather(*(run.process.stop(_STOP_S) for run in list(self._runs.values())))
+        ends = time.monotonic() + within_s
+        working = set(self._tasks[:-1])
+        while working:
+            # Again and again: what was just begun or claimed may come up only now.
+            for process in tuple(self._starting):  # for jobs that it will not get
+                await process.kill()
+            if time.monotonic() >= ends:
+                runs = list(self._runs.values())
+                for run in runs:
+                    run.parked = True
+                await asyncio.gather(*(run.process.stop(_STOP_S) for run in runs))
+            _, working = await asyncio.wait(working, timeout=_CLOSE_LOOK_S)
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _runner(self) -> None:
@@ -176,12 +186,19 @@ class Jobs:
                 try:
                     await self._settle()
                     spare = await self._spare(spare)
+                    if self._closing:  # it may have taken long
+                        break
                     job = await run_in_threadpool(self._store.queue.claim, self._folder.node)
+                    if job is not None and self._closing:
+                        await run_in_threadpool(self._store.queue.park, job)
+                        break
                     if job is not None:
                         process, spare = spare, None
                         await self._run(job, process)
                         continue
                 except Exception as error:  # such as a database that is away for a while
+                    if self._closing:  # what was claimed is put back at the next start
+                        break
                     _LOG.error("no work: %s", error, extra={"event": "no_work"}, exc_info=error)
                     await asyncio.sleep(_AGAIN_S)
                     continue
@@ -195,7 +212,11 @@ class Jobs:
         """A process that waits for the next job, so that a job need not wait for it."""
         if spare is None or not spare.alive:
             spare = Process(self._setup)
-            await spare.start()
+            self._starting.add(spare)
+            try:
+                await spare.start()
+            finally:
+                self._starting.discard(spare)
         return spare
 
     async def _run(self, job: Analysis, process: Process) -> None:
