@@ -387,6 +387,19 @@ def test_expiry(store: Store) -> None:
     assert store.analyses.with_files(NODE) == {stays.id: True}
 
 
+def test_what_came_before_it_was_said_how_long_things_are_kept_expires_too(store: Store) -> None:
+    day = timedelta(days=1)
+    soon = add(store, name="soon", created_at=NOW, expires_at=NOW + day)
+    forever = add(store, name="forever", created_at=NOW)
+    longer = add(store, name="longer", created_at=NOW + day, expires_at=NOW + 90 * day)
+    assert store.analyses.expire(NOW + 4 * day, days=1e9) == [soon.id]
+    assert store.analyses.expire(NOW + 4 * day) == []  # nothing is said
+    assert store.analyses.expire(NOW + 4 * day, days=4) == [forever.id]
+    assert store.analyses.expire(NOW + 4 * day, days=4) == []
+    assert store.analyses.expire(NOW + 5 * day, days=4) == [longer.id]
+    assert names(store) == []
+
+
 def test_whose_recordings_have_to_be_there(store: Store) -> None:
     kept, dropped = done(store, keep_audio=True), done(store, keep_audio=False)
     waits, elsewhere = add(store), add(store, node=str(uuid.uuid4()))

@@ -353,16 +353,19 @@ class Jobs:
         while True:
             await asyncio.sleep(self._settings.sweep_s)
             try:
-                for id in await run_in_threadpool(self._store.analyses.expire):
+                for id in await run_in_threadpool(self._expire):
                     await self.stop(id)
                     await run_in_threadpool(self._folder.forget, id)
                 await run_in_threadpool(self._sweep)
             except Exception as error:
                 _LOG.error("not tidied up: %s", error, exc_info=error)
 
+    def _expire(self) -> list[str]:
+        return self._store.analyses.expire(days=self._settings.results_days)
+
     def _sweep_all(self) -> None:
         """What expired or was left half deleted while the service did not run."""
-        self._store.analyses.expire()
+        self._expire()
         self._sweep(older_than_s=0.0)
 
     def _sweep(self, older_than_s: float = 300.0) -> None:

@@ -6,7 +6,7 @@ import base64
 import binascii
 import dataclasses
 from collections.abc import Mapping
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or_, select
@@ -232,13 +232,23 @@ class Analyses:
             self._database.scrub()
         return found is not None
 
-    def expire(self, now: datetime | None = None) -> list[str]:
-        """Delete what has expired, as `delete` does; gives the ids."""
+    def expire(self, now: datetime | None = None, *, days: float | None = None) -> list[str]:
+        """Delete what has expired, as `delete` does; gives the ids.
+
+        Parameters
+        ----------
+        now
+            The moment to judge by.
+        days
+            How long analyses are kept now: it holds for those too that came while they were kept
+            for longer, or for good. What was promised to go sooner goes sooner.
+        """
         moment = now or datetime.now(timezone.utc)
+        over: ColumnElement[bool] = analyses.c.expires_at <= moment
+        if days is not None:
+            over = or_(over, analyses.c.created_at <= _before(moment, days))
         with self._database.writing() as connection:
-            rows = connection.execute(
-                select(analyses.c.number, analyses.c.id).where(analyses.c.expires_at <= moment)
-            ).all()
+            rows = connection.execute(select(analyses.c.number, analyses.c.id).where(over)).all()
             for row in rows:
                 _remove(connection, row.number)
         if rows:
@@ -299,6 +309,14 @@ def _one(connection: Connection, owner: str, id: str) -> Analysis | None:
 def _remove(connection: Connection, number: int) -> None:
     search.remove(connection, number)
     connection.execute(analyses.delete().where(analyses.c.number == number))
+
+
+def _before(moment: datetime, days: float) -> datetime:
+    """So many days earlier; the earliest time there is, if there are not so many."""
+    try:
+        return moment - timedelta(days=days)
+    except OverflowError:
+        return datetime.min.replace(tzinfo=timezone.utc)
 
 
 def _cursor(when: datetime, id: str) -> str:
