@@ -19,8 +19,8 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
-from emotone.errors import UsageError
-from emotone.server import health, logs
+from emotone.errors import EmotoneError, FeatureError, UsageError
+from emotone.server import errors, health, logs, processes, worker
 from emotone.server.caller import Caller
 from emotone.server.metrics import Metrics
 from emotone.server.observing import Observing
@@ -163,7 +163,69 @@ def test_an_error_has_its_traceback(said: io.StringIO):
         logging.getLogger(logs.LOGGER).error("broken", exc_info=error)
     line = lines(said)[-1]
     assert (line["level"], line["event"]) == ("error", "broken")
-    assert "ZeroDivisionError: no" in line["traceback"]
+    assert line["traceback"].endswith("\nZeroDivisionError")
+    assert "test_server_observing.py" in line["traceback"]
+
+
+NAME = "Visit of Ms Sand.wav"
+
+
+def name_of_a_recording() -> None:
+    try:
+        raise ValueError(f"/data/{NAME}")
+    except ValueError as error:
+        raise FeatureError("went wrong", source=NAME) from error
+
+
+async def _fails() -> None:
+    name_of_a_recording()
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_names_of_recordings_are_logged_only_where_details_are_asked_for(
+    said: io.StringIO, form: str
+):
+    app = FastAPI()
+    errors.install(app)
+    app.add_api_route("/", _fails)
+    for details in (False, True):
+        stream = io.StringIO()
+        logs.start(logs.check(form), stream=stream, details=details)
+        with TestClient(app, raise_server_exceptions=False) as client:
+            assert client.get("/").json()["error"]["code"] == "internal"
+        text = stream.getvalue()
+        assert "FeatureError" in text
+        assert "ValueError" in text
+        assert "name_of_a_recording" in text
+        assert (NAME in text) is details
+        assert ("[bad_feature_set]" in text) is not details
+
+
+def test_what_a_worker_did_not_foresee_is_logged_without_names(
+    said: io.StringIO, monkeypatch: pytest.MonkeyPatch
+):
+    broken = SimpleNamespace(do=lambda task, tell: {}[NAME])
+    task = {"do": "predict", "path": "/data/x", "name": NAME}
+    answer = worker._done(broken, task, lambda told: None, [])
+    process = processes.Process({})
+
+    async def nothing(told: Any) -> None:
+        return None
+
+    async def hears() -> Any:
+        return json.loads(json.dumps(answer))
+
+    monkeypatch.setattr(process, "_say", nothing)
+    monkeypatch.setattr(process, "_hear", hears)
+    for details in (False, True):
+        stream = io.StringIO()
+        logs.start("json", stream=stream, details=details)
+        with pytest.raises(EmotoneError, match="unforeseen"):
+            asyncio.run(process.ask(task, time_s=1.0))
+        (line,) = lines(stream)
+        assert line["event"] == "unforeseen in a worker"
+        assert line["traceback"].endswith("\nKeyError")
+        assert (NAME in stream.getvalue()) is details
 
 
 def test_forms_of_the_log(said: io.StringIO):

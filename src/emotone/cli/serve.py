@@ -65,7 +65,7 @@ def serve(
         ),
     ] = "quiet",
     log_details: Annotated[
-        bool, typer.Option("--log-details", help="Log paths and addresses of clients, too.")
+        bool, typer.Option("--log-details", help="Log names, paths and addresses of clients, too.")
     ] = False,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page.")] = True,
 ) -> None:
@@ -102,7 +102,7 @@ def serve(
         results_days=keep_days,
         jobs_at_once=jobs,
     )
-    logs.start(logs.check(log))
+    logs.start(logs.check(log), details=log_details)
     service = create_app(settings)
     if not settings.loopback and not insecure and not service.state.keyring.usable:
         raise UsageError(

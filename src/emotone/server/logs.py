@@ -1,7 +1,8 @@
 """What the service says of itself while it runs, line by line.
 
 A line holds what an operator needs and nothing about anybody's voice: no audio, no results, and
-no names of recordings, paths or addresses of clients unless they are asked for.
+no names of recordings, paths or addresses of clients unless they are asked for. What an exception
+says may hold any of them, so of an error it has the type, the code and the frames alone.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import contextvars
 import json
 import logging
 import sys
+import traceback
 from datetime import datetime, timezone
 from typing import Any, Literal, TextIO, cast, get_args
 
@@ -22,6 +24,9 @@ request_id: contextvars.ContextVar[str | None] = contextvars.ContextVar("request
 """Of the request that is being answered: in all that is logged meanwhile, and in its answer."""
 
 LOGGER = "emotone.server"
+
+DETAILS = "details"
+"""The field of a record that is said only where details are asked for."""
 
 _PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -41,7 +46,7 @@ def check(form: str) -> Form:
     return cast("Form", form)
 
 
-def start(form: Form, *, stream: TextIO | None = None) -> None:
+def start(form: Form, *, stream: TextIO | None = None, details: bool = False) -> None:
     """Let the service and uvicorn write their lines.
 
     Parameters
@@ -50,9 +55,11 @@ def start(form: Form, *, stream: TextIO | None = None) -> None:
         How much, and how.
     stream
         Where to; standard error when None.
+    details
+        Whether exceptions are quoted, which may name recordings.
     """
     handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(JsonLines() if form == "json" else TextLines())
+    handler.setFormatter((JsonLines if form == "json" else TextLines)(details=details))
     for name, level in ((LOGGER, logging.INFO), ("uvicorn", logging.WARNING)):
         logger = logging.getLogger(name)
         logger.handlers = [handler]
@@ -60,40 +67,74 @@ def start(form: Form, *, stream: TextIO | None = None) -> None:
         logger.setLevel(logging.WARNING if form == "quiet" else level)
 
 
-class JsonLines(logging.Formatter):
+def frames(error: BaseException) -> str:
+    """A traceback without what the exceptions say: types, codes and frames alone."""
+    told: list[str] = []
+    seen: set[int] = set()
+    step: BaseException | None = error
+    while step is not None and id(step) not in seen:
+        seen.add(id(step))
+        code = getattr(step, "code", None)
+        name = f"{type(step).__module__}.{type(step).__qualname__}".removeprefix("builtins.")
+        lines = ["Traceback (most recent call last):\n", *traceback.format_tb(step.__traceback__)]
+        told.append("".join(lines) + (f"{name} [{code}]" if isinstance(code, str) else name))
+        step = step.__cause__ or (None if step.__suppress_context__ else step.__context__)
+    return "\n\nFrom that came:\n\n".join(reversed(told))
+
+
+class _Lines(logging.Formatter):
+    """What both forms have in common.
+
+    Parameters
+    ----------
+    details
+        Whether exceptions are quoted.
+    """
+
+    def __init__(self, *, details: bool = False) -> None:
+        super().__init__()
+        self.details = details
+
+    def fields(self, record: logging.LogRecord) -> dict[str, Any]:
+        """What is said of a record, by name."""
+        time = datetime.fromtimestamp(record.created, timezone.utc)
+        fields: dict[str, Any] = {
+            "time": time.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "level": record.levelname.lower(),
+            "event": record.getMessage(),
+        }
+        if (id := request_id.get()) is not None:
+            fields["request_id"] = id
+        fields |= {name: value for name, value in vars(record).items() if name not in _PLAIN}
+        if not self.details:
+            fields.pop(DETAILS, None)
+        if record.exc_info and record.exc_info[1] is not None:
+            whole = self.details
+            fields["traceback"] = (
+                self.formatException(record.exc_info) if whole else frames(record.exc_info[1])
+            )
+        return fields
+
+
+class JsonLines(_Lines):
     """An object a line: ``time``, ``level``, ``event``, ``request_id``, and what else is known."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line of a record."""
-        return json.dumps(_fields(self, record), ensure_ascii=False, default=str)
+        return json.dumps(self.fields(record), ensure_ascii=False, default=str)
 
 
-class TextLines(logging.Formatter):
+class TextLines(_Lines):
     """For a person: the time, the level, the event, and ``name=value`` for the rest."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line of a record, and below it the traceback of an error."""
-        fields = _fields(self, record)
+        fields = self.fields(record)
         trace = fields.pop("traceback", None)
         begin = f"{fields.pop('time')} {fields.pop('level')} {_safe(fields.pop('event'))}"
         rest = (f"{name}={_safe(value)}" for name, value in fields.items())
         line = " ".join((begin, *rest))
         return line if trace is None else f"{line}\n{trace}"
-
-
-def _fields(formatter: logging.Formatter, record: logging.LogRecord) -> dict[str, Any]:
-    time = datetime.fromtimestamp(record.created, timezone.utc)
-    fields: dict[str, Any] = {
-        "time": time.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        "level": record.levelname.lower(),
-        "event": record.getMessage(),
-    }
-    if (id := request_id.get()) is not None:
-        fields["request_id"] = id
-    fields |= {name: value for name, value in vars(record).items() if name not in _PLAIN}
-    if record.exc_info:
-        fields["traceback"] = formatter.formatException(record.exc_info)
-    return fields
 
 
 def _safe(value: object) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 from emotone import errors
 from emotone.errors import EmotoneError
 from emotone.server.errors import RequestError
+from emotone.server.logs import DETAILS
 
 _LOG = logging.getLogger("emotone.server")
 
@@ -153,7 +154,8 @@ class Process:
         self.answered += 1
         self.spent = self.spent or bool(said.get("spent"))
         if "unforeseen" in said:
-            _LOG.error("unforeseen: %s", said["unforeseen"], extra={"event": "unforeseen"})
+            told = {"traceback": said["unforeseen"], DETAILS: said[DETAILS]}
+            _LOG.error("unforeseen in a worker", extra=told)
         if "error" in said:
             raise revived(said["error"])
         return said

@@ -23,6 +23,7 @@ from typing import IO, Any
 
 from emotone.errors import AudioError, EmotoneError, EmotoneWarning
 from emotone.features.job import as_error
+from emotone.server.logs import DETAILS, frames
 
 Task = Mapping[str, Any]
 Tell = Callable[[Mapping[str, Any]], None]
@@ -235,7 +236,7 @@ def _done(
         return {"error": _told(spent, task), "spent": True}
     except Exception as error:  # of a hostile file nobody foresees everything
         known = isinstance(error, EmotoneError)
-        unforeseen = {} if known else {"unforeseen": traceback.format_exc()}
+        unforeseen = {} if known else {"unforeseen": frames(error), DETAILS: traceback.format_exc()}
         return {"error": _told(as_error(error, task["name"]), task), **unforeseen}
     said = [_named(str(each.message), task) for each in noticed]
     return {"answer": answer, "warnings": list(dict.fromkeys(said))[:_MOST_WARNINGS]}
