@@ -292,6 +292,16 @@ def test_a_session_ends_with_its_key(guarded: tuple[Target, dict[str, str]]) -> 
         assert rest(other)[0][-1]["reason"] == "client"
 
 
+def test_the_first_key_ends_the_sessions_without_one(tmp_path: Path) -> None:
+    with services.service(tmp_path / "data") as running, session(running) as connection:
+        assert heard(connection)["authorised"] is True
+        connection.send(SECOND)
+        new_key(tmp_path / "data", "first")
+        told, close_code = rest(connection)
+        assert [each["code"] for each in told if each["type"] == "error"] == ["unauthorised"]
+        assert close_code == 1008
+
+
 # -- frames that no client would send
 
 

@@ -110,8 +110,10 @@ def test_without_keys_everyone_is_local_until_the_first_is_made_and_never_again(
     kept = Kept()
     keyring = StoredKeyring(kept)
     assert keyring.admit(None) is LOCAL
+    assert keyring.holds(None)
     key, token = keys.make("first")
     kept.made[key.id] = key
+    assert not keyring.holds(None)  # who was let in without one is not any more
     assert refusal(keyring, None).code == "unauthorised"
     keyring.admit(token)
     kept.made[key.id] = replace(key, revoked_at=datetime.now(timezone.utc))
@@ -125,6 +127,7 @@ def test_a_demanded_key_and_an_open_service():
     key, token = keys.make("k", ["read"])
     keyring = StoredKeyring(Kept(key), demanded=True, open=True)
     assert keyring.admit(None) is LOCAL
+    assert keyring.holds(None)
     assert keyring.admit(token).scopes == {"read"}
     assert refusal(keyring, token + "0").status == 401  # a wrong key is never nobody's
 

@@ -86,8 +86,8 @@ class Keyring(Protocol):
             If it is no valid key, if there must be one, or if its rate is used up.
         """
 
-    def holds(self, key_id: str) -> bool:
-        """Whether the key of that id is still valid."""
+    def holds(self, key_id: str | None) -> bool:
+        """Whether the key of that id is still valid; for None whether nobody needs one still."""
 
 
 _bearer = HTTPBearer(
@@ -142,7 +142,7 @@ async def admit(connection: HTTPConnection, token: str | None) -> Caller:
 async def still_holds(connection: HTTPConnection, caller: Caller) -> bool:
     """Whether who was admitted some time ago would be admitted now; a request takes less long."""
     keyring: Keyring = connection.app.state.keyring
-    return caller.key_id is None or await run_in_threadpool(keyring.holds, caller.key_id)
+    return await run_in_threadpool(keyring.holds, caller.key_id)  # it asks the store
 
 
 def allow(caller: Caller, scope: Scope) -> Caller:

@@ -17,7 +17,7 @@ from starlette.concurrency import run_in_threadpool
 
 from emotone.server.api import schemas
 from emotone.server.api.uploads import Upload, form_schema, received
-from emotone.server.caller import Caller, reads, writes
+from emotone.server.caller import Caller, reads, still_holds, writes
 from emotone.server.errors import RequestError, not_found
 from emotone.server.folder import Folder
 from emotone.server.options import settings_of
@@ -31,6 +31,9 @@ router = APIRouter(prefix="/analyses", tags=["analyses"])
 _SHOWN = tuple(schemas.Analysis.model_fields)
 _HEARTBEAT_S = 15.0
 _LOOK_S = 0.25
+
+_KEY_S = 5.0
+"""Between one look at whether who watches is still allowed to and the next."""
 
 Id = Annotated[uuid.UUID, "The id of an analysis."]
 Reads = Annotated[Caller, Depends(reads)]
@@ -280,18 +283,18 @@ async def events(request: Request, caller: Reads, id: Id) -> StreamingResponse:
     if found is None:
         raise not_found()
     return StreamingResponse(
-        _events(request, caller.owner, found),
+        _events(request, caller, found),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
 
-async def _events(request: Request, owner: str, first: Analysis) -> AsyncIterator[str]:
+async def _events(request: Request, caller: Caller, first: Analysis) -> AsyncIterator[str]:
     state = request.app.state
     closing: asyncio.Event = state.closing
     found: Analysis | None = first
     told: Analysis | None = None
-    quiet_s = 0.0
+    quiet_s = unasked_s = 0.0
     while found is not None:
         if found != told:
             kind = found.state if found.over else "progress"
@@ -307,7 +310,12 @@ async def _events(request: Request, owner: str, first: Analysis) -> AsyncIterato
             return
         except asyncio.TimeoutError:
             quiet_s += _LOOK_S
-        found = await run_in_threadpool(state.store.analyses.get, owner, first.id)
+            unasked_s += _LOOK_S
+        if unasked_s >= _KEY_S:
+            if not await still_holds(request, caller):
+                return  # whoever asks again is told why
+            unasked_s = 0.0
+        found = await run_in_threadpool(state.store.analyses.get, caller.owner, first.id)
 
 
 def document(analysis: Analysis) -> dict[str, Any]:

@@ -183,7 +183,11 @@ class Realtime:
             audio_s, busy_s = audio_s + heard_s, busy_s + spent_s
 
     async def _check_keys(self) -> None:
-        """End the sessions whose key has been revoked, or has expired, since they began."""
+        """End the sessions that would not be let in now.
+
+        Their key has been revoked, or has expired, since they began; or they have none, and the
+        first key was made.
+        """
         held: dict[str | None, bool] = {}
         for connection in tuple(self._open):
             caller = connection.caller
@@ -196,7 +200,10 @@ class Realtime:
                 _LOG.exception("a key was not checked")
                 return
             if not held[caller.key_id]:
-                connection.break_off("unauthorised", "the key was revoked or has expired.")
+                why = "the key was revoked or has expired."
+                if caller.key_id is None:
+                    why = "this service asks for a key now."
+                connection.break_off("unauthorised", why)
 
 
 class Connection:

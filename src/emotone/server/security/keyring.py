@@ -96,8 +96,13 @@ class StoredKeyring:
         self._note(key.id)
         return key.caller
 
-    def holds(self, key_id: str) -> bool:
-        """Whether the key of that id is still valid: neither revoked nor expired."""
+    def holds(self, key_id: str | None) -> bool:
+        """Whether the key of that id is still valid: neither revoked nor expired.
+
+        For None, who was let in without one: whether there still need be none.
+        """
+        if key_id is None:
+            return not self.demanded
         key = self.keys.key(key_id)
         return key is not None and key.state() == "active"
 
