@@ -228,6 +228,26 @@ def test_what_a_worker_did_not_foresee_is_logged_without_names(
         assert (NAME in stream.getvalue()) is details
 
 
+@pytest.mark.parametrize(
+    ("task", "words"),
+    [
+        ({"do": "predict", "path": "/data/x"}, "to read it"),
+        ({"do": "export", "format": "png"}, "to draw it as png"),
+    ],
+)
+def test_a_worker_without_memory_says_so(task: dict[str, Any], words: str):
+    def greedy(task: Any, tell: Any) -> None:
+        raise MemoryError
+
+    broken = SimpleNamespace(do=greedy)
+    answer = worker._done(broken, {**task, "name": NAME}, lambda told: None, [])
+    assert answer["spent"]
+    error = processes.revived(answer["error"])
+    assert (error.code, error.source) == ("too_large", NAME)
+    assert error.cause == f"{words} takes more memory than is allowed"
+    assert ("csv" in str(error)) is (task["do"] == "export")
+
+
 def test_forms_of_the_log(said: io.StringIO):
     with pytest.raises(UsageError, match="xml"):
         logs.check("xml")

@@ -230,16 +230,22 @@ def _done(
     try:
         answer = worker.do(task, tell)
     except MemoryError:
-        spent = AudioError(
-            "to read it takes more memory than is allowed", source=task["path"], code="too_large"
-        )
-        return {"error": _told(spent, task), "spent": True}
+        return {"error": _told(_too_large(task), task), "spent": True}
     except Exception as error:  # of a hostile file nobody foresees everything
         known = isinstance(error, EmotoneError)
         unforeseen = {} if known else {"unforeseen": frames(error), DETAILS: traceback.format_exc()}
         return {"error": _told(as_error(error, task["name"]), task), **unforeseen}
     said = [_named(str(each.message), task) for each in noticed]
     return {"answer": answer, "warnings": list(dict.fromkeys(said))[:_MOST_WARNINGS]}
+
+
+def _too_large(task: Task) -> AudioError:
+    """That there was no memory left for a task."""
+    what, remedy = "to read it", None
+    if task["do"] == "export":
+        what, remedy = f"to draw it as {task['format']}", "Ask for csv or json."
+    cause = f"{what} takes more memory than is allowed"
+    return AudioError(cause, source=task["name"], remedy=remedy, code="too_large")
 
 
 def _told(error: EmotoneError, task: Task) -> Mapping[str, Any]:
