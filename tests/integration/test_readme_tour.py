@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
+import urllib.request
 from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[2]
@@ -18,6 +21,33 @@ def link(source: Path, target: Path, every: int) -> None:
         place = target / file.relative_to(source)
         place.parent.mkdir(parents=True, exist_ok=True)
         place.symlink_to(file)
+
+
+def serve(line: str, folder: Path, environment: dict[str, str]) -> None:
+    """Start the service, wait until it answers, and stop it as a person would."""
+    log = folder / "serve.txt"
+    with log.open("w+") as said:
+        service = subprocess.Popen(
+            ["/bin/sh", "-c", f"exec {line}"],
+            cwd=folder,
+            env=environment,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            for _ in range(600):
+                try:
+                    urllib.request.urlopen("http://127.0.0.1:8000/healthz", timeout=5).close()
+                    break
+                except OSError:
+                    assert service.poll() is None, f"{line}\n{log.read_text()}"
+                    time.sleep(0.1)
+            service.send_signal(signal.SIGINT)
+            assert service.wait(60) == 0, f"{line}\n{log.read_text()}"
+        finally:
+            service.kill()
+            service.wait()
+    assert "Traceback" not in log.read_text()
 
 
 def test_the_tour_of_the_readme_runs(corpora: Path, tmp_path: Path) -> None:
@@ -35,6 +65,8 @@ def test_the_tour_of_the_readme_runs(corpora: Path, tmp_path: Path) -> None:
         "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
         "EMOTONE_CACHE": str(tmp_path / "cache"),
         "EMOTONE_MODELS": str(tmp_path / "models"),
+        "XDG_DATA_HOME": str(tmp_path / "data"),
+        "BROWSER": "true",  # opens nothing
     }
     ran = 0
     for line in COMMANDS:
@@ -42,6 +74,10 @@ def test_the_tour_of_the_readme_runs(corpora: Path, tmp_path: Path) -> None:
             continue  # the folders are there; downloads are tested on a server of our own
         if line.startswith("emotone listen"):
             continue  # there is no microphone; a made-up one is tested
+        if line.split()[1] == "serve":
+            serve(line, tmp_path, environment)
+            ran += 1
+            continue
         done = subprocess.run(
             line, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True
         )
