@@ -6,6 +6,8 @@ import io
 import json
 import os
 import stat
+import subprocess
+import sys
 import tarfile
 import threading
 import time
@@ -25,6 +27,7 @@ from emotone.server.folder import Folder
 from emotone.server.packing import Packed
 from emotone.server.settings import ServerSettings
 from emotone.server.store import Store
+from emotone.server.store import backup as backups
 from emotone.server.store.backup import back_up, restore
 from emotone.server.store.records import Filters, NewAnalysis, Outcome
 from emotone.server.store.tables import api_keys, metadata
@@ -179,6 +182,63 @@ def test_a_backup_while_recordings_come_and_go(homes: Any, tmp_path: Path) -> No
     finally:
         stop.set()
         thread.join()
+
+
+_GATHERS = """
+import sys
+from pathlib import Path
+from emotone.server.folder import gathering
+
+with gathering(Path(sys.argv[1])) as place:
+    (place / "recording").write_bytes(b"sound")
+    print(place, flush=True)
+    sys.stdin.read()
+"""
+
+
+def aged(place: Path) -> Path:
+    os.utime(place, (time.time() - 120,) * 2)
+    return place
+
+
+def test_what_a_backup_that_was_killed_has_gathered_is_removed(homes: Any) -> None:
+    home = homes()
+    command = [sys.executable, "-c", _GATHERS, str(home.settings.folder)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    with process:
+        assert process.stdout is not None
+        place = aged(Path(process.stdout.readline().strip()))
+        home.folder.forget_backups()
+        home.folder.close()
+        home.folder = Folder(home.settings.folder)  # a service that starts meanwhile
+        assert (place / "recording").is_file()  # it runs
+        process.kill()
+    begun = home.folder.incoming / "backup-1"  # not locked yet
+    begun.mkdir()
+    upload = home.folder.incoming / "upload"
+    upload.write_bytes(b"sound")
+    aged(place)
+    home.folder.forget_backups()
+    assert set(home.folder.incoming.iterdir()) == {begun, upload}
+    aged(begun)
+    home.folder.forget_backups()
+    assert set(home.folder.incoming.iterdir()) == {upload}
+
+
+def test_what_a_backup_gathers_is_its_own_until_it_ends(
+    homes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, pack, seen = filled(homes()), backups._pack, list[Path]()
+
+    def packed(contents: Any, place: Path, *rest: Any) -> None:
+        seen.append(aged(place))
+        home.folder.forget_backups()
+        pack(contents, place, *rest)
+
+    monkeypatch.setattr(backups, "_pack", packed)
+    back_up(home.store.database, home.settings.folder, tmp_path / "backup.tar")
+    assert len(seen) == 1
+    assert not list(home.folder.incoming.iterdir())
 
 
 def test_into_what_is_empty_only(homes: Any, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -318,6 +319,21 @@ def test_what_fails_is_not_tried_again(house: Any, error: Exception, code: str) 
         found = await home.over(made.id)
         assert (found.state, found.error["code"]) == ("failed", code)
         while home.folder.place(made.id).exists():
+            await asyncio.sleep(0.01)
+        await jobs.close(1)
+
+    in_time(run())
+
+
+def test_what_a_killed_backup_left_is_swept_away(house: Any) -> None:
+    async def run() -> None:
+        home = house(sweep_s=0.01)
+        jobs = home.jobs()
+        await jobs.start()
+        left = home.folder.incoming / "backup-1"
+        left.mkdir()
+        os.utime(left, (0, 0))
+        while left.exists():
             await asyncio.sleep(0.01)
         await jobs.close(1)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import secrets
 import shutil
 import sys
 import time
@@ -17,6 +19,13 @@ _NODE = "node"
 _RECORDING = "recording"
 _PROGRESS = "progress"
 _RESULT = "result"
+_LOCK = "lock"
+
+_BACKUP = "backup-"
+"""How the folders of backups on their way out begin; each is locked while its backup runs."""
+
+_LOCKED_WITHIN_S = 60.0
+"""By then a backup that runs has locked its folder."""
 
 
 class Folder:
@@ -33,7 +42,8 @@ class Folder:
         Stands for this folder in the store: recordings that lie here can be analysed from here
         alone.
     incoming
-        For uploads on their way in, and results on their way out. It is empty at the start.
+        For uploads on their way in, and results on their way out. At the start there is nothing in
+        it, but for backups that are being made.
 
     Raises
     ------
@@ -48,7 +58,7 @@ class Folder:
         try:
             for folder in (path, self.incoming, self._recordings):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock = _locked(path / "lock")
+            self._lock = _locked(path / _LOCK)
             self.node = _node(path / _NODE)
         except OSError as error:
             raise UsageError(
@@ -57,7 +67,9 @@ class Folder:
                 remedy="Choose another one with --folder.",
             ) from error
         for left in self.incoming.iterdir():  # of a service that was killed
-            remove(left)
+            if not left.name.startswith(_BACKUP):
+                remove(left)
+        self.forget_backups()
 
     def place(self, id: str) -> Path:
         """The folder of an analysis; it need not exist."""
@@ -104,6 +116,19 @@ class Folder:
         """Remove the folder of an analysis and all that is in it."""
         remove(self._recordings / name)
 
+    def forget_backups(self) -> None:
+        """Remove what backups that were killed have gathered: links to recordings, and tables."""
+        for place in self.incoming.glob(f"{_BACKUP}*"):
+            try:
+                if time.time() - place.stat().st_mtime < _LOCKED_WITHIN_S:
+                    continue
+                lock = _lock(place / _LOCK)
+            except FileNotFoundError:  # the backup has come to its end just now
+                continue
+            if lock is not None:
+                lock.close()
+                remove(place)
+
     def become(self, node: str) -> None:
         """Take the place of another folder, whose recordings are here now."""
         self.node = str(uuid.UUID(node))
@@ -112,6 +137,21 @@ class Folder:
     def close(self) -> None:
         """Let another service use it."""
         self._lock.close()
+
+
+@contextlib.contextmanager
+def gathering(path: Path) -> Iterator[Path]:
+    """A new folder in that of a service, for a backup to gather in; it is removed in the end.
+
+    Where the backup is killed before, the service removes it (`Folder.forget_backups`).
+    """
+    place = path / "incoming" / f"{_BACKUP}{secrets.token_hex(16)}"
+    place.mkdir(mode=0o700, parents=True)
+    try:
+        with contextlib.closing(_locked(place / _LOCK)):
+            yield place
+    finally:
+        remove(place)
 
 
 def remove(path: Path) -> None:
@@ -134,6 +174,19 @@ def _synced(folder: Path) -> None:
 
 def _locked(path: Path) -> IO[bytes]:
     """A file that this process alone has locked, until it ends, however it ends."""
+    file = _lock(path)
+    if file is None:
+        raise UsageError(
+            "another service uses this folder",
+            source=path.parent,
+            remedy="Stop it first, or choose another folder with --folder.",
+            code="folder_in_use",
+        )
+    return file
+
+
+def _lock(path: Path) -> IO[bytes] | None:
+    """As `_locked`; None where another process has locked it."""
     file = path.open("ab")
     try:
         if sys.platform == "win32":
@@ -146,12 +199,7 @@ def _locked(path: Path) -> IO[bytes]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         file.close()
-        raise UsageError(
-            "another service uses this folder",
-            source=path.parent,
-            remedy="Stop it first, or choose another folder with --folder.",
-            code="folder_in_use",
-        ) from None
+        return None
     return file
 
 

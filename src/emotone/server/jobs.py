@@ -370,6 +370,7 @@ class Jobs:
 
     def _sweep(self, older_than_s: float = 300.0) -> None:
         """Remove files that belong to nothing, but for those that have only just come."""
+        self._folder.forget_backups()
         wanted = self._store.analyses.with_files(self._folder.node)
         for name in list(self._folder.ids()):
             if name not in wanted and self._folder.age_s(name) >= older_than_s:

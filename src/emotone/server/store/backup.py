@@ -27,7 +27,7 @@ from sqlalchemy import Connection, LargeBinary, Table, func, select, text
 
 import emotone
 from emotone.errors import UsageError
-from emotone.server.folder import Folder, remove
+from emotone.server.folder import Folder, gathering, remove
 from emotone.server.store import search
 from emotone.server.store.database import HEAD, Database
 from emotone.server.store.tables import Moment, analyses, metadata
@@ -155,9 +155,7 @@ def restore(file: Path, database: Database, folder: Folder) -> Contents:
 
 
 def _write(database: Database, folder: Path, node: str, file: Any) -> Contents:
-    place = folder / "incoming" / secrets.token_hex(16)
-    place.mkdir(mode=0o700, parents=True)
-    try:
+    with gathering(folder) as place:
         for _ in range(_ROUNDS):
             # One state of the database, and the recordings that belong to it. A recording may be
             # through and gone while they are gathered: then there is a later state to take.
@@ -184,8 +182,6 @@ def _write(database: Database, folder: Path, node: str, file: Any) -> Contents:
             recordings=len(held),
         )
         _pack(contents, place, held, file)
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
     return contents
 
 
