@@ -14,6 +14,7 @@ from emotone.server import errors, health, site
 from emotone.server.api import analyses, corrections, models, predict, results, service
 from emotone.server.clips import Clips
 from emotone.server.description import describe
+from emotone.server.drawing import Drawings
 from emotone.server.folder import Folder
 from emotone.server.jobs import Jobs
 from emotone.server.metrics import Metrics
@@ -32,9 +33,9 @@ def create_app(settings: ServerSettings) -> FastAPI:
 
     Everything is opened here, so that what is wrong is said at once, and closed when it shuts down.
     Its `state` has ``settings``, ``folder``, ``store``, ``models``, ``keyring``, ``metrics``,
-    ``clips``, ``jobs``, ``realtime``, ``checks`` (by name, what raises where it is not ready), and
-    ``closing``, an `asyncio.Event` that is set when it is asked to stop: whatever streams, ends
-    then.
+    ``clips``, ``drawings``, ``jobs``, ``realtime``, ``checks`` (by name, what raises where it is
+    not ready), and ``closing``, an `asyncio.Event` that is set when it is asked to stop: whatever
+    streams, ends then.
 
     Parameters
     ----------
@@ -69,6 +70,7 @@ def create_app(settings: ServerSettings) -> FastAPI:
     )
     app.state.metrics = metrics = Metrics(states=store.analyses.counts)
     app.state.clips = clips = Clips(settings, app.state.models, metrics)
+    app.state.drawings = Drawings(settings)
     app.state.jobs = jobs = Jobs(settings, store, app.state.folder, app.state.models, metrics)
     app.state.realtime = Realtime(settings, app.state.models, metrics)
     app.state.checks = {"store": store.check, "clips": clips.check, "jobs": jobs.check}
@@ -96,6 +98,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await asyncio.gather(
             state.jobs.close(state.settings.shutdown_s),
             state.clips.close(),
+            state.drawings.close(),
             state.realtime.close(),
         )
         state.store.close()

@@ -26,7 +26,6 @@ _MOST_ANSWERS = 2000
 """After so many a process is replaced: no decoder is free of leaks."""
 
 _AGAIN_S = 1.0
-_EXPORT_S = 120.0
 
 
 class Clips:
@@ -103,34 +102,6 @@ class Clips:
         found: Mapping[str, Any] = said["answer"]
         self._metrics.heard_s.labels("clip").inc(found["duration_s"])
         return found
-
-    async def export(self, folder: Path, form: str, title: str) -> Path:
-        """Draw a timeline as a picture or a page.
-
-        Parameters
-        ----------
-        folder
-            With ``head``, as JSON, ``measurements`` and ``tracks``.
-        form
-            ``png``, ``svg`` or ``html``.
-        title
-            Above it.
-
-        Returns
-        -------
-        pathlib.Path
-            The file, in the same folder.
-
-        Raises
-        ------
-        RequestError
-            If too many wait, or it takes too long.
-        """
-        out = folder / "out"
-        paths = {"folder": str(folder), "out": str(out)}
-        task = {"do": "export", **paths, "format": form, "title": title, "name": title}
-        await self._ask(task, _EXPORT_S)
-        return out
 
     async def _ask(self, task: Mapping[str, Any], time_s: float) -> Mapping[str, Any]:
         if self._waiting >= self._settings.clips_waiting:

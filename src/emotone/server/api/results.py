@@ -112,7 +112,7 @@ def get_audio(request: Request, caller: Reads, id: Id) -> FileResponse:
             "description": "The file.",
             "content": {each.media_type: {} for each in FORMATS.values()},
         },
-        **schemas.refusals(404, 409, 501, 503),
+        **schemas.refusals(404, 409, 413, 422, 501, 503),
     },
 )
 async def export(
@@ -176,12 +176,13 @@ async def _drawn(state: Any, found: Result, labels: str, form: str) -> bytes:
         (place / "measurements").write_bytes(found.measurements or NONE)
         (place / "tracks").write_bytes(tracks_of or b"")
 
-    try:
-        await run_in_threadpool(put)
-        out = await state.clips.export(place, form, analysis.name)
-        return await run_in_threadpool(out.read_bytes)
-    finally:
-        await run_in_threadpool(remove, place)
+    async with state.drawings.turn(analysis.owner):
+        try:
+            await run_in_threadpool(put)
+            out = await state.drawings.draw(place, form, analysis.name)
+            return await run_in_threadpool(out.read_bytes)
+        finally:
+            await run_in_threadpool(remove, place)
 
 
 def _timeline(found: Result, labels: str) -> Timeline:
