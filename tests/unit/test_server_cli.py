@@ -107,11 +107,49 @@ def test_the_table_shows_names_that_would_be_markup(
     ],
 )
 def test_wrong_usage(folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]):
+    assert run(["server", "keys", "create", "first"]) == 0
+    capsys.readouterr()
     assert run(["server", "keys", *arguments]) == 2
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("error: ")
-    assert listed(capsys) == []
+    assert [(row["name"], row["state"]) for row in listed(capsys)] == [("first", "active")]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["backup", "out.tar"], *(["keys", *some] for some in (["list"], ["create", "a"],
+                                                           ["revoke", "3f8a12c09b4d"]))],
+)  # fmt: skip
+@pytest.mark.parametrize("there", [False, True])
+def test_a_folder_that_is_none_of_a_service_stays_as_it_is(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    there: bool,
+):
+    monkeypatch.delenv("EMOTONE_DATABASE", raising=False)
+    monkeypatch.chdir(tmp_path)
+    typo = tmp_path / "sevice"
+    if there:
+        typo.mkdir()
+        (typo / "letter.txt").write_text("of somebody")
+    before = sorted(tmp_path.rglob("*"))
+    assert run(["server", *arguments, "--folder", str(typo)]) == 2
+    assert "no service has run here" in capsys.readouterr().err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_the_first_key_may_be_made_before_the_service_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.delenv("EMOTONE_DATABASE", raising=False)
+    where = tmp_path / "new"
+    where.mkdir()
+    for name in ("first", "second"):
+        assert run(["server", "keys", "create", name, "--folder", str(where)]) == 0
+    assert run(["server", "keys", "list", "--folder", str(where)]) == 0
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "emotone.example"])

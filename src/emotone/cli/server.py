@@ -54,7 +54,7 @@ def backup(
     Examples:
       emotone server backup emotone-2026-03-01.tar
     """
-    with _opened(folder, database) as (settings, opened):
+    with _opened(folder, database, within=True) as (settings, opened):
         from emotone.server.store.backup import back_up
 
         contents = back_up(opened, settings.folder, out)
@@ -76,7 +76,7 @@ def restore(
       emotone server restore emotone-2026-03-01.tar --folder /srv/emotone
       emotone server restore emotone.tar --database postgresql://emotone@db/emotone
     """
-    with _opened(folder, database) as (settings, opened):
+    with _opened(folder, database, new=True) as (settings, opened):
         from emotone.server import folder as folders
         from emotone.server.store import backup as backups
 
@@ -114,14 +114,15 @@ def create(
     """Make a key, and print it, this once.
 
     Only a digest of it is kept. The first key closes the service to everyone
-    without one; what was analysed before belongs to the owner 'local'.
+    without one; what was analysed before belongs to the owner 'local'. It may
+    be made before the service runs; a folder of your own must be there then.
 
     Examples:
       emotone server keys create laptop
       emotone server keys create old-results --owner local
       emotone server keys create monitor --scopes admin --days 90
     """
-    with _stored(folder, database) as stored:
+    with _stored(folder, database, new=folder is None or _empty(folder)) as stored:
         from emotone.server.security.keys import make
 
         key, token = make(
@@ -183,9 +184,11 @@ def revoke(
 
 
 @contextlib.contextmanager
-def _stored(folder: Path | None, database: str | None) -> Iterator[StoredKeys]:
+def _stored(
+    folder: Path | None, database: str | None, *, new: bool = False
+) -> Iterator[StoredKeys]:
     """The keys of the service that the options name, whether or not it runs."""
-    with _opened(folder, database) as (_, opened):
+    with _opened(folder, database, new=new) as (_, opened):
         from emotone.server.store.keys import StoredKeys
 
         yield StoredKeys(opened)
@@ -193,9 +196,13 @@ def _stored(folder: Path | None, database: str | None) -> Iterator[StoredKeys]:
 
 @contextlib.contextmanager
 def _opened(
-    folder: Path | None, database: str | None
+    folder: Path | None, database: str | None, *, new: bool = False, within: bool = False
 ) -> Iterator[tuple[ServerSettings, OpenDatabase]]:
-    """The database of the service that the options name, whether or not it runs."""
+    """The database of the service that the options name, whether or not it runs.
+
+    Unless it may be a new one, nothing is made where there is none. The folder of a service with a
+    database elsewhere matters only for what is done within it.
+    """
     try:
         from emotone.server.settings import ServerSettings, default_folder
         from emotone.server.store.database import Database
@@ -203,6 +210,8 @@ def _opened(
         raise MissingExtraError("The service", "server") from error
 
     settings = ServerSettings(folder=folder or default_folder(), database=database)
+    if not new and (database is None or within):
+        _check(settings.folder)
     if database is None:
         settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     opened = Database(settings.database_url)
@@ -210,6 +219,22 @@ def _opened(
         yield settings, opened
     finally:
         opened.close()
+
+
+def _check(folder: Path) -> None:
+    """Raise if a folder is none of a service."""
+    if not any((folder / name).is_file() for name in ("node", "emotone.db")):
+        raise UsageError(
+            "no service has run here yet, so there is nothing to back up or to change",
+            source=folder,
+            remedy="Name its folder with --folder, or start one: emotone serve --folder DIR",
+            code="no_service",
+        )
+
+
+def _empty(folder: Path) -> bool:
+    """Whether a folder is there, with nothing in it."""
+    return folder.is_dir() and not any(folder.iterdir())
 
 
 def _counted(contents: Contents) -> str:
