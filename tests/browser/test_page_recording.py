@@ -225,6 +225,12 @@ def test_a_label_is_corrected_in_place_and_taken_back(visit, service, files):
     row = page.locator("tbody tr").first
     expect(row.get_by_role("combobox")).to_have_value(wrong)
     expect(row).to_contain_text(segment["emotion"])  # the model's answer is kept beside
+    expect(row.locator(".overruled")).to_have_count(1)
+    row.get_by_role("combobox").select_option(segment["emotion"])  # which confirms it
+    expect(page.get_by_text("corrected label")).to_have_count(0)
+    expect(row.locator(".overruled")).to_have_count(0)
+    assert stored()["label"] == segment["emotion"]
+    row.get_by_role("combobox").select_option(wrong)
     page.get_by_role("combobox", name="Show").select_option("corrected")
     expect(page.locator("tbody tr")).to_have_count(1)
     row.get_by_role("combobox").select_option("")

@@ -2,7 +2,8 @@ import { expect, test } from "vitest";
 import type { Segment } from "../src/api/types.ts";
 import { clock, percent, signed, size, until } from "../src/timeline/clock.ts";
 import { circumplex, curve, means } from "../src/timeline/curve.ts";
-import { at, labelOf, lanes } from "../src/timeline/lanes.ts";
+import { shares } from "../src/timeline/document.ts";
+import { at, labelOf, lanes, overruled } from "../src/timeline/lanes.ts";
 
 const part = (start: number, end: number, more: Partial<Segment> = {}): Segment => ({
   index: 0,
@@ -88,4 +89,12 @@ test("the place of scores is the mean of the known emotions' places", () => {
   const found = circumplex([0.6, 0.2, 0.2], ["happy", "sad", "other"], places);
   expect(found.valence).toBeCloseTo(0.5);
   expect(found.arousal).toBeCloseTo(0.25);
+});
+
+test("a label that agrees with the model confirms it, and corrects nothing", () => {
+  const confirmed = part(0, 1, { emotion: "sad", label: "sad" });
+  const corrected = part(1, 2, { emotion: "sad", label: "calm" });
+  const said = [confirmed, corrected, part(2, 3, { emotion: "sad" })];
+  expect(said.map(overruled)).toEqual([false, true, false]);
+  expect(shares(said)).toMatchObject({ corrected: 1, labelled: 2 });
 });

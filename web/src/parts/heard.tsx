@@ -141,7 +141,7 @@ export function Heard({ analysis, onChange }: Props) {
           view={view}
           begin={begin}
           height={waves.length > 1 ? 60 : 84}
-          version={`${dark.value} ${now.corrected}`}
+          version={`${dark.value} ${now.labelled} ${JSON.stringify(now.shares)}`}
           colour={(time, i) => {
             const segment = recording.speech(time, tracks?.channels[i]?.channel);
             return segment && colourOf(labelOf(segment));
@@ -154,7 +154,7 @@ export function Heard({ analysis, onChange }: Props) {
             height={28}
             view={view}
             playhead={playhead}
-            version={`${now.corrected} ${threshold} ${JSON.stringify(now.shares)}`}
+            version={`${now.labelled} ${threshold} ${JSON.stringify(now.shares)}`}
             draw={(on) => band(on, lane.segments, threshold)}
             tell={(time) => recording.heard(time)}
           />

@@ -5,7 +5,7 @@ import { useMemo, useRef } from "preact/hooks";
 import type { Segment } from "../api/types.ts";
 import { preferences, service } from "../state.ts";
 import { clock, percent } from "../timeline/clock.ts";
-import { at, type Lane, labelOf } from "../timeline/lanes.ts";
+import { at, type Lane, labelOf, overruled } from "../timeline/lanes.ts";
 import type { Playhead } from "../timeline/playhead.ts";
 import { Emotion } from "./emotion.tsx";
 
@@ -35,7 +35,7 @@ export function Segments({ lanes, segments, emotions, playhead, onCorrect }: Pro
     () =>
       segments.filter((segment) => {
         if (segment.kind === "silence") return false;
-        if (filter.value === "corrected") return segment.label !== null;
+        if (filter.value === "corrected") return overruled(segment);
         if (filter.value === "uncertain") return unsure(segment);
         return true;
       }),
@@ -125,7 +125,7 @@ export function Segments({ lanes, segments, emotions, playhead, onCorrect }: Pro
                   </th>
                   <td class="wide">{clock(segment.end, 1)}</td>
                   {voices && <td>{nameOf(segment)}</td>}
-                  <td class={segment.label === null ? "" : "overruled"}>
+                  <td class={overruled(segment) ? "overruled" : ""}>
                     <Emotion name={segment.emotion ?? segment.kind} />
                     {unsure(segment) && <span class="tag">uncertain</span>}
                   </td>

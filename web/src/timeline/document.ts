@@ -4,7 +4,7 @@ import type { AnalysisWithTimeline, Place, Segment, Timeline } from "../api/type
 import type { Point } from "../draw/plane.ts";
 import { percent } from "./clock.ts";
 import { type Curve, circumplex, curve } from "./curve.ts";
-import { at, type Lane, labelOf, lanes } from "./lanes.ts";
+import { at, type Lane, labelOf, lanes, overruled } from "./lanes.ts";
 
 /** The most points of a path; of a longer recording it is drawn through segments. */
 const POINTS = 4000;
@@ -54,7 +54,8 @@ export class RecordingDocument {
           ? ` ${percent(segment.confidence)}`
           : "";
       const who = lane.name && this.lanes.length > 1 ? `${lane.name}: ` : "";
-      return [`${who}${labelOf(segment)}${sure}${segment.label === null ? "" : " (corrected)"}`];
+      const said = overruled(segment) ? " (corrected)" : " (confirmed)";
+      return [`${who}${labelOf(segment)}${sure}${segment.label === null ? "" : said}`];
     });
   }
 
@@ -89,18 +90,24 @@ function pathOf(one: Curve, timeline: Timeline, places: Record<string, Place>): 
     }));
 }
 
-/** Share of speech of each label, as corrected; and how many labels were. */
-export function shares(segments: Segment[]): { shares: Record<string, number>; corrected: number } {
+/** Share of speech of each label, as corrected; how many labels were, and how many there are. */
+export function shares(segments: Segment[]): {
+  shares: Record<string, number>;
+  corrected: number;
+  labelled: number;
+} {
   const seconds: Record<string, number> = {};
   let all = 0;
   let corrected = 0;
+  let labelled = 0;
   for (const segment of segments) {
-    if (segment.label !== null) corrected++;
+    if (segment.label !== null) labelled++;
+    if (overruled(segment)) corrected++;
     if (segment.kind !== "speech") continue;
     const length = segment.end - segment.start;
     seconds[labelOf(segment)] = (seconds[labelOf(segment)] ?? 0) + length;
     all += length;
   }
   for (const name of Object.keys(seconds)) seconds[name] = (seconds[name] ?? 0) / (all || 1);
-  return { shares: seconds, corrected };
+  return { shares: seconds, corrected, labelled };
 }

@@ -17,6 +17,11 @@ export function labelOf(segment: Segment): string {
   return segment.label ?? segment.emotion ?? segment.kind;
 }
 
+/** Whether a person says something else than the model; a label may also confirm its answer. */
+export function overruled(segment: Segment): boolean {
+  return segment.label !== null && segment.label !== segment.emotion;
+}
+
 /** A lane for each channel, or for each of its speakers where they were told apart. */
 export function lanes(segments: Segment[]): Lane[] {
   const channels = [...new Set(segments.map((segment) => segment.channel ?? null))];

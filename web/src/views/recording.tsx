@@ -14,6 +14,7 @@ import { sentence, Trouble } from "../parts/problem.tsx";
 import { go } from "../router.ts";
 import { complain, ownFiles, say, service } from "../state.ts";
 import { clock, moment, percent, until } from "../timeline/clock.ts";
+import { overruled } from "../timeline/lanes.ts";
 
 export function Recording({ id }: { id: string }) {
   const analysis = useSignal<AnalysisWithTimeline | null>(null);
@@ -78,7 +79,7 @@ export function Recording({ id }: { id: string }) {
             <Exports
               id={id}
               name={found.name}
-              corrected={found.timeline.segments.some((segment) => segment.label !== null)}
+              corrected={found.timeline.segments.some(overruled)}
             />
           )}
           {writes && (
