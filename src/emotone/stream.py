@@ -111,8 +111,9 @@ Step = tuple[Piece, WindowFrames]
 class Stream:
     """Hears speech while it is spoken.
 
-    What it tells depends on the sound alone, not on the pieces that it comes in, and equals what
-    `Recognizer.timeline` says of the whole under the same settings.
+    What it tells depends on the sound alone, not on the pieces that it comes in, but for the
+    rounding of scores in the sixth digit, and equals what `Recognizer.timeline` says of the whole
+    under the same settings.
 
     Parameters
     ----------

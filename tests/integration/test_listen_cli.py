@@ -97,12 +97,22 @@ def lines(out: bytes) -> list[dict[str, Any]]:
 # -- what is heard
 
 
+def about(told: Any) -> Any:
+    """The same, but that the last of four decimals may be rounded otherwise: what is heard together
+    is summed up in another order."""
+    if isinstance(told, dict):
+        return {key: about(value) for key, value in told.items()}
+    if isinstance(told, list):
+        return [about(value) for value in told]
+    return pytest.approx(told, abs=1.01e-4) if isinstance(told, float) else told
+
+
 def test_the_events_of_a_process_are_those_of_the_stream(
     talk: Path, expected: list[dict[str, Any]]
 ) -> None:
     done = listened(streamed_wav(talk), "--json")
     assert (done.returncode, done.stderr) == (0, b"")
-    assert lines(done.stdout)[:-1] == expected
+    assert lines(done.stdout)[:-1] == about(expected)
 
 
 @pytest.mark.parametrize("form", ["wav", "s16le", "f32le", "stereo s16le", "44100 Hz wav"])
@@ -134,7 +144,7 @@ def test_the_events_are_those_of_the_stream(
     printed = capsys.readouterr()
     assert printed.err == ""
     *events, summary = lines(printed.out.encode())
-    assert events == expected
+    assert events == about(expected)
     assert {event["event"] for event in events} == {
         "speech_started", "measurement", "speech_ended",
     }  # fmt: skip
@@ -499,7 +509,7 @@ def test_the_document_names_every_field(expected: list[dict[str, Any]]) -> None:
         (["--stdin", "--record", "a.wav", "-o", "a.xyz"], 2, ".html"),
         (["--stdin", "-o", "a.csv", "-o", "./a.csv"], 2, "same name"),
         (["--stdin", "-o", "."], 2, "ending"),
-        (["--stdin", "--step", "9"], 2, "step_s"),
+        (["--stdin", "--step", "9"], 2, "--step"),
         (["--stdin"], 1, "nothing came in"),
         (["--stdin", "--rate", "3"], 2, "rate 3"),
         (["--channels", "0"], 2, "--channels"),
