@@ -163,7 +163,8 @@ def attacked(folder: Path, *options: str) -> Iterator[Target]:
 
 
 def new_key(folder: Path, name: str, *options: str) -> str:
-    """A key of the service with this folder, made by command."""
+    """A key of the service with this folder, made by command, perhaps before it runs."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     command = [sys.executable, "-m", "emotone", "server", "keys", "create", name]
     command += ["--folder", str(folder), *options]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
