@@ -197,6 +197,34 @@ def test_a_model_that_fails_takes_its_own_streams_along_and_no_others(
     assert batching.lines == 0
 
 
+@pytest.mark.parametrize("fails", ["feed", "finish"])
+def test_a_stream_that_fails_takes_no_other_of_its_model_along(
+    recognizer: Recognizer, talk: np.ndarray, ears: Ears, monkeypatch: pytest.MonkeyPatch,
+    fails: str,
+) -> None:  # fmt: skip
+    batching = Batching(ears, late_s=PATIENT)
+    lines = [batching.open(recognizer, RATE, LIVE) for _ in range(3)]
+    guilty = lines[1].stream
+    if fails == "feed":
+        guilty.finish()  # it cannot be fed any more
+    else:
+
+        def failing() -> list[Event]:
+            raise MemoryError
+
+        monkeypatch.setattr(guilty, "finish", failing)
+    for line in lines:  # all there, so that they are heard together
+        batching.put(line, talk.tobytes(), time.monotonic())
+        batching.finish(line)
+    batching.start()
+    ears.wait(lambda: ears.done | ears.failed == set(lines))
+    batching.stop()
+    assert ears.failed == {lines[1]}
+    for line in (lines[0], lines[2]):
+        assert_same(ears.events[line], alone(recognizer, talk))
+    assert batching.lines == 0
+
+
 # -- too many, by a clock of our own
 
 

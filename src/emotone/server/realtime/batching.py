@@ -7,11 +7,11 @@ import itertools
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from emotone.errors import UsageError
+from emotone.errors import EmotoneError, UsageError
 from emotone.server.realtime.effects import Told
 from emotone.server.realtime.lines import Block, Line
 from emotone.server.realtime.sharing import Share
@@ -302,20 +302,13 @@ class Batching:
 
     def _heard(self, blocks: list[Block], hurry: bool) -> list[tuple[Line, Told | Failed]]:
         """What there is to tell of blocks of one recognizer."""
-        streams = [block.line.stream for block in blocks]
-        try:
-            found = feed_together(streams, [block.samples for block in blocks], hurry=hurry)
-            for block, events in zip(blocks, found, strict=True):
-                if block.last:
-                    events += block.line.stream.finish()
-        except Exception:  # a model that fails, or no memory: the streams have gaps now
-            _LOG.exception("live streams cannot be heard any further")
-            with self._changed:
-                for block in blocks:
-                    self._let_go(block.line)
-            return [(block.line, Failed()) for block in blocks]
         told: list[tuple[Line, Told | Failed]] = []
-        for block, events in zip(blocks, found, strict=True):
+        for block, events in zip(blocks, _fed(blocks, hurry), strict=True):
+            if events is None:
+                with self._changed:
+                    self._let_go(block.line)
+                told.append((block.line, Failed()))
+                continue
             news = self._noted(block, events)
             if news is not None:
                 told.append((block.line, news))
@@ -344,3 +337,36 @@ class Batching:
             skipped=line.skipped,
             done=block.last,
         )
+
+
+def _fed(blocks: Sequence[Block], hurry: bool) -> list[list[Event] | None]:
+    """The events of each block; None for those whose stream cannot be heard any further."""
+    found: list[list[Event] | None]
+    try:
+        found = [*_together(blocks, hurry)]
+    except EmotoneError:  # one of them cannot be fed: then none has heard anything yet
+        found = [_alone(block, hurry) for block in blocks]
+    except Exception:  # a model that fails, or no memory: the streams have gaps now
+        _LOG.exception("live streams cannot be heard any further")
+        found = [None for _ in blocks]
+    for number, (block, events) in enumerate(zip(blocks, found, strict=True)):
+        if block.last and events is not None:
+            try:
+                events += block.line.stream.finish()
+            except Exception:
+                _LOG.exception("the end of a live stream cannot be heard")
+                found[number] = None
+    return found
+
+
+def _together(blocks: Sequence[Block], hurry: bool) -> list[list[Event]]:
+    streams = [block.line.stream for block in blocks]
+    return feed_together(streams, [block.samples for block in blocks], hurry=hurry)
+
+
+def _alone(block: Block, hurry: bool) -> list[Event] | None:
+    try:
+        return _together([block], hurry)[0]
+    except Exception:
+        _LOG.exception("a live stream cannot be heard any further")
+        return None
