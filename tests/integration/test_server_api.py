@@ -281,6 +281,22 @@ def test_the_answer_says_where_to_look(server: Service) -> None:
 
 
 @pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("speakers", "0", "speakers: should be auto or a number from 1 to 20."),
+        ("channels", "left", "channels: should be mix, split or a number from 0 to 63."),
+        ("channels", "9" * 5000, "channels: should be mix, split or a number from 0 to 63."),
+    ],
+)
+def test_a_choice_that_is_none_is_told_in_plain_words(
+    server: Service, field: str, value: str, words: str
+) -> None:
+    form = {"file": ("a.flac", RAISED.read_bytes()), field: value}
+    answer = server.ask("POST", "/v1/analyses", form=form)
+    assert errs(answer, 400)["message"] == words
+
+
+@pytest.mark.parametrize(
     ("fields", "status"),
     [
         ({"channels": "left"}, 400),

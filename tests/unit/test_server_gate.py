@@ -308,7 +308,10 @@ def test_a_body_of_the_largest_size_gets_in_and_one_byte_more_does_not():
     assert headers["connection"] == "close"
     patch = scope_of("PATCH", "/v1/analyses/1")
     assert asked(app, patch, body_of(b"x" * 100))[0] == 200
-    assert asked(app, patch, body_of(b"x" * 101))[0] == 413
+    assert "recording" in json.loads(body)["error"]["remedy"]
+    status, _, body = asked(app, patch, body_of(b"x" * 101))
+    assert (status, code(body)) == (413, "too_large")
+    assert json.loads(body)["error"]["remedy"] == "Send less text."  # nobody sent a recording
 
 
 @pytest.mark.parametrize("length", ["1001", "9" * 18, "9" * 19, "9" * 5000])

@@ -110,3 +110,21 @@ def test_the_document_names_every_field_of_a_recording() -> None:
 def test_the_commands_of_the_document_are_some(capsys: pytest.CaptureFixture[str]) -> None:
     for line in re.findall(r"^\$ emotone (.+)$", DOCUMENT.read_text(encoding="utf-8"), re.M):
         assert run([*shlex.split(line), "--help"]) == 0, capsys.readouterr().err
+
+
+def test_the_table_of_errors_has_those_that_there_are() -> None:
+    table = DOCUMENT.read_text(encoding="utf-8").split("| Status | Codes |")[1].split("\n\n")[0]
+    told = set(re.findall(r"`([a-z]+_[a-z_]+|over)`", table))
+    server = Path(schemas.__file__).resolve().parents[1]
+    sources = {path: path.read_text(encoding="utf-8") for path in server.rglob("*.py")}
+    everything = "".join(sources.values()) + '"missing_extra"'  # which is the library's
+    assert {code for code in told if f'"{code}"' not in everything} == set()
+    raised = {
+        code
+        for path, text in sources.items()
+        if path.parent.name in ("api", "security") or path.name in ("clips.py", "drawing.py")
+        for code in re.findall(r"\bcode=\"(\w+)\"", text)
+    }
+    elsewhere = {"unauthorised", "forbidden", "empty_file"}  # of security, and of the library
+    assert raised - elsewhere <= told | {"not_found"}
+    assert {"405", "408"} <= set(re.findall(r"^\| (\d+)", table, re.M))

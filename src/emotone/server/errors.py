@@ -136,7 +136,8 @@ def invalid(problems: Any) -> str:
     told = []
     for problem in problems:
         place = ".".join(str(part) for part in problem["loc"] if part not in ("body", "query"))
-        told.append(f"{place}: {problem['msg']}" if place else str(problem["msg"]))
+        said = str(problem["msg"]).removeprefix("Value error, ")
+        told.append(f"{place}: {said}" if place else said)
     return "; ".join(told[:10]).rstrip(".") + "."
 
 

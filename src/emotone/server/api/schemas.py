@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -33,20 +34,31 @@ def _writable(text: str) -> str:
     return text
 
 
-def _channels(value: object) -> object:
-    if isinstance(value, str) and value.isascii() and value.isdecimal():
-        return int(value)
-    return value
+def _word_or_number(words: tuple[str, ...], least: int, most: int) -> BeforeValidator:
+    """One of the words, or a number, which may come as text; what is neither is told in one."""
+    told = f"should be {', '.join(words)} or a number from {least} to {most}"
+
+    def check(value: object) -> object:
+        if value is None or (isinstance(value, str) and value in words):
+            return value
+        if isinstance(value, str) and re.fullmatch("[0-9]{1,9}", value):
+            value = int(value)
+        if not isinstance(value, int) or not least <= value <= most:
+            raise ValueError(told)
+        return value
+
+    return BeforeValidator(check)
 
 
 Line = Annotated[str, Field(max_length=_LONGEST_NAME), AfterValidator(_line)]
 Lines = Annotated[str, Field(max_length=_LONGEST_NOTES), AfterValidator(_lines)]
 Word = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_writable)]
 Channels = Annotated[
-    Literal["mix", "split"] | Annotated[int, Field(ge=0, le=63)], BeforeValidator(_channels)
+    Literal["mix", "split"] | Annotated[int, Field(ge=0, le=63)],
+    _word_or_number(("mix", "split"), 0, 63),
 ]
 SpeakerCount = Annotated[
-    Literal["auto"] | Annotated[int, Field(ge=1, le=20)], BeforeValidator(_channels)
+    Literal["auto"] | Annotated[int, Field(ge=1, le=20)], _word_or_number(("auto",), 1, 20)
 ]
 
 

@@ -36,6 +36,9 @@ class Patience:
     bytes_per_s: float = 2048.0
 
 
+_SMALLER = "Send a shorter recording, or one in a compressed format such as FLAC or Opus."
+
+
 class _BrokenOffError(Exception):
     """Ends the reading of a body that is not worth reading to its end."""
 
@@ -78,10 +81,13 @@ class Bodies:
             return
         limit = self.upload_bytes(scope["method"], scope["path"])
         most = self.other_bytes if limit is None else limit + self.room_bytes
-        await self._bounded(most, scope, receive, send)
+        remedy = "Send less text." if limit is None else _SMALLER
+        await self._bounded(most, remedy, scope, receive, send)
 
-    async def _bounded(self, limit: int, scope: Scope, receive: Receive, send: Send) -> None:
-        body = _Body(limit, self.patience, receive)
+    async def _bounded(
+        self, limit: int, remedy: str, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        body = _Body(limit, self.patience, receive, remedy)
         started = False
 
         async def unless_broken_off(message: Message) -> None:
@@ -104,8 +110,9 @@ class Bodies:
 class _Body:
     """One body, counted and timed while it is received."""
 
-    def __init__(self, limit: int, patience: Patience, receive: Receive) -> None:
+    def __init__(self, limit: int, patience: Patience, receive: Receive, remedy: str) -> None:
         self.limit, self.patience, self._receive = limit, patience, receive
+        self._remedy = remedy
         self.refusal: Response | None = None
         self._bytes, self._waited_s, self._more = 0, 0.0, True
 
@@ -146,7 +153,7 @@ class _Body:
             413,
             "too_large",
             f"the request has more than the {_size(self.limit)} that are taken.",
-            "Send a shorter recording, or one in a compressed format such as FLAC or Opus.",
+            self._remedy,
             {"Connection": "close"},
         )
         return _BrokenOffError()
