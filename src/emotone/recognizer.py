@@ -21,7 +21,7 @@ from emotone import audio, features, spectra
 from emotone.audio.limits import DEFAULT_LIMITS, Limits
 from emotone.audio.preparation import Preparation
 from emotone.audio.sources import Source, source_name
-from emotone.audio.waveform import FloatArray, Waveform
+from emotone.audio.waveform import FloatArray, Waveform, check_samples
 from emotone.bundle.model import Bundle
 from emotone.bundle.registry import find
 from emotone.bundle.storage import DEFAULT_MAX_BYTES, REMEDY
@@ -812,23 +812,12 @@ def _front_end(bundle: Bundle, limits: Limits) -> tuple[Preparation, Job | None]
 def _stretch(sound: npt.ArrayLike, rate: int) -> Waveform:
     """Sound to be heard as it is, checked."""
     samples = np.asarray(sound, dtype=np.float32)
-    if samples.ndim != 1:
-        raise AudioError(
-            f"samples of the shape {samples.shape}",
-            remedy="Give one channel, shape (n,).",
-            code="bad_shape",
-        )
+    check_samples(samples)
     if len(samples) < SHORTEST_S * rate:
         raise AudioError(
             f"{len(samples) / rate:.3f} s of sound",
             remedy=f"Give {SHORTEST_S:g} s or more.",
             code="too_short",
-        )
-    if not np.isfinite(samples).all():
-        raise AudioError(
-            "not all samples are finite",
-            remedy="Leave the stretch out, or give silence in its place.",
-            code="non_finite",
         )
     return Waveform(samples, rate)
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from emotone.audio.limits import check_rate
 from emotone.audio.resampling import QUALITY
-from emotone.audio.waveform import FloatArray
+from emotone.audio.waveform import FloatArray, check_samples
 from emotone.errors import AudioError, UsageError
 from emotone.spectra import WindowFrames
 from emotone.speech import RATE
@@ -225,19 +225,7 @@ class Stream:
                 code="bad_type",
             )
         block = given.astype(np.float32, copy=False)
-        if block.ndim != 1:
-            raise AudioError(
-                f"samples of the shape {block.shape}",
-                remedy="Give one channel, shape (n,).",
-                code="bad_shape",
-            )
-        if not np.isfinite(block).all():
-            place = int(np.flatnonzero(~np.isfinite(block))[0])
-            raise AudioError(
-                f"sample {place} of these is not finite",
-                remedy="Leave the block out, or give silence in its place.",
-                code="non_finite",
-            )
+        check_samples(block)
         return block
 
     def _resampled(self, block: FloatArray) -> FloatArray:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from emotone.errors import AudioError
+
 FloatArray = npt.NDArray[np.float32]
 
 
@@ -32,3 +34,26 @@ class Waveform:
 
     def __len__(self) -> int:
         return len(self.samples)
+
+
+def check_samples(samples: FloatArray) -> None:
+    """Refuse samples that are no sound: more than one dimension, or not finite.
+
+    Raises
+    ------
+    AudioError
+        With the code ``bad_shape`` or ``non_finite``.
+    """
+    if samples.ndim != 1:
+        raise AudioError(
+            f"samples of the shape {samples.shape}",
+            remedy="Give one channel, shape (n,).",
+            code="bad_shape",
+        )
+    if not np.isfinite(samples).all():
+        place = int(np.flatnonzero(~np.isfinite(samples))[0])
+        raise AudioError(
+            f"sample {place} of these is not finite",
+            remedy="Leave the block out, or give silence in its place.",
+            code="non_finite",
+        )
