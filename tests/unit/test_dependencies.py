@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import re
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from emotone.server.api import formats
 
@@ -58,3 +62,29 @@ def test_the_service_has_what_its_exports_need() -> None:
     assert re.findall(r"'\.\[(.*?)\]'(.*)", image) == [
         ("server,postgres", " \\")
     ]  # nothing by hand
+
+
+def pins() -> dict[str, Version]:
+    """The pinned version of every distribution, for the Python that runs this."""
+    lines = (REPO / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    wanted = [Requirement(line) for line in lines if line and not line.startswith("#")]
+    return {
+        canonicalize_name(one.name): Version(str(one.specifier).removeprefix("=="))
+        for one in wanted
+        if one.marker is None or one.marker.evaluate()
+    }
+
+
+def test_no_installed_distribution_refuses_a_pin() -> None:
+    """What was tested may be older than the pins, which a fresh machine then cannot install."""
+    pinned = pins()
+    refused = [
+        f"{found.name} {found.version} asks for {needed}, pinned is {pinned[name]}"
+        for found in importlib.metadata.distributions()
+        if pinned.get(canonicalize_name(found.name)) == Version(found.version)
+        for needed in map(Requirement, found.requires or [])
+        if needed.marker is None or needed.marker.evaluate({"extra": ""})
+        if (name := canonicalize_name(needed.name)) in pinned
+        if not needed.specifier.contains(pinned[name], prereleases=True)
+    ]
+    assert refused == []
