@@ -15,6 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 CONSTRAINTS = ROOT / "constraints.txt"
+GROUPS = "test", "lint", "docs", "fuzz", "release"  # of pyproject.toml: what the tests need
 OLDEST, NEWEST = (3, 10), (3, 13)
 
 
@@ -90,7 +91,8 @@ def environment(name, requirements, stamp):
 
 def testing():
     """The environment with every extra and the test and lint tools; the package as it stands."""
-    requirements = ["-e", ".[all]", "--group", "test", "--group", "lint"]
+    groups = [part for name in GROUPS for part in ("--group", name)]
+    requirements = ["-e", ".[all]", *groups]
     return environment(".venv-test", requirements, fingerprint())
 
 
