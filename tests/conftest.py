@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 REPO = Path(__file__).resolve().parent.parent
 
+# Nobody's own configuration decides what a test sees.
+os.environ["EMOTONE_CONFIG"] = ""
+
 # librosa keeps what numba compiles beside its own source. Workers that fill that cache at once can
 # leave code for other types there, and then librosa crashes Python, in every later run as well.
 # So each process of pytest has a cache of its own, named before anything imports numba.

@@ -9,75 +9,64 @@ from __future__ import annotations
 import copy
 import hashlib
 import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from emotone import audio, features, spectra
+from emotone import audio, configuration, spectra
+from emotone.answering import Progress, counted, expand, in_order
 from emotone.audio.limits import DEFAULT_LIMITS, Limits
-from emotone.audio.preparation import Preparation
 from emotone.audio.sources import Source, source_name
 from emotone.audio.waveform import FloatArray, Waveform, check_samples
 from emotone.bundle.model import Bundle
 from emotone.bundle.registry import find
-from emotone.bundle.storage import DEFAULT_MAX_BYTES, REMEDY
-from emotone.errors import AudioError, BundleError, EmotoneError, FeatureError, UsageError
-from emotone.features.job import Job, as_error, cores
+from emotone.bundle.storage import DEFAULT_MAX_BYTES
+from emotone.errors import AudioError, BundleError, FeatureError, UsageError
+from emotone.features.job import as_error, cores
+from emotone.frontend import FrontEnd
 from emotone.prediction import UNCERTAIN, Failure, Prediction
 from emotone.runtime import Runtime
+from emotone.scoring import Scorer
 
 if TYPE_CHECKING:
     from emotone.adaptation import FloatVector
-    from emotone.bundle.checks import Check
     from emotone.timeline import Timeline
     from emotone.timeline.analysis import Channels
     from emotone.timeline.checkpoints import Checkpoint
     from emotone.timeline.settings import TimelineSettings
     from emotone.timeline.speakers import Speakers
 
-Progress = Callable[[int, int], None]
-"""Called with how many inputs are answered and how many there are."""
-
 Threshold = float | Literal["card"] | None
-"""The least confidence from 0 to 1, the one that the model's card states, or none at all."""
-
-LONGEST_S = 20.0
-"""A model over the waveform hears longer clips in windows of so many seconds, as few as cover them,
-and answers with the mean of their scores. What it needs grows with the square of the length."""
+"""The least confidence from 0 to 1, the one that the model's card states, or what holds anyway."""
 
 SHORTEST_S = 0.3
 """Of a stretch that can be heard, in seconds."""
-
-_WINDOWS_AT_ONCE = 16
-"""Stretches of one length that are heard at once: more take more memory and no less time."""
-
-_PARTS_AT_ONCE = 8
-"""The same for the parts of a long clip, which are longer."""
-
-_WAITING_PER_JOB = 4
-"""Clips in work or answered ahead of the reader, per thread."""
 
 
 def load(
     model: str | Path | None = None,
     *,
-    threads: int = 1,
+    threads: int | None = None,
+    threshold: Threshold = None,
     limits: Limits = DEFAULT_LIMITS,
     max_bytes: int = DEFAULT_MAX_BYTES,
 ) -> Recognizer:
     """Open a model.
 
+    What is None is looked up in the configuration, see `emotone.configuration`.
+
     Parameters
     ----------
     model
-        None for the one that ships with the package; the name of an installed one; or the path of
-        a bundle.
+        None for the one that is configured, else the one that ships with the package; the name of
+        an installed one; or the path of a bundle.
     threads
-        Cores that one answer may use; see `Recognizer`.
+        Cores that one answer may use, 1 where nobody says otherwise; see `Recognizer`.
+    threshold
+        What `Recognizer.predict` does without one of its own.
     limits
         Bounds on the audio that is accepted.
     max_bytes
@@ -87,6 +76,9 @@ def load(
     ------
     BundleError
         If there is none, or it is refused; see `Bundle.open` and `Recognizer`.
+    UsageError
+        If the configuration cannot be read, or the threshold is not from 0 to 1, or the card is to
+        state it and does not.
 
     Examples
     --------
@@ -95,7 +87,11 @@ def load(
     'angry'
     """
     bundle = Bundle.open(find(model), max_bytes=max_bytes)
-    return Recognizer(bundle, threads=threads, limits=limits)
+    if threads is None or threshold is None:
+        found = configuration.read()
+        threads = found.value("threads").value if threads is None else threads
+        threshold = found.value("threshold").value if threshold is None else threshold
+    return Recognizer(bundle, threads=threads, threshold=threshold, limits=limits)
 
 
 class Recognizer:
@@ -108,6 +104,8 @@ class Recognizer:
     threads
         Cores that one answer may use. A clip takes milliseconds, so 1 is mostly best; for many
         clips see `predict_many`.
+    threshold
+        What `predict` and `predict_many` do without one of their own.
     limits
         Bounds on the audio that is accepted.
 
@@ -116,6 +114,8 @@ class Recognizer:
     BundleError
         If the bundle was made with a feature set or a preparation that this emotone does not have,
         or has in another version: its answers would be wrong.
+    UsageError
+        If the threshold is not from 0 to 1, or the card is to state it and does not.
 
     Notes
     -----
@@ -123,7 +123,12 @@ class Recognizer:
     """
 
     def __init__(
-        self, bundle: Bundle, *, threads: int = 1, limits: Limits = DEFAULT_LIMITS
+        self,
+        bundle: Bundle,
+        *,
+        threads: int = 1,
+        threshold: Threshold = None,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         if threads < 1:
             raise UsageError(f"threads is {threads}", remedy="Give a whole number from 1.")
@@ -131,8 +136,9 @@ class Recognizer:
         self._source = bundle.path
         self._runtime = Runtime(bundle, threads)
         self._limits = limits
-        self._preparation, self._job = _front_end(bundle, limits)
-        self._offset: FloatVector | None = None
+        self._front_end = FrontEnd(bundle, limits)
+        self._least = self._least_confidence(threshold)
+        self._scorer = Scorer(self._runtime, bundle.card)
         self._adapted_clips = 0
 
     @property
@@ -148,8 +154,9 @@ class Recognizer:
     @property
     def digest(self) -> str:
         """Stands for the model, its card, and what it is adapted to, in 64 hexadecimal digits."""
-        offset = b"" if self._offset is None else self._offset.tobytes()
-        return hashlib.sha256(self.card.to_json() + offset).hexdigest()
+        offset = self._scorer.offset
+        adapted = b"" if offset is None else offset.tobytes()
+        return hashlib.sha256(self.card.to_json() + adapted).hexdigest()
 
     @property
     def adapted_clips(self) -> int:
@@ -182,7 +189,8 @@ class Recognizer:
             ``(samples, rate)``.
         threshold
             The least confidence, from 0 to 1; below it the answer is ``"uncertain"``. ``"card"``
-            for the one that the model's card states, see `uncertain_below`.
+            for the one that the model's card states, see `uncertain_below`. None for that of the
+            recognizer, which by itself has none; 0 for none.
         channel
             Listen to this channel alone, counted from 0; to the mean of all when None.
 
@@ -200,9 +208,9 @@ class Recognizer:
         >>> recognizer.predict((samples, 16000), threshold=0.5)      # doctest: +SKIP
         Prediction(emotion='uncertain', confidence=0.38, ...)
         """
-        least = self._least_confidence(threshold)
+        least = self._least if threshold is None else self._least_confidence(threshold)
         waveform = audio.read(source, channel=channel, limits=self._limits)
-        scores = self._heard(self.prepare(waveform))
+        scores = self._scorer.clip(self.prepare(waveform))
         order = np.argsort(-scores, kind="stable")
         ranked = {self.emotions[i]: float(scores[i]) for i in order}
         emotion, confidence = next(iter(ranked.items()))
@@ -253,10 +261,10 @@ class Recognizer:
         BundleError
             If the model does not load.
         """
-        least = self._least_confidence(threshold)
+        least = self._least if threshold is None else self._least_confidence(threshold)
         if jobs is not None and jobs < 1:
             raise UsageError(f"jobs is {jobs}", remedy="Give a whole number from 1.")
-        clips = list(_expand(sources))
+        clips = list(expand(sources))
         self._runtime.load()
         workers = min(cores() if jobs is None else jobs, max(1, len(clips)))
 
@@ -269,8 +277,8 @@ class Recognizer:
                 name = source_name(clip)
                 return Failure(name, as_error(error, name))
 
-        answers = map(attempt, clips) if workers == 1 else _in_order(attempt, clips, workers)
-        return _counted(answers, len(clips), progress)
+        answers = map(attempt, clips) if workers == 1 else in_order(attempt, clips, workers)
+        return counted(answers, len(clips), progress)
 
     def adapt(
         self,
@@ -394,7 +402,7 @@ class Recognizer:
             )
         if not len(rows):
             return np.empty((0, len(self.emotions)), dtype=np.float32)
-        return self._scores(rows)
+        return self._scorer.rows(rows)
 
     def hear(self, sounds: Sequence[npt.ArrayLike], rate: int) -> FloatArray:
         """The calibrated probabilities for stretches of sound, as they are.
@@ -423,13 +431,10 @@ class Recognizer:
             If the model does not load or does not answer as its card says.
         """
         waveforms = [_stretch(sound, rate) for sound in sounds]
-        if self._job is not None:
-            if not waveforms:
-                return np.empty((0, len(self.emotions)), dtype=np.float32)
-            return self._scores(np.stack([self._job.row(each) for each in waveforms]))
-        wanted = self.card.input.rate or rate
-        samples = [audio.resample(each.samples, rate, wanted) for each in waveforms]
-        return self._together(samples, self._scores)
+        rows = [self._front_end.stretch(each) for each in waveforms]
+        if rows and self._front_end.describes:
+            return self._scorer.rows(np.stack(rows))
+        return self._scorer.stretches(rows)
 
     @property
     def takes_frames(self) -> bool:
@@ -510,7 +515,7 @@ class Recognizer:
                     f"described frames of the shape {window.shape}",
                     remedy="Give what describe() makes, (rows, frames).",
                 )
-        return self._together(found, self._scores_of_frames)
+        return self._scorer.described(found)
 
     def _check_takes_frames(self) -> None:
         if not self.takes_frames:
@@ -518,38 +523,6 @@ class Recognizer:
                 f"{self.model} takes no described frames",
                 remedy="Give the sound itself to hear().",
             )
-
-    def _together(
-        self, rows: Sequence[FloatArray], answer: Callable[[FloatArray], FloatArray]
-    ) -> FloatArray:
-        """Scores of rows, those of one length at once."""
-        return self._alike(rows, lambda row: row.shape[-1], lambda some: answer(np.stack(some)))
-
-    def _alike(
-        self,
-        rows: Sequence[FloatArray],
-        length: Callable[[FloatArray], int],
-        answer: Callable[[Sequence[FloatArray]], FloatArray],
-    ) -> FloatArray:
-        """Scores of rows, those that are equally long at once."""
-        found = np.empty((len(rows), len(self.emotions)), dtype=np.float32)
-        of_length: dict[int, list[int]] = {}
-        for place, row in enumerate(rows):
-            of_length.setdefault(length(row), []).append(place)
-        long = LONGEST_S / 2 * (self.card.input.rate or np.inf)
-        for places in of_length.values():
-            most = _PARTS_AT_ONCE if rows[places[0]].shape[-1] > long else _WINDOWS_AT_ONCE
-            for start in range(0, len(places), most):
-                some = places[start : start + most]
-                found[some] = answer([rows[place] for place in some])
-        return found
-
-    def _scores_framed(self, windows: Sequence[FloatArray]) -> FloatArray:
-        """Scores of waveforms of as many frames, whatever their last samples are."""
-        framed = [spectra.framed(window) for window in windows]
-        described = self._runtime.describe(np.concatenate(framed))
-        each = described.reshape(len(described), len(windows), -1).transpose(1, 0, 2)
-        return self._scores_of_frames(np.ascontiguousarray(each))
 
     def timeline(
         self,
@@ -642,24 +615,14 @@ class Recognizer:
         -------
         numpy.ndarray
             float32, shape ``(1, dimension)`` or ``(windows, samples)``; there is one window where
-            the clip is not longer than `LONGEST_S`.
+            the clip is not longer than `emotone.frontend.LONGEST_S`.
 
         Raises
         ------
         AudioError, FeatureError
             If there is nothing to hear in it, or it cannot be described.
         """
-        if self._job is not None:
-            return self._job.row(waveform)[np.newaxis]
-        prepared = self._preparation.apply(waveform)
-        if prepared.rate != self.card.input.rate:
-            prepared = audio.read(prepared, rate=self.card.input.rate)
-        samples, longest = prepared.samples, round(LONGEST_S * prepared.rate)
-        if len(samples) <= longest:
-            return samples[np.newaxis]
-        windows = -(-len(samples) // longest)
-        starts = np.linspace(0, len(samples) - longest, windows).astype(int)
-        return np.stack([samples[start : start + longest] for start in starts])
+        return self._front_end.clip(waveform)
 
     def hear_prepared(self, clips: Sequence[FloatArray]) -> FloatArray:
         """The calibrated probabilities for clips that are prepared.
@@ -682,47 +645,15 @@ class Recognizer:
         BundleError
             If the model does not load or does not answer as its card says.
         """
-        windows = [window for clip in clips for window in clip]
-        if self.takes_frames:
-            # Far more clips have as many frames as have as many samples.
-            scores = self._alike(windows, lambda w: 1 + len(w) // spectra.HOP, self._scores_framed)
-        else:
-            scores = self._together(windows, self._scores)
-        found = np.empty((len(clips), len(self.emotions)), dtype=np.float32)
-        at = 0
-        for place, clip in enumerate(clips):
-            found[place] = scores[at : at + len(clip)].mean(axis=0)
-            at += len(clip)
-        return found
+        return self._scorer.clips(clips, framed=self.takes_frames)
 
     # -- within
-
-    def _heard(self, rows: FloatArray) -> FloatArray:
-        """The scores of one clip, ``(emotions,)``: their mean over the windows of a long one."""
-        parts = [
-            self._scores(rows[start : start + _PARTS_AT_ONCE])
-            for start in range(0, len(rows), _PARTS_AT_ONCE)
-        ]
-        mean: FloatArray = np.concatenate(parts).mean(axis=0)
-        return mean
-
-    def _scores(self, rows: FloatArray) -> FloatArray:
-        return self._adapted(self._runtime.scores(rows))
-
-    def _scores_of_frames(self, windows: FloatArray) -> FloatArray:
-        return self._adapted(self._runtime.scores_of_frames(windows))
-
-    def _adapted(self, scores: FloatArray) -> FloatArray:
-        if self._offset is None:
-            return scores
-        from emotone.adaptation import adapted
-
-        return adapted(scores, self._offset).astype(np.float32)
 
     def _adapted_by(self, offset: FloatVector | None, clips: int) -> Recognizer:
         """The same model with this offset taken out of its scores."""
         other = copy.copy(self)
-        other._offset, other._adapted_clips = offset, clips
+        other._scorer = Scorer(self._runtime, self.card, offset)
+        other._adapted_clips = clips
         return other
 
     def _least_confidence(self, threshold: Threshold) -> float | None:
@@ -735,78 +666,6 @@ class Recognizer:
             return self.uncertain_below
         _check_threshold(threshold)
         return threshold
-
-
-def verify(path: str | Path, *, max_bytes: int = DEFAULT_MAX_BYTES) -> list[Check]:
-    """Every check of a bundle, one by one: those of `emotone.bundle.verify`, and whether it runs.
-
-    Returns
-    -------
-    list of Check
-        In the order in which they are made, up to the first that fails. The last is ``runs``: this
-        emotone has the feature set, the model loads, and its scores are probabilities.
-    """
-    from emotone.bundle.checks import Check
-    from emotone.bundle.checks import verify as verify_bundle
-
-    checks = verify_bundle(path, max_bytes=max_bytes)
-    if not all(check.passed for check in checks):
-        return checks
-    try:
-        detail = _trial(Bundle.open(path, max_bytes=max_bytes))
-    except EmotoneError as error:
-        return [*checks, Check("runs", False, str(error))]
-    return [*checks, Check("runs", True, detail)]
-
-
-def _trial(bundle: Bundle) -> str:
-    recognizer = Recognizer(bundle)
-    width = bundle.card.input.dimension or bundle.card.input.rate or 1
-    rows = np.random.default_rng(0).normal(size=(3, width)).astype(np.float32)
-    scores = recognizer.scores(rows)
-    if scores.min() < 0 or abs(scores.sum(axis=1) - 1).max() > 1e-3:
-        raise BundleError(
-            "the scores of the model are not probabilities", source=bundle.path, remedy=REMEDY
-        )
-    if recognizer.takes_frames:
-        for samples in (9000, 48_000):
-            sound = 0.1 * np.random.default_rng(1).standard_normal(samples).astype(np.float32)
-            described = recognizer.describe(spectra.framed(sound))
-            seen = recognizer.hear_frames([described])
-            if abs(seen - recognizer.hear([sound], spectra.RATE)).max() > 1e-3:
-                raise BundleError(
-                    "with frames.onnx the model does not answer as without it",
-                    source=bundle.path,
-                    remedy=REMEDY,
-                )
-    return f"{len(rows)} random rows in, {scores.shape[1]} probabilities each out"
-
-
-def _front_end(bundle: Bundle, limits: Limits) -> tuple[Preparation, Job | None]:
-    """What turns a waveform into the model's input; checked to be what training did."""
-    card = bundle.card
-    newer = "Upgrade with: pip install --upgrade emotone. Or train the model again."
-    try:
-        preparation = Preparation.from_dict(card.preparation)
-        found = None if card.feature_set is None else features.get(card.feature_set)
-    except EmotoneError as error:
-        raise BundleError(
-            f"it needs what this emotone does not have: {error.cause}",
-            source=bundle.path,
-            remedy=error.remedy or newer,
-        ) from error
-    if found is None:
-        return preparation, None
-    if found.version != card.feature_version or found.dimension != card.input.dimension:
-        raise BundleError(
-            f"it was trained on version {card.feature_version} of the feature set {found.name} "
-            f"({card.input.dimension} numbers), but this emotone has version {found.version} "
-            f"({found.dimension})",
-            source=bundle.path,
-            remedy=newer,
-            code="other_features",
-        )
-    return preparation, Job(found.name, preparation, limits)
 
 
 def _stretch(sound: npt.ArrayLike, rate: int) -> Waveform:
@@ -827,46 +686,3 @@ def _check_threshold(threshold: float | None) -> None:
         raise UsageError(
             f"the threshold is {threshold}", remedy="Give a confidence from 0 to 1, such as 0.5."
         )
-
-
-def _expand(sources: Iterable[Source]) -> Iterator[Source | Failure]:
-    """The clips that the sources stand for; an empty folder is a failure of its own."""
-    for source in sources:
-        if not isinstance(source, (str, os.PathLike)) or not Path(source).is_dir():
-            yield source
-            continue
-        try:
-            yield from audio.find_audio([source])
-        except AudioError as error:
-            yield Failure(os.fspath(source), error)
-
-
-def _counted(
-    answers: Iterable[Prediction | Failure], total: int, progress: Progress | None
-) -> Iterator[Prediction | Failure]:
-    for done, answer in enumerate(answers, start=1):
-        if progress is not None:
-            progress(done, total)
-        yield answer
-
-
-def _in_order(
-    attempt: Callable[[Source | Failure], Prediction | Failure],
-    clips: list[Source | Failure],
-    workers: int,
-) -> Iterator[Prediction | Failure]:
-    """Answers in the order of the clips, a bounded number of them worked on ahead."""
-    from concurrent.futures import Future, ThreadPoolExecutor
-
-    waiting: deque[Future[Any]] = deque()
-    with ThreadPoolExecutor(workers, thread_name_prefix="emotone") as pool:
-        try:
-            for clip in clips:
-                waiting.append(pool.submit(attempt, clip))
-                if len(waiting) >= workers * _WAITING_PER_JOB:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()

@@ -19,7 +19,8 @@ from emotone.audio.preparation import Preparation
 from emotone.emotions import CANONICAL
 from emotone.features.extraction import extract_many
 from emotone.prediction import Failure, Prediction
-from emotone.recognizer import Recognizer, load, verify
+from emotone.recognizer import Recognizer, load
+from emotone.verification import verify
 
 EMOTIONS = ("sad", "angry")
 LETTERS = {"T": "sad", "W": "angry"}

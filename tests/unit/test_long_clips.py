@@ -10,7 +10,8 @@ import pytest
 import audio_files
 import bundles
 from emotone import bundle
-from emotone.recognizer import LONGEST_S, Recognizer, load
+from emotone.frontend import LONGEST_S
+from emotone.recognizer import Recognizer, load
 
 RATE = 8000
 

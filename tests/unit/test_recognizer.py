@@ -20,7 +20,8 @@ from emotone import bundle, features
 from emotone.audio.preparation import Preparation
 from emotone.errors import BundleError, FeatureError, UsageError
 from emotone.prediction import Failure, Prediction
-from emotone.recognizer import Recognizer, load, verify
+from emotone.recognizer import Recognizer, load
+from emotone.verification import verify
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 RATE = 16_000

@@ -18,8 +18,9 @@ from emotone.models.neural.export import round_weights, to_onnx
 from emotone.models.neural.network import Network
 from emotone.models.neural.settings import Settings, resolve
 from emotone.models.neural.shortcut import frames_model
-from emotone.recognizer import Recognizer, verify
+from emotone.recognizer import Recognizer
 from emotone.spectra import framed
+from emotone.verification import verify
 
 SOUND = np.random.default_rng(0).normal(0, 0.1, (3, 9000)).astype(np.float32)
 

@@ -45,7 +45,7 @@ class _RefusedError(Exception):
 def verify(path: str | Path, *, max_bytes: int = storage.DEFAULT_MAX_BYTES) -> list[Check]:
     """The checks of `Bundle.open` one by one, up to the first that fails.
 
-    `emotone.recognizer.verify` adds whether the model loads and answers.
+    `emotone.verification.verify` adds whether the model loads and answers.
 
     Returns
     -------

@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from emotone import configuration
 from emotone.bundle import storage
 from emotone.errors import BundleError
 
@@ -38,10 +39,10 @@ class Installed:
 def user_folder() -> Path:
     """Where the user's own models are looked for; it need not exist.
 
-    ``EMOTONE_MODELS`` where set, else ``emotone/models`` in the platform's folder for data:
+    The setting ``models`` (``EMOTONE_MODELS``), else ``emotone/models`` in the platform's folder:
     ``XDG_DATA_HOME`` or ``~/.local/share``, ``~/Library/Application Support``, ``%LOCALAPPDATA%``.
     """
-    chosen = os.environ.get("EMOTONE_MODELS")
+    chosen = configuration.value("models")
     return Path(chosen).expanduser() if chosen else data_folder() / "models"
 
 
@@ -88,16 +89,19 @@ def find(model: str | Path | None = None) -> Path:
     Parameters
     ----------
     model
-        None for the model that ships with the package; the name of an installed one; or a path.
-        A text is taken as a name first.
+        None for the setting ``model``, else the one that ships with the package; the name of an
+        installed one; or a path. A text is taken as a name first.
 
     Raises
     ------
     BundleError
         If there is none of that name and nothing at that path.
     """
+    origin = ""
     if model is None:
-        model = DEFAULT
+        chosen = configuration.read().value("model")
+        model = chosen.value or DEFAULT
+        origin = f", which {chosen.origin} asks for" if chosen.is_set else ""
     if isinstance(model, str):
         if model == DEFAULT:  # the usual way: no need to look around
             default = _ASSETS / f"{DEFAULT}{storage.SUFFIX}"
@@ -111,7 +115,7 @@ def find(model: str | Path | None = None) -> Path:
         return path
     names = ", ".join(candidate.name for candidate in installed()) or "none"
     raise BundleError(
-        "there is no model of that name or at that path",
+        f"there is no model of that name or at that path{origin}",
         source=model,
         remedy=f"Installed models: {names}. Give one of these, or a path to a bundle.",
         code="missing_bundle",

@@ -105,7 +105,7 @@ def verify(model: Model = "default", as_json: options.Json = False) -> None:
       emotone models verify downloaded.emotone
     """
     from emotone.bundle import find
-    from emotone.recognizer import verify as verify_model
+    from emotone.verification import verify as verify_model
 
     path = find(model)
     checks = verify_model(path)

@@ -28,6 +28,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from emotone import configuration
 from emotone.audio.waveform import FloatArray
 from emotone.errors import EmotoneWarning
 
@@ -58,11 +59,12 @@ _COMMIT_EVERY_S = 1.0
 
 
 def default_folder() -> Path:
-    """Where the cache is kept: ``EMOTONE_CACHE``, else ``emotone`` in the platform's cache folder.
+    """Where the cache is kept: the setting ``cache`` (``EMOTONE_CACHE``), else ``emotone`` in the
+    platform's cache folder.
 
     That is ``XDG_CACHE_HOME`` or ``~/.cache``, ``~/Library/Caches``, or ``%LOCALAPPDATA%``.
     """
-    chosen = os.environ.get("EMOTONE_CACHE")
+    chosen = configuration.value("cache")
     if chosen:
         return Path(chosen).expanduser()
     if sys.platform == "win32":

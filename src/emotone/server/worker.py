@@ -67,7 +67,7 @@ class Worker:
 
     def _predict(self, task: Task, tell: Tell) -> Mapping[str, Any]:
         recognizer = self._model(task["model"])
-        prediction = recognizer.predict(Path(task["path"]), threshold=task["threshold"])
+        prediction = recognizer.predict(Path(task["path"]), threshold=task["threshold"] or 0)
         return {**prediction.to_dict(), "file": task["name"]}
 
     def _analyze(self, task: Task, tell: Tell) -> Mapping[str, Any]:
@@ -114,16 +114,23 @@ class Worker:
         return {"container": container}
 
     def _export(self, task: Task, tell: Tell) -> Mapping[str, Any]:
-        """A picture or a page of a timeline."""
-        from emotone.server import packing, tracks
-        from emotone.timeline import Timeline
+        """A picture or a page of a timeline, or a file for another program."""
+        from emotone.server import tracks
+        from emotone.server.api.formats import FORMATS
+        from emotone.timeline import Timeline, exports
 
-        place = Path(task["folder"])
-        head = json.loads((place / "head").read_bytes())
-        measured = packing.measured(head, (place / "measurements").read_bytes())
-        timeline = Timeline.from_dict(measured)
-        overview = tracks.overview((place / "tracks").read_bytes())
+        place, form = Path(task["folder"]), FORMATS[task["format"]].form
+        whole = json.loads((place / "head").read_bytes())
+        # What other programs take has segments alone.
+        for part in ("segments",) if form is not None else ("segments", "measurements"):
+            with (place / part).open(encoding="utf-8") as lines:
+                whole[part] = [json.loads(line) for line in lines]
+        timeline = Timeline.from_dict(whole)
         out = Path(task["out"])
+        if form is not None:
+            out.write_bytes(exports.content(timeline, form))
+            return {}
+        overview = tracks.overview((place / "tracks").read_bytes())
         if task["format"] == "html":
             from emotone.report.recording import recording_html
 
@@ -243,7 +250,7 @@ def _too_large(task: Task) -> AudioError:
     """That there was no memory left for a task."""
     what, remedy = "to read it", None
     if task["do"] == "export":
-        what, remedy = f"to draw it as {task['format']}", "Ask for csv or json."
+        what, remedy = f"to write it as {task['format']}", "Ask for csv or json."
     cause = f"{what} takes more memory than is allowed"
     return AudioError(cause, source=task["name"], remedy=remedy, code="too_large")
 

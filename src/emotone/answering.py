@@ -1,0 +1,63 @@
+"""Many clips one after the other: which there are, several at once, their answers in order."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from emotone import audio
+from emotone.audio.sources import Source
+from emotone.errors import AudioError
+from emotone.prediction import Failure, Prediction
+
+Answer = Prediction | Failure
+Progress = Callable[[int, int], None]
+"""Called with how many inputs are answered and how many there are."""
+
+_WAITING_PER_WORKER = 4
+"""Clips in work or answered ahead of the reader, per thread."""
+
+
+def expand(sources: Iterable[Source]) -> Iterator[Source | Failure]:
+    """The clips that the sources stand for; an empty folder is a failure of its own."""
+    for source in sources:
+        if not isinstance(source, (str, os.PathLike)) or not Path(source).is_dir():
+            yield source
+            continue
+        try:
+            yield from audio.find_audio([source])
+        except AudioError as error:
+            yield Failure(os.fspath(source), error)
+
+
+def counted(answers: Iterable[Answer], total: int, progress: Progress | None) -> Iterator[Answer]:
+    """The same answers, each told to ``progress`` as it is taken."""
+    for done, answer in enumerate(answers, start=1):
+        if progress is not None:
+            progress(done, total)
+        yield answer
+
+
+def in_order(
+    attempt: Callable[[Source | Failure], Answer],
+    clips: list[Source | Failure],
+    workers: int,
+) -> Iterator[Answer]:
+    """Answers in the order of the clips, a bounded number of them worked on ahead."""
+    from concurrent.futures import Future, ThreadPoolExecutor
+
+    waiting: deque[Future[Any]] = deque()
+    with ThreadPoolExecutor(workers, thread_name_prefix="emotone") as pool:
+        try:
+            for clip in clips:
+                waiting.append(pool.submit(attempt, clip))
+                if len(waiting) >= workers * _WAITING_PER_WORKER:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()

@@ -1,0 +1,100 @@
+"""From a waveform to what a model takes: the preparation and the features of its card."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from emotone import audio, features
+from emotone.audio.limits import Limits
+from emotone.audio.preparation import Preparation
+from emotone.audio.waveform import FloatArray, Waveform
+from emotone.bundle.card import Card
+from emotone.bundle.model import Bundle
+from emotone.errors import BundleError, EmotoneError
+from emotone.features.job import Job
+
+LONGEST_S = 20.0
+"""A model over the waveform hears longer clips in windows of so many seconds, as few as cover them,
+and answers with the mean of their scores. What it needs grows with the square of the length."""
+
+
+class FrontEnd:
+    """What turns a waveform into the model's input, as its training did.
+
+    Parameters
+    ----------
+    bundle
+        The model.
+    limits
+        Bounds on the audio that is accepted.
+
+    Raises
+    ------
+    BundleError
+        If the bundle was made with a feature set or a preparation that this emotone does not have,
+        or has in another version: its answers would be wrong.
+    """
+
+    def __init__(self, bundle: Bundle, limits: Limits) -> None:
+        self._card: Card = bundle.card
+        self._preparation, self._job = _checked(bundle, limits)
+
+    @property
+    def describes(self) -> bool:
+        """Whether the model takes features, not waveforms."""
+        return self._job is not None
+
+    def clip(self, waveform: Waveform) -> FloatArray:
+        """One clip: ``(1, dimension)``, or ``(windows, samples)`` at the rate of the card.
+
+        Raises
+        ------
+        AudioError, FeatureError
+            If there is nothing to hear in it, or it cannot be described.
+        """
+        if self._job is not None:
+            return self._job.row(waveform)[np.newaxis]
+        prepared = self._preparation.apply(waveform)
+        if prepared.rate != self._card.input.rate:
+            prepared = audio.read(prepared, rate=self._card.input.rate)
+        samples, longest = prepared.samples, round(LONGEST_S * prepared.rate)
+        if len(samples) <= longest:
+            return samples[np.newaxis]
+        windows = -(-len(samples) // longest)
+        starts = np.linspace(0, len(samples) - longest, windows).astype(int)
+        return np.stack([samples[start : start + longest] for start in starts])
+
+    def stretch(self, waveform: Waveform) -> FloatArray:
+        """A stretch of sound as it is, nothing cut off: ``(dimension,)`` or ``(samples,)``."""
+        if self._job is not None:
+            return self._job.row(waveform)
+        return audio.resample(
+            waveform.samples, waveform.rate, self._card.input.rate or waveform.rate
+        )
+
+
+def _checked(bundle: Bundle, limits: Limits) -> tuple[Preparation, Job | None]:
+    """What turns a waveform into the model's input; checked to be what training did."""
+    card = bundle.card
+    newer = "Upgrade with: pip install --upgrade emotone. Or train the model again."
+    try:
+        preparation = Preparation.from_dict(card.preparation)
+        found = None if card.feature_set is None else features.get(card.feature_set)
+    except EmotoneError as error:
+        raise BundleError(
+            f"it needs what this emotone does not have: {error.cause}",
+            source=bundle.path,
+            remedy=error.remedy or newer,
+        ) from error
+    if found is None:
+        return preparation, None
+    if found.version != card.feature_version or found.dimension != card.input.dimension:
+        raise BundleError(
+            f"it was trained on version {card.feature_version} of the feature set {found.name} "
+            f"({card.input.dimension} numbers), but this emotone has version {found.version} "
+            f"({found.dimension})",
+            source=bundle.path,
+            remedy=newer,
+            code="other_features",
+        )
+    return preparation, Job(found.name, preparation, limits)

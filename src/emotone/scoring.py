@@ -1,0 +1,122 @@
+"""What a model answers to many rows: those of one length together, adapted to a speaker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from emotone import spectra
+from emotone.audio.waveform import FloatArray
+from emotone.bundle.card import Card
+from emotone.frontend import LONGEST_S
+from emotone.runtime import Runtime
+
+if TYPE_CHECKING:
+    from emotone.adaptation import FloatVector
+
+_WINDOWS_AT_ONCE = 16
+"""Stretches of one length that are heard at once: more take more memory and no less time."""
+
+_PARTS_AT_ONCE = 8
+"""The same for the parts of a long clip, which are longer."""
+
+
+class Scorer:
+    """The scores of a model. It may be used from several threads at once.
+
+    Parameters
+    ----------
+    runtime
+        The model.
+    card
+        What it says of itself.
+    offset
+        What is taken out of the scores, shape ``(emotions,)``; see `emotone.adaptation`.
+    """
+
+    def __init__(self, runtime: Runtime, card: Card, offset: FloatVector | None = None) -> None:
+        self._runtime = runtime
+        self._card = card
+        self.offset = offset
+
+    def rows(self, rows: FloatArray) -> FloatArray:
+        """Of the model's input, ``(n, ...)``: ``(n, emotions)``."""
+        return self._adapted(self._runtime.scores(rows))
+
+    def clip(self, rows: FloatArray) -> FloatArray:
+        """Of one clip, ``(emotions,)``: their mean over the windows of a long one."""
+        parts = [
+            self.rows(rows[start : start + _PARTS_AT_ONCE])
+            for start in range(0, len(rows), _PARTS_AT_ONCE)
+        ]
+        mean: FloatArray = np.concatenate(parts).mean(axis=0)
+        return mean
+
+    def clips(self, clips: Sequence[FloatArray], *, framed: bool) -> FloatArray:
+        """Of many clips as `FrontEnd.clip` gives them, ``(n, emotions)``.
+
+        With ``framed`` each frame of them is described once.
+        """
+        windows = [window for clip in clips for window in clip]
+        if framed:
+            # Far more clips have as many frames as have as many samples.
+            scores = self._alike(windows, lambda w: 1 + len(w) // spectra.HOP, self._framed)
+        else:
+            scores = self.stretches(windows)
+        found = np.empty((len(clips), len(self._card.emotions)), dtype=np.float32)
+        at = 0
+        for place, clip in enumerate(clips):
+            found[place] = scores[at : at + len(clip)].mean(axis=0)
+            at += len(clip)
+        return found
+
+    def stretches(self, stretches: Sequence[FloatArray]) -> FloatArray:
+        """Of stretches of sound, those of one length at once."""
+        return self._together(stretches, self.rows)
+
+    def described(self, windows: Sequence[FloatArray]) -> FloatArray:
+        """Of stretches whose frames are described, ``(rows, frames)`` each."""
+        return self._together(windows, self._scores_of_frames)
+
+    def _together(
+        self, rows: Sequence[FloatArray], answer: Callable[[FloatArray], FloatArray]
+    ) -> FloatArray:
+        return self._alike(rows, lambda row: row.shape[-1], lambda some: answer(np.stack(some)))
+
+    def _alike(
+        self,
+        rows: Sequence[FloatArray],
+        length: Callable[[FloatArray], int],
+        answer: Callable[[Sequence[FloatArray]], FloatArray],
+    ) -> FloatArray:
+        """Scores of rows, those that are equally long at once."""
+        found = np.empty((len(rows), len(self._card.emotions)), dtype=np.float32)
+        of_length: dict[int, list[int]] = {}
+        for place, row in enumerate(rows):
+            of_length.setdefault(length(row), []).append(place)
+        long = LONGEST_S / 2 * (self._card.input.rate or np.inf)
+        for places in of_length.values():
+            most = _PARTS_AT_ONCE if rows[places[0]].shape[-1] > long else _WINDOWS_AT_ONCE
+            for start in range(0, len(places), most):
+                some = places[start : start + most]
+                found[some] = answer([rows[place] for place in some])
+        return found
+
+    def _framed(self, windows: Sequence[FloatArray]) -> FloatArray:
+        """Scores of waveforms of as many frames, whatever their last samples are."""
+        framed = [spectra.framed(window) for window in windows]
+        described = self._runtime.describe(np.concatenate(framed))
+        each = described.reshape(len(described), len(windows), -1).transpose(1, 0, 2)
+        return self._scores_of_frames(np.ascontiguousarray(each))
+
+    def _scores_of_frames(self, windows: FloatArray) -> FloatArray:
+        return self._adapted(self._runtime.scores_of_frames(windows))
+
+    def _adapted(self, scores: FloatArray) -> FloatArray:
+        if self.offset is None:
+            return scores
+        from emotone.adaptation import adapted
+
+        return adapted(scores, self.offset).astype(np.float32)
