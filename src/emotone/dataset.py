@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import warnings
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,13 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emotone import audio, features, splits
+from emotone import features, splits
 from emotone.audio import Preparation
 from emotone.audio.clips import Clips
 from emotone.audio.waveform import FloatArray
 from emotone.corpora import Corpus, Utterance
-from emotone.errors import AudioError, EmotoneWarning, TrainingError
-from emotone.features import waveforms
+from emotone.errors import TrainingError
+from emotone.features import rates, waveforms
 from emotone.features.cache import FeatureCache
 from emotone.features.extraction import extract_many
 from emotone.prediction import Failure
@@ -203,22 +200,9 @@ def _at_one_rate(corpus: Corpus, feature_set: str, preparation: Preparation) -> 
     """The preparation with a rate, for a feature set that would work at each clip's own."""
     if preparation.rate is not None or features.get(feature_set).rate is not None:
         return preparation
-    rates: Counter[int] = Counter()
-    for path in corpus.paths[:: max(1, len(corpus) // _PROBED)]:
-        with contextlib.suppress(AudioError):  # it is reported when its turn comes
-            rates[audio.probe(path).rate] += 1
-    if not rates:
-        return preparation
-    rate = max(rates, key=lambda rate: (rates[rate], -rate))
-    if len(rates) > 1:
-        others = ", ".join(str(other) for other in sorted(rates) if other != rate)
-        warnings.warn(
-            f"{corpus.root}: most clips are at {rate} Hz and some at {others} Hz; all are brought "
-            f"to {rate} Hz. Name another rate if you want one.",
-            EmotoneWarning,
-            stacklevel=3,
-        )
-    return dataclasses.replace(preparation, rate=rate)
+    sample = corpus.paths[:: max(1, len(corpus) // _PROBED)]
+    rate = rates.common(sample, corpus.root)
+    return preparation if rate is None else dataclasses.replace(preparation, rate=rate)
 
 
 def _readable(row: npt.NDArray[np.intp], positions: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:

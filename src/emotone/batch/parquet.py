@@ -64,24 +64,25 @@ class Part:
 
     Parameters
     ----------
-    emotions
-        Of the model.
+    schema
+        Its columns.
     folder
         A local folder where it grows.
     about
         Written into the file beside the rows, as plain types.
     """
 
-    def __init__(self, emotions: Sequence[str], folder: Path, about: dict[str, Any]) -> None:
+    def __init__(self, schema: Any, folder: Path, about: dict[str, Any]) -> None:
         import pyarrow.parquet
 
-        self._schema = schema(emotions)
+        self._schema = schema
         self._about = about
         handle, name = tempfile.mkstemp(dir=folder, suffix=".parquet")
         self._path = Path(name)
         self._file = open(handle, "wb")  # noqa: PTH123, SIM115
+        texts = [column.name for column in schema if pyarrow.types.is_string(column.type)]
         self._writer = pyarrow.parquet.ParquetWriter(
-            self._file, self._schema, compression="zstd", use_dictionary=True
+            self._file, self._schema, compression="zstd", use_dictionary=texts
         )
         self._rows: list[dict[str, Any]] = []
         self._recordings, self._audio_s = 0, 0.0

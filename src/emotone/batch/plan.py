@@ -21,7 +21,7 @@ from urllib.parse import quote
 
 from emotone.batch.places import Place
 from emotone.batch.sources import Recording
-from emotone.batch.work import Task
+from emotone.batch.tasks import AnyTask, from_dict
 from emotone.errors import AudioError, MissingExtraError, UsageError
 
 Partition = Literal["none", "day", "speaker"]
@@ -29,7 +29,7 @@ Partition = Literal["none", "day", "speaker"]
 
 _NAME = "_emotone/plan.parquet"
 _PART = re.compile(r"part-(\d+)\.parquet")
-_FORMAT = 1
+_FORMAT = 2
 
 _CLIPS = 1024
 _RECORDINGS = 16
@@ -43,6 +43,11 @@ _BLOCKS_PER_JOB = 4
 
 _LEAST_CLIPS = 64
 """Clips of a block, where there are so many: fewer have too seldom the same length."""
+
+_COLUMNS = ("file", "speaker", "recorded", "size", "labels")
+
+_SAMPLED = 100
+"""Files, spread over all, that a task may look at before it begins."""
 
 _KEYS = {
     "none": "''",
@@ -79,7 +84,7 @@ class Plan:
                 remedy="Write to another folder.",
             )
         self.out = out
-        self.task = Task.from_dict(about["task"])
+        self.task = from_dict(about["task"])
         self.inputs: list[str] = about["inputs"]
         self.root: str = about["root"]
         self.partition: Partition = about["partition"]
@@ -95,10 +100,11 @@ class Plan:
     def block(self, number: int) -> list[Recording]:
         """The recordings of a block, paths as they were given."""
         columns = self._file.read_row_group(number).to_pydict()
-        rows = zip(
-            *(columns[name] for name in ("file", "speaker", "recorded", "size")), strict=True
-        )
-        return [Recording(os.fsdecode(file), *rest) for file, *rest in rows]
+        rows = zip(*(columns[name] for name in _COLUMNS), strict=True)
+        return [
+            Recording(os.fsdecode(file), speaker, recorded, size, json.loads(labels or "{}"))
+            for file, speaker, recorded, size, labels in rows
+        ]
 
     def part(self, number: int, recordings: list[Recording]) -> Place:
         """Where the results of a block go."""
@@ -148,7 +154,7 @@ class Plan:
         out: Place,
         inputs: list[str],
         recordings: Iterable[Recording],
-        task: Task,
+        task: AnyTask,
         *,
         partition: Partition = "none",
         jobs: int = 1,
@@ -210,6 +216,7 @@ class Plan:
                 most = _RECORDINGS if task.segments else _CLIPS
                 least = 1 if task.segments else _LEAST_CLIPS
                 most = max(least, min(most, -(-count // (_BLOCKS_PER_JOB * jobs))))
+                task = task.settled(_sample(known, count))
                 about = {
                     "format": _FORMAT,
                     "task": task.to_dict(),
@@ -247,21 +254,22 @@ def _collect(
     known.execute("PRAGMA journal_mode=OFF")
     known.execute(
         "CREATE TABLE recordings (place INTEGER PRIMARY KEY, key BLOB UNIQUE, file BLOB, "
-        "speaker TEXT, recorded REAL, size INTEGER)"
+        "speaker TEXT, recorded REAL, size INTEGER, labels TEXT)"
     )
     known.execute("BEGIN")
     count = 0
     for each in recordings:
         key = each.file if "://" in each.file else os.path.abspath(each.file)  # noqa: PTH100
         count += known.execute(
-            "INSERT OR IGNORE INTO recordings (key, file, speaker, recorded, size) "
-            "VALUES (?, ?, ?, ?, ?)",
+            "INSERT OR IGNORE INTO recordings (key, file, speaker, recorded, size, labels) "
+            "VALUES (?, ?, ?, ?, ?, ?)",
             (
                 os.fsencode(key),
                 os.fsencode(each.file),
                 each.speaker,
                 None if each.recorded is None else each.recorded.timestamp(),
                 each.size,
+                json.dumps(dict(each.labels)) if each.labels else None,
             ),
         ).rowcount
         if progress is not None and count % 1000 == 0:
@@ -270,12 +278,21 @@ def _collect(
     return count
 
 
+def _sample(known: sqlite3.Connection, count: int) -> Iterator[str]:
+    """Some of the files, spread over all."""
+    step = max(1, count // _SAMPLED)
+    for (file,) in known.execute(
+        "SELECT file FROM recordings WHERE (place - 1) % ? = 0 ORDER BY place", (step,)
+    ):
+        yield os.fsdecode(file)
+
+
 def _blocks(known: sqlite3.Connection, key: str, most: int) -> Iterator[list[tuple[Any, ...]]]:
     """Neighbours with the same key, so many and so large at most."""
     block: list[tuple[Any, ...]] = []
     held, of = 0, None
     for row in known.execute(
-        f"SELECT {key}, file, speaker, recorded, size FROM recordings ORDER BY 1, place"
+        f"SELECT {key}, file, speaker, recorded, size, labels FROM recordings ORDER BY 1, place"
     ):
         if block and (row[0] != of or len(block) == most or held + row[4] > _BYTES):
             yield block
@@ -295,6 +312,7 @@ def _schema() -> Any:
             ("speaker", pyarrow.string()),
             ("recorded", pyarrow.timestamp("us", "UTC")),
             ("size", pyarrow.int64()),
+            ("labels", pyarrow.string()),
         ]
     )
 
@@ -302,9 +320,9 @@ def _schema() -> Any:
 def _batch(block: list[tuple[Any, ...]], schema: Any) -> Any:
     import pyarrow
 
-    files, speakers, times, sizes = zip(*block, strict=True)
+    files, speakers, times, sizes, labels = zip(*block, strict=True)
     recorded = [None if t is None else datetime.fromtimestamp(t, timezone.utc) for t in times]
-    columns = zip((files, speakers, recorded, sizes), schema.types, strict=True)
+    columns = zip((files, speakers, recorded, sizes, labels), schema.types, strict=True)
     return pyarrow.record_batch([pyarrow.array(c, kind) for c, kind in columns], schema=schema)
 
 
@@ -316,7 +334,7 @@ def _parquet() -> Any:
     return pyarrow.parquet
 
 
-def check_same(plan: Plan, inputs: list[str], task: Task, partition: Partition) -> None:
+def check_same(plan: Plan, inputs: list[str], task: AnyTask, partition: Partition) -> None:
     """Refuse to go on with a batch under another task than it was begun with.
 
     Raises
@@ -324,9 +342,10 @@ def check_same(plan: Plan, inputs: list[str], task: Task, partition: Partition) 
     UsageError
         If the inputs, the model or a setting differ.
     """
-    differing = [
-        name for name in task.to_dict() if task.to_dict()[name] != plan.task.to_dict()[name]
-    ]
+    wanted, begun = task.asked(), plan.task.asked()
+    differing = sorted(
+        name for name in wanted.keys() | begun.keys() if wanted.get(name) != begun.get(name)
+    )
     if inputs != plan.inputs or (plan.root != os.getcwd() and not _absolute(inputs)):  # noqa: PTH109
         differing.insert(0, "inputs")
     if partition != plan.partition:

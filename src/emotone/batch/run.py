@@ -20,7 +20,7 @@ from typing import Any
 from emotone.batch import parquet
 from emotone.batch.places import Place
 from emotone.batch.plan import Partition, Plan, check_same
-from emotone.batch.sources import find
+from emotone.batch.tasks import AnyTask
 from emotone.batch.work import Task
 from emotone.bundle.registry import find as find_model
 from emotone.errors import EmotoneError, UsageError
@@ -135,7 +135,7 @@ def task(
 def prepare(
     inputs: Sequence[str | os.PathLike[str]],
     out: str | os.PathLike[str],
-    wanted: Task,
+    wanted: AnyTask,
     *,
     partition: Partition = "none",
     jobs: int | None = None,
@@ -151,7 +151,7 @@ def prepare(
     out
         A folder or an address, where the parts go.
     wanted
-        What to do, see `task`.
+        What to do, see `task` and `emotone.batch.vectors.task`.
     partition
         How the parts lie in folders.
     jobs
@@ -194,7 +194,7 @@ def prepare(
     return Plan.make(
         place,
         given,
-        find(given),
+        wanted.find(given),
         wanted,
         partition=partition,
         jobs=jobs or cores(),

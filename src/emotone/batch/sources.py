@@ -7,8 +7,8 @@ import io
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
@@ -22,6 +22,9 @@ MANIFESTS = (".csv", ".tsv", ".jsonl", ".parquet")
 _PATHS = ("path", "file", "audio", "url")
 _SPEAKERS = ("speaker", "agent", "caller")
 _TIMES = ("recorded", "timestamp", "time", "date", "day")
+
+LABELS = ("emotion", "label", "corpus", "language", "gender", "intensity", "sentence", "split")
+"""Columns of a manifest that are kept for who makes features of the recordings."""
 
 _WILD = re.compile(r"[*?\[]")
 _DAY = re.compile(r"(?<!\d)((?:19|20)\d\d)([-_/]?)(\d\d)\2(\d\d)(?!\d)")
@@ -43,12 +46,15 @@ class Recording:
         UTC where no zone is given. None where unknown.
     size
         In bytes; 0 where unknown.
+    labels
+        What else a manifest or corpus says of it: ``emotion``, ``corpus`` and so on, see `LABELS`.
     """
 
     file: str
     speaker: str | None = None
     recorded: datetime | None = None
     size: int = 0
+    labels: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 def find(inputs: Iterable[str | os.PathLike[str]]) -> Iterator[Recording]:
@@ -174,6 +180,9 @@ def _listed(manifest: Place) -> Iterator[Recording]:
                 file,
                 None if speaker in (None, "") else str(speaker),
                 _day_in(file) if recorded is None else recorded,
+                labels={
+                    name: text for name in LABELS if (text := str(cells.get(name) or "").strip())
+                },
             )
     except OSError as error:
         raise _unusable(manifest, f"it cannot be read ({error})", "Check the path.") from error
@@ -218,7 +227,7 @@ def _parquet_rows(manifest: Place, _: str) -> Iterator[tuple[int, dict[Any, Any]
     try:
         with manifest.open() as stream:
             file = pyarrow.parquet.ParquetFile(stream)
-            known = {*_PATHS, *_SPEAKERS, *_TIMES}
+            known = {*_PATHS, *_SPEAKERS, *_TIMES, *LABELS}
             columns = [n for n in file.schema_arrow.names if n.strip().lower() in known]
             number = 0
             for batch in file.iter_batches(batch_size=4096, columns=columns):

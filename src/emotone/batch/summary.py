@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 
 from emotone.batch.places import Place
 from emotone.batch.plan import Plan, parts
+from emotone.batch.work import Task
 from emotone.errors import MissingExtraError, UsageError
 
 By = Literal["all", "day", "speaker", "channel"]
@@ -237,6 +238,12 @@ def summarize(
     if plan is None or not found:
         raise UsageError(
             "there is no batch with results",
+            source=out,
+            remedy="Name the OUT of 'emotone batch IN OUT'.",
+        )
+    if not isinstance(plan.task, Task):
+        raise UsageError(
+            "the results there are features, not what was heard",
             source=out,
             remedy="Name the OUT of 'emotone batch IN OUT'.",
         )

@@ -19,7 +19,7 @@ from emotone import memory
 from emotone.batch.parquet import Part
 from emotone.batch.places import Place
 from emotone.batch.plan import Plan
-from emotone.batch.work import Analyst, failed
+from emotone.batch.reading import Reader
 from emotone.errors import AudioError, EmotoneError
 
 _TELL_EVERY_S = 0.2
@@ -68,7 +68,7 @@ class Teller:
 def hear_block(
     plan: Plan,
     number: int,
-    analyst: Analyst,
+    reader: Reader,
     folder: Path,
     teller: Teller,
     *,
@@ -81,8 +81,8 @@ def hear_block(
     ----------
     plan, number
         Which block.
-    analyst
-        Hears it.
+    reader
+        Makes its rows.
     folder
         Where the part grows.
     teller
@@ -95,15 +95,15 @@ def hear_block(
     recordings = plan.block(number)
     known = crashed or {}
     places = [place for place in range(len(recordings)) if place not in known]
-    part = Part(plan.task.emotions, folder, {"block": number, "model": plan.task.name})
+    part = Part(plan.task.schema(), folder, {"block": number} | plan.task.about())
     waiting: dict[int, list[dict[str, Any]]] = {}
     for place, how in known.items():
-        waiting[place] = [failed(recordings[place], plan.task, _crash(recordings[place].file, how))]
+        waiting[place] = [plan.task.failed(recordings[place], _crash(recordings[place].file, how))]
         teller.count(waiting[place][0])
     following = 0
     started = (lambda at: teller.say(started=places[at])) if careful else None
     try:
-        answers = analyst.rows([recordings[place] for place in places], started=started)
+        answers = reader.rows([recordings[place] for place in places], started=started)
         for at, rows in answers:
             waiting[places[at]] = rows
             teller.count(rows[0])
@@ -141,13 +141,13 @@ def serve() -> None:
         plan = Plan.load(Place(given["out"]))
         if plan is None:
             raise EmotoneError("the plan of the batch is gone", source=given["out"])
-        analyst = Analyst(plan.task, plan.root, jobs=given["jobs"])
+        reader = plan.task.reader(plan.root, jobs=given["jobs"])
         for line in lines:
             wanted = json.loads(line)
             hear_block(
                 plan,
                 wanted["block"],
-                analyst,
+                reader,
                 Path(given["folder"]),
                 teller,
                 careful=wanted["careful"],
