@@ -31,6 +31,9 @@ _EDGE = -(-SIZE // 2 // HOP)
 """Frames at each end of a window that reach over it: there they hear silence, unlike the sound's
 own."""
 
+_REACH = (_EDGE - 1) * HOP + SIZE
+"""Samples that the frames at one end reach over."""
+
 
 def power(frames: npt.ArrayLike) -> FloatArray:
     """Power spectra of frames.
@@ -130,13 +133,20 @@ class WindowFrames:
         known = min(known, last)
         self._asked.append((first, known))
         self._span = (first, last)
-        head = np.pad(samples[: (_EDGE - 1) * HOP + SIZE // 2], (SIZE // 2, 0))
-        tail = np.pad(samples[(count - _EDGE) * HOP - SIZE // 2 :], (0, SIZE // 2))
-        parts = [_each(head), _each(tail)[:_EDGE]]
+        found: FloatArray = np.empty((last - known + 2 * _EDGE, SIZE), dtype=np.float32)
+        found[:_EDGE] = _each(self._beside(samples[: _REACH - SIZE // 2], SIZE // 2))
         if last > known:
             begin = known * HOP - SIZE // 2 - offset
-            parts.insert(1, _each(samples[begin : (last - 1) * HOP + SIZE // 2 - offset]))
-        found: FloatArray = np.concatenate(parts)
+            found[_EDGE:-_EDGE] = _each(samples[begin : (last - 1) * HOP + SIZE // 2 - offset])
+        tail = samples[(count - _EDGE) * HOP - SIZE // 2 :]
+        found[-_EDGE:] = _each(self._beside(tail[:_REACH], 0))
+        return found
+
+    @staticmethod
+    def _beside(samples: FloatArray, before: int) -> FloatArray:
+        """Samples with silence before and after, as long as the frames at an end reach."""
+        found: FloatArray = np.zeros(_REACH, dtype=np.float32)
+        found[before : before + len(samples)] = samples
         return found
 
     def window(self, described: FloatArray) -> FloatArray:
@@ -170,9 +180,13 @@ class WindowFrames:
 
 def _each(samples: FloatArray) -> FloatArray:
     """512 samples from every 160th on, as many as there are whole."""
-    found: FloatArray = np.lib.stride_tricks.sliding_window_view(samples, SIZE, axis=-1)[
-        ..., ::HOP, :
-    ]
+    *before, step = samples.strides
+    found: FloatArray = np.lib.stride_tricks.as_strided(  # sliding_window_view takes ten times that
+        samples,
+        (*samples.shape[:-1], 1 + (samples.shape[-1] - SIZE) // HOP, SIZE),
+        (*before, HOP * step, step),
+        writeable=False,
+    )
     return found
 
 

@@ -81,9 +81,7 @@ class Cutter:
         self.settings = settings or TimelineSettings()
         self._detector = SpeechDetector()
         self._finder = UtteranceFinder(self.settings.utterances)
-        self._sound: FloatArray = np.empty(0, dtype=np.float32)
-        self._from = 0  # the sample that _sound begins with
-        self._heard = 0
+        self._sound = _Tail(0, np.empty(0, dtype=np.float32))
         self._chunks = 0
         self._over = 0  # before this sample everything has been told
         self._loud: list[bool] = []  # of each block since then
@@ -95,7 +93,7 @@ class Cutter:
     @property
     def heard(self) -> int:
         """Samples fed so far."""
-        return self._heard
+        return self._sound.end
 
     @property
     def speaking(self) -> bool:
@@ -108,8 +106,7 @@ class Cutter:
 
     def _take(self, piece: FloatArray, probabilities: npt.NDArray[np.float32]) -> list[Piece]:
         """Samples, and how probably someone speaks in the chunks that are complete with them."""
-        self._sound = np.concatenate([self._sound, piece])
-        self._heard += len(piece)
+        self._sound.append(piece)
         found: list[Piece] = []
         for probability in probabilities.tolist():
             found += self._advance(probability)
@@ -121,18 +118,18 @@ class Cutter:
         found: list[Piece] = []
         for probability in self._detector.finish():
             found += self._advance(float(probability))
-        for event in self._finder.finish(self._heard):
-            found += self._ended(min(event.at, self._heard))
-        return [*found, *self._gaps(self._heard)]
+        for event in self._finder.finish(self.heard):
+            found += self._ended(min(event.at, self.heard))
+        return [*found, *self._gaps(self.heard)]
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
         """Where it is, for another to go on from with `restore`: a few seconds of sound at most."""
         started = -1 if self._started is None else self._started
-        numbers = [self._from, self._heard, self._chunks, self._over, self._first_block, started,
-                   self._next]  # fmt: skip
+        numbers = [self._sound.begin, self.heard, self._chunks, self._over, self._first_block,
+                   started, self._next]  # fmt: skip
         return {
             "numbers": np.array(numbers, np.int64),
-            "sound": self._sound,
+            "sound": self._sound.since(self._sound.begin).copy(),
             "loud": np.array(self._loud, np.bool_),
             "energy": np.array(self._energy, np.float64),
             "finder": self._finder.state(),
@@ -141,10 +138,10 @@ class Cutter:
 
     def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
         """Go on from where another with the same settings was: what comes out is the same."""
-        self._from, self._heard, self._chunks, self._over = state["numbers"].tolist()[:4]
+        begin, _, self._chunks, self._over = state["numbers"].tolist()[:4]
         self._first_block, started, self._next = state["numbers"].tolist()[4:]
         self._started = None if started < 0 else started
-        self._sound = state["sound"]
+        self._sound = _Tail(begin, state["sound"])
         self._loud, self._energy = state["loud"].tolist(), float(state["energy"])
         self._finder.restore(state["finder"])
         self._detector.restore(state)
@@ -152,7 +149,7 @@ class Cutter:
     def _advance(self, probability: float) -> list[Piece]:
         at = self._chunks * CHUNK
         self._chunks += 1
-        chunk = self._sound[max(at - self._from, 0) : at + CHUNK - self._from]
+        chunk = self._sound.between(max(at, self._sound.begin), min(at + CHUNK, self.heard))
         self._energy += float(np.dot(chunk, chunk))
         if self._chunks % _BLOCK == 0:
             level = self._energy / (_BLOCK * CHUNK)
@@ -166,14 +163,14 @@ class Cutter:
                 self._next = event.at + self._samples(self.settings.least_window_s)
                 found.append(UtteranceStarted(event.at))
             elif isinstance(event, Ended):
-                found += self._ended(min(event.at, self._heard))
+                found += self._ended(min(event.at, self.heard))
         if self._started is not None:
             found += self._windows(self._finder.settled)
         return found
 
     def _windows(self, until: int) -> list[Piece]:
         found: list[Piece] = []
-        while self._next <= min(until, self._heard):
+        while self._next <= min(until, self.heard):
             found.append(self._window(self._next))
             self._next += self._samples(self.settings.step_s)
         return found
@@ -181,7 +178,7 @@ class Cutter:
     def _window(self, end: int) -> Window:
         assert self._started is not None
         start = max(self._started, end - self._samples(self.settings.window_s))
-        return Window(start, end, self._sound[start - self._from : end - self._from].copy())
+        return Window(start, end, self._sound.between(start, end).copy())
 
     def _ended(self, end: int) -> list[Piece]:
         assert self._started is not None
@@ -234,10 +231,54 @@ class Cutter:
             needed = max(self._started, self._next - self._samples(reach))
         else:
             needed = self._finder.earliest
-        needed = min(needed, self._chunks * CHUNK)
-        if needed > self._from:
-            self._sound = self._sound[needed - self._from :].copy()
-            self._from = needed
+        self._sound.forget(min(needed, self._chunks * CHUNK))
+
+
+class _Tail:
+    """The last samples of a sound that grows. What is taken from it is overwritten later on.
+
+    Parameters
+    ----------
+    begin
+        Place of its first sample in the sound.
+    samples
+        What it begins with.
+    """
+
+    def __init__(self, begin: int, samples: FloatArray) -> None:
+        self.begin = begin
+        self._room = samples  # with space at its end
+        self._first, self._last = 0, len(samples)
+
+    @property
+    def end(self) -> int:
+        """Place after its last sample."""
+        return self.begin + self._last - self._first
+
+    def append(self, samples: FloatArray) -> None:
+        """Grow. What is kept moves only once as many samples have come as it holds."""
+        kept = self._last - self._first
+        if self._last + len(samples) > len(self._room):
+            room = np.empty(2 * (kept + len(samples)), dtype=np.float32)
+            room[:kept] = self._room[self._first : self._last]
+            self._room, self._first, self._last = room, 0, kept
+        self._room[self._last : self._last + len(samples)] = samples
+        self._last += len(samples)
+
+    def between(self, start: int, end: int) -> FloatArray:
+        """The samples at these places, which have to be there."""
+        shift = self._first - self.begin
+        return self._room[start + shift : end + shift]
+
+    def since(self, start: int) -> FloatArray:
+        """The samples from a place on."""
+        return self.between(start, self.end)
+
+    def forget(self, before: int) -> None:
+        """Let go of what is before a place, at most all."""
+        if before > self.begin:
+            self._first += before - self.begin
+            self.begin = before
 
 
 def feed_together(cutters: Sequence[Cutter], blocks: Sequence[npt.ArrayLike]) -> list[list[Piece]]:
