@@ -14,8 +14,9 @@ import pytest
 import batches
 import bundles
 import emotone
-from emotone.batch import parquet, run, worker
+from emotone.batch import parquet, pool, run, worker
 from emotone.batch.ahead import Ahead
+from emotone.batch.count import Count
 from emotone.batch.places import Place
 from emotone.batch.plan import Plan
 from emotone.batch.sources import Recording
@@ -41,7 +42,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(bundles.write(tmp_path_factory.mktemp("model") / "toy.emotone"))
 
 
-def heard(folder: Path, out: Path, model: str, **options: Any) -> run.Count:
+def heard(folder: Path, out: Path, model: str, **options: Any) -> Count:
     resume = options.pop("resume", False)
     partition = options.pop("partition", "none")
     task = run.task(model, **options)
@@ -200,7 +201,7 @@ def test_a_name_that_is_no_text(tmp_path: Path, model: str) -> None:
 def test_a_file_that_crashes_the_decoder_is_a_row(
     tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "_PROGRAM", CRASHING)
+    monkeypatch.setattr(pool, "PROGRAM", CRASHING)
     batches.clips(tmp_path / "in", 20)
     batches.clip(tmp_path / "in" / "a" / "boom1.wav")
     batches.clip(tmp_path / "in" / "b" / "boom2.wav")
@@ -214,7 +215,7 @@ def test_a_file_that_crashes_the_decoder_is_a_row(
 def test_processes_that_keep_dying_are_given_up(
     tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "_PROGRAM", "import os; os._exit(3)")
+    monkeypatch.setattr(pool, "PROGRAM", "import os; os._exit(3)")
     batches.clips(tmp_path / "in", 2)
     with pytest.raises(EmotoneError, match="keep dying"):
         heard(tmp_path / "in", tmp_path / "out", model)

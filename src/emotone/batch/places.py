@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import re
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -195,7 +196,8 @@ class Place:
             target = Path(self.path)
             target.parent.mkdir(parents=True, exist_ok=True)
             # A neighbour first, for only a move within one file system is a single step.
-            beside = target.with_name(f".{target.name}.{os.getpid()}")
+            # Another machine may be at the same part, if this one was taken for dead.
+            beside = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
             try:
                 shutil.copyfile(finished, beside)
                 with beside.open("rb+") as written:

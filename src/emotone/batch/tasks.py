@@ -37,6 +37,14 @@ class AnyTask(ABC):
         """As `to_dict`, without what `settled` adds."""
         return self.to_dict()
 
+    def bundle(self) -> str | None:
+        """The path of the model that it takes, if it takes one."""
+        return None
+
+    def moved(self, bundle: str) -> AnyTask:
+        """The task with its model, the same one, under another path."""
+        return self
+
     @abstractmethod
     def to_dict(self) -> dict[str, Any]:
         """The task as plain types, ready for JSON."""

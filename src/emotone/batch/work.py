@@ -78,6 +78,14 @@ class Task(AnyTask):
         """The task that `to_dict` wrote."""
         return cls(**(values | {"emotions": tuple(values["emotions"])}))
 
+    def bundle(self) -> str:
+        """The path of the model."""
+        return self.model
+
+    def moved(self, bundle: str) -> Task:
+        """The task with its model, the same one, under another path."""
+        return dataclasses.replace(self, model=bundle)
+
     def schema(self) -> Any:
         """See `emotone.batch.parquet.schema`."""
         return schema(self.emotions)

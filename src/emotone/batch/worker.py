@@ -1,7 +1,7 @@
 """A process that hears blocks of a batch for another one, and writes their parts itself.
 
 It reads a line of JSON for each block on its standard input and answers with lines of JSON. Plain
-pipes, for the reasons that `emotone.features.workers` gives; a decoder that crashes on a damaged
+pipes, for the reasons that `emotone.children` gives; a decoder that crashes on a damaged
 file takes down this process alone, and the file is found by working on the block again one by one.
 """
 
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from emotone import memory
+from emotone.batch.hearing import values_of
 from emotone.batch.parquet import Part
 from emotone.batch.places import Place
 from emotone.batch.plan import Plan
@@ -141,7 +142,8 @@ def serve() -> None:
         plan = Plan.load(Place(given["out"]))
         if plan is None:
             raise EmotoneError("the plan of the batch is gone", source=given["out"])
-        reader = plan.task.reader(plan.root, jobs=given["jobs"])
+        task = plan.task if given["model"] is None else plan.task.moved(given["model"])
+        reader = task.reader(plan.root, jobs=given["jobs"])
         for line in lines:
             wanted = json.loads(line)
             hear_block(
@@ -158,20 +160,12 @@ def serve() -> None:
     except BrokenPipeError:
         pass  # the other process is gone
     except EmotoneError as error:
-        teller.say(
-            error={
-                "cause": error.cause,
-                "source": error.source,
-                "remedy": error.remedy,
-                "code": error.code,
-            }
-        )
+        teller.say(error=values_of(error))
     except OSError as error:
-        teller.say(
-            error={
-                "cause": f"the results cannot be written ({error.strerror or error})",
-                "source": given["out"],
-                "remedy": "Make room or give permission there, then go on with --resume.",
-                "code": "not_written",
-            }
+        told = EmotoneError(
+            f"the results cannot be written ({error.strerror or error})",
+            source=given["out"],
+            remedy="Make room or give permission there, then go on with --resume.",
+            code="not_written",
         )
+        teller.say(error=values_of(told))

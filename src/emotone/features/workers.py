@@ -1,12 +1,7 @@
 """Processes that compute features for another one.
 
-A worker is a fresh interpreter that reads one path per line on its standard input and answers with
-a line of JSON and a row of float32. Plain pipes instead of `multiprocessing`, because
-
-- the caller's script needs no ``if __name__ == "__main__"`` and is not imported again,
-- nothing is pickled,
-- a decoder that crashes on a damaged file takes down one worker and fails one file, and
-- a worker ends by itself when its caller is gone, however that came about.
+A worker is one of `emotone.children`, which reads one path per line on its standard input and
+answers with a line of JSON and a row of float32.
 """
 
 from __future__ import annotations
@@ -30,6 +25,7 @@ import numpy as np
 
 from emotone import errors
 from emotone.audio.waveform import FloatArray
+from emotone.children import Children, ended
 
 _MAX_HEADER = 2**20
 # A worker that cannot even start says so in its first answer; one that dies before is not retried
@@ -71,9 +67,7 @@ class Workers:
         self._job = json.dumps(job).encode() + b"\n"
         self._tasks: queue.Queue[tuple[int, Path] | None] = queue.Queue()
         self._answers: queue.Queue[Answer | BaseException] = queue.Queue()
-        self._processes: set[subprocess.Popen[bytes]] = set()
-        self._lock = threading.Lock()
-        self._closed = False
+        self._children = Children(f"from {__name__} import serve; serve()")
         self._threads = [
             threading.Thread(target=self._run, name=f"emotone-worker-{number}", daemon=True)
             for number in range(count)
@@ -90,10 +84,7 @@ class Workers:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        with self._lock:
-            self._closed = True
-            for process in self._processes:
-                process.kill()  # whatever it is in the middle of is not wanted any more
+        self._children.close()
         for _ in self._threads:
             self._tasks.put(None)
         for thread in self._threads:
@@ -134,7 +125,7 @@ class Workers:
         try:
             while (task := self._tasks.get()) is not None:
                 if process is None:
-                    process = self._start()
+                    process = self._children.start(self._job)
                 if process is None:
                     return
                 index, path = task
@@ -142,7 +133,7 @@ class Workers:
                     answer = _ask(process, index, path)
                     silent_starts = 0
                 except (OSError, ValueError, EOFError):
-                    status = self._stop(process)
+                    status = self._children.stop(process)
                     process = None
                     silent_starts += 1
                     if silent_starts == _MAX_STARTS_WITHOUT_ANSWER:
@@ -157,52 +148,7 @@ class Workers:
             self._answers.put(error)
         finally:
             if process is not None:
-                self._stop(process)
-
-    def _start(self) -> subprocess.Popen[bytes] | None:
-        with self._lock:
-            if self._closed:
-                return None
-            process = subprocess.Popen(
-                [sys.executable, "-c", f"from {__name__} import serve; serve()"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                env=single_threaded(),
-                **apart(),
-            )
-            self._processes.add(process)
-        with contextlib.suppress(OSError):  # a worker that is already dead shows at the first task
-            _pipe(process.stdin).write(self._job)
-        return process
-
-    def _stop(self, process: subprocess.Popen[bytes]) -> int:
-        for pipe in (process.stdin, process.stdout):
-            with contextlib.suppress(OSError):
-                _pipe(pipe).close()
-        try:
-            status = process.wait(timeout=5.0)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            status = process.wait()
-        with self._lock:
-            self._processes.discard(process)
-        return status
-
-
-def apart() -> dict[str, Any]:
-    """What `subprocess.Popen` is told so that Ctrl-C in the terminal does not reach a worker.
-
-    It goes to the whole process group; the workers' end is their caller's business.
-    """
-    return {"creationflags": 0x00000200} if sys.platform == "win32" else {"start_new_session": True}
-
-
-def single_threaded() -> dict[str, str]:
-    """The environment of a worker: the same modules to import, and one thread for arithmetic."""
-    path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)  # noqa: PTH109
-    # One thread each: there are as many workers as cores.
-    single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    return os.environ | single | {"PYTHONPATH": path, "PYTHONSAFEPATH": "1"}
+                self._children.stop(process)
 
 
 def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
@@ -229,9 +175,8 @@ def _ask(process: subprocess.Popen[bytes], index: int, path: Path) -> Answer:
 
 
 def _crashed(path: Path, status: int) -> errors.EmotoneError:
-    how = f"signal {-status}" if status < 0 else f"exit status {status}"
     return errors.AudioError(
-        f"reading it brought the process down ({how})",
+        f"reading it brought the process down ({ended(status)})",
         source=path,
         remedy="Convert the file to WAV or FLAC, or leave it out.",
         code="crashed",
