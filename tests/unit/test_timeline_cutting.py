@@ -103,7 +103,7 @@ def test_memory_does_not_grow(talk: np.ndarray) -> None:
     assert most < 12 * RATE  # twice what is needed, so that it rarely moves
     for _ in range(200):
         cutter.feed(np.zeros(RATE, dtype=np.float32))
-        assert len(cutter._sound._room) < RATE
+    assert len(cutter._sound._room) < 3 * RATE  # of silence little is kept
 
 
 @pytest.mark.parametrize("length", [0, 1, 500, RATE])
