@@ -305,9 +305,10 @@ def _wave(period: int) -> Tensor:
 def _statistics(x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Weighted mean and deviation, (B, n) each, and the standardised x, (B, n, T)."""
     count = weight.sum(2, keepdim=True).clamp_min(1e-3)
-    mean = (x * weight).sum(2, keepdim=True) / count
+    across = weight.transpose(1, 2)
+    mean = torch.matmul(x, across) / count
     apart = x - mean
-    deviation = ((apart**2 * weight).sum(2, keepdim=True) / count + _EPS).sqrt()
+    deviation = (torch.matmul(apart * apart, across) / count + _EPS).sqrt()
     return mean[:, :, 0], deviation[:, :, 0], apart / deviation
 
 
@@ -316,11 +317,12 @@ def _distribution(x: Tensor, mask: Tensor) -> list[Tensor]:
     count = mask.sum(2)
     mean, deviation, standard = _statistics(x, mask)
     standard = standard * mask
-    square = standard**2
-    found = [mean, deviation, (square * standard).sum(2) / count, (square**2).sum(2) / count]
+    square = standard * standard
+    found = [mean, deviation, (square * standard).sum(2) / count, (square * square).sum(2) / count]
+    frames = x.shape[2]
     for hinge in HINGES:
-        found.append((standard - hinge).clamp_min(0).sum(2) / count)
-        found.append((-standard - hinge).clamp_min(0).sum(2) / count)
+        found.append((standard.clamp_min(hinge).sum(2) - hinge * frames) / count)
+        found.append((-standard.clamp_max(-hinge).sum(2) - hinge * frames) / count)
     return [*found, *_trend(standard, mask)]
 
 
@@ -328,10 +330,8 @@ def _trend(weighted: Tensor, weight: Tensor) -> list[Tensor]:
     """Correlation with time and with its square: rise or fall, and arch."""
     count = weight.sum(2, keepdim=True).clamp_min(1e-3)
     time = torch.cumsum(weight, 2) / count - 0.5
-    return [
-        (weighted * time).sum(2) / count[:, :, 0],
-        (weighted * (time**2 - 1 / 12)).sum(2) / count[:, :, 0],
-    ]
+    both = torch.cat([time, time * time - 1 / 12], 1).transpose(1, 2)
+    return list((torch.matmul(weighted, both) / count).unbind(2))
 
 
 def _changes(x: Tensor, mask: Tensor, distances: tuple[int, ...]) -> list[Tensor]:
@@ -341,10 +341,11 @@ def _changes(x: Tensor, mask: Tensor, distances: tuple[int, ...]) -> list[Tensor
         both = mask[:, :, apart:] * mask[:, :, :-apart]
         change = (x[:, :, apart:] - x[:, :, :-apart]) * both
         pairs = both.sum(2).clamp_min(1)
+        rises, falls = change.clamp_min(0), change.clamp_max(0)
         found += [
-            change.abs().sum(2) / pairs,
-            (change.clamp_min(0).square().sum(2) / pairs + _EPS).sqrt(),
-            (change.clamp_max(0).square().sum(2) / pairs + _EPS).sqrt(),
+            (rises.sum(2) - falls.sum(2)) / pairs,
+            ((rises * rises).sum(2) / pairs + _EPS).sqrt(),
+            ((falls * falls).sum(2) / pairs + _EPS).sqrt(),
         ]
     return found
 
