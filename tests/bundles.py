@@ -53,6 +53,40 @@ def random_model(dimension: int, emotions: Sequence[str] = EMOTIONS, seed: int =
     )
 
 
+def forest(children: Sequence[tuple[int, int]] = ((1, 2), (0, 0), (0, 0))) -> bytes:
+    """ONNX: one tree over 13 features, by the children of its nodes; (0, 0) is a leaf."""
+    leaves = [pair == (0, 0) for pair in children]
+    places = list(range(len(children)))
+    ends = [place for place in places if leaves[place]]
+    ensemble = helper.make_node(
+        "TreeEnsembleRegressor",
+        ["features"],
+        ["values"],
+        domain="ai.onnx.ml",
+        n_targets=4,
+        nodes_treeids=[0] * len(children),
+        nodes_nodeids=places,
+        nodes_featureids=[0] * len(children),
+        nodes_values=[0.0] * len(children),
+        nodes_modes=["LEAF" if leaf else "BRANCH_LEQ" for leaf in leaves],
+        nodes_truenodeids=[pair[0] for pair in children],
+        nodes_falsenodeids=[pair[1] for pair in children],
+        target_treeids=[0] * len(ends),
+        target_nodeids=ends,
+        target_ids=[0] * len(ends),
+        target_weights=[1.0] * len(ends),
+    )
+    graph = helper.make_graph(
+        [ensemble, helper.make_node("Softmax", ["values"], ["scores"], axis=1)],
+        "forest",
+        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", 13])],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["n", 4])],
+    )
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=9)
+    return bytes(model.SerializeToString())
+
+
 def card(
     *,
     feature_set: str = "mfcc-13",

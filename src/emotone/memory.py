@@ -1,11 +1,31 @@
-"""Memory that is free, given back to the system."""
+"""Memory: how much there is, and what is free given back to the system."""
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
+import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
+
+_UNKNOWN = 4 * 2**30
+"""Taken for the memory of a machine that does not say."""
+
+_CGROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+"""Where a container on Linux says how much it may have, in version 2 and 1."""
+
+
+def available() -> int:
+    """Bytes of memory that this machine, or the container on it, has in all."""
+    found = _UNKNOWN
+    with contextlib.suppress(AttributeError, ValueError, OSError):  # Windows has no sysconf
+        found = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for path in _CGROUPS:
+        with contextlib.suppress(ValueError, OSError):  # no such file, or "max"
+            found = min(found, int(Path(path).read_text()))
+    return found
 
 
 def give_back() -> None:

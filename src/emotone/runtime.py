@@ -1,14 +1,21 @@
-"""A bundle's models in ONNX Runtime: loaded when they are first needed, checked, run."""
+"""A bundle's models in ONNX Runtime: loaded when they are first needed, checked, run.
+
+What a model computes is up to whoever made it, so its memory and its time are bounded. All models
+of a process share an allocator that gives them so much and then refuses, which fails the run and
+nothing else; a run that takes far longer than any real model is told to stop at its next node.
+"""
 
 from __future__ import annotations
 
+import re
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emotone import spectra
+from emotone import memory, spectra
 from emotone.audio.waveform import FloatArray
 from emotone.bundle.model import Bundle
 from emotone.bundle.storage import REMEDY
@@ -23,6 +30,19 @@ _FRAMES = "frames"
 """The optional input of a model, and what the model of ``frames.onnx`` gives."""
 
 _POWER = "power"
+
+_SHARE = 2
+"""Of the memory of the machine, all models of a process together may have the half."""
+
+_LEAST_BYTES = 2 * 2**30
+"""On any machine they may have so much."""
+
+RUN_S, RUN_S_PER_NUMBER = 60.0, 1e-3
+"""A run may take a minute, and a millisecond for each number that the model is given: a second of
+sound at 16 kHz may take sixteen."""
+
+_LOOK_S = 0.5
+"""Seconds from one look at what runs to the next."""
 
 
 class Runtime:
@@ -110,10 +130,18 @@ class Runtime:
     def _run(
         self, session: onnxruntime.InferenceSession, wanted: str, given: dict[str, FloatArray]
     ) -> list[FloatArray]:
+        allowed_s = RUN_S + RUN_S_PER_NUMBER * sum(each.size for each in given.values())
+        options = _run_options()
+        run = (time.monotonic() + allowed_s, options)
+        _WATCH.begin(run)
         try:
-            found: list[FloatArray] = session.run([wanted], given)
+            found: list[FloatArray] = session.run([wanted], given, options)
         except Exception as error:  # ONNX Runtime has its own, without a common base
-            raise self._refuse(f"the model fails to compute ({_first_line(error)})") from error
+            if options.terminate:
+                raise self._refuse(f"the model does not answer within {allowed_s:.0f} s") from error
+            raise self._refuse(_why("fails to compute", error)) from error
+        finally:
+            _WATCH.end(run)
         return found
 
     def _loaded(self) -> onnxruntime.InferenceSession:
@@ -174,8 +202,11 @@ class Runtime:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self._threads
         options.inter_op_num_threads = 1
+        if bound_memory(max(_LEAST_BYTES, memory.available() // _SHARE)):
+            options.add_session_config_entry("session.use_env_allocators", "1")
+        else:
+            options.enable_cpu_mem_arena = False
         # Rows are small and few: reserving memory ahead costs more than it gains.
-        options.enable_cpu_mem_arena = False
         options.enable_mem_pattern = False
         # Planning which results can share memory takes three times as long as loading all else.
         options.enable_mem_reuse = False
@@ -183,12 +214,118 @@ class Runtime:
         try:
             return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         except Exception as error:
-            raise self._refuse(f"the model does not load ({_first_line(error)})") from error
+            raise self._refuse(_why("does not load", error)) from error
 
     def _refuse(self, cause: str) -> BundleError:
         return BundleError(cause, source=self._source, remedy=REMEDY)
 
 
-def _first_line(error: Exception) -> str:
-    text = str(error).strip().splitlines()
-    return text[0][:300] if text else type(error).__name__
+_bounding = threading.Lock()
+_bounded: bool | None = None
+
+
+def bound_memory(most: int) -> bool:
+    """Bound what all models of this process may take together; the first to ask decides.
+
+    Parameters
+    ----------
+    most
+        Bytes, weights included.
+
+    Returns
+    -------
+    bool
+        Whether there is a bound: not where another library of the program has set its own.
+    """
+    global _bounded
+    with _bounding:
+        if _bounded is None:
+            import onnxruntime
+
+            # As much as is asked for at a time, and nothing ahead.
+            arena = onnxruntime.OrtArenaCfg(
+                {
+                    "max_mem": most,
+                    "arena_extend_strategy": 1,
+                    "initial_chunk_size_bytes": -1,
+                    "max_dead_bytes_per_chunk": -1,
+                }
+            )
+            where = onnxruntime.OrtMemoryInfo(
+                "Cpu",
+                onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR,
+                0,
+                onnxruntime.OrtMemType.DEFAULT,
+            )
+            try:
+                onnxruntime.create_and_register_allocator(where, arena)
+                _bounded = True
+            except Exception:  # ONNX Runtime has its own, without a common base
+                _bounded = False
+        return _bounded
+
+
+def _run_options() -> onnxruntime.RunOptions:
+    import onnxruntime
+
+    options = onnxruntime.RunOptions()
+    if _bounded:
+        # What the run took is given back after it.
+        options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+    return options
+
+
+class _Watch:
+    """Tells runs to stop that are past their time; one thread, asleep while nothing runs."""
+
+    def __init__(self) -> None:
+        self._running: set[tuple[float, onnxruntime.RunOptions]] = set()
+        self._wake = threading.Event()
+        self._starting = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def begin(self, run: tuple[float, onnxruntime.RunOptions]) -> None:
+        self._running.add(run)
+        if self._thread is None or not self._thread.is_alive():  # as after a fork
+            self._start()
+        if not self._wake.is_set():
+            self._wake.set()
+
+    def end(self, run: tuple[float, onnxruntime.RunOptions]) -> None:
+        self._running.discard(run)
+
+    def _start(self) -> None:
+        with self._starting:
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(
+                    target=self._look, name="emotone-watch", daemon=True
+                )
+                self._thread.start()
+
+    def _look(self) -> None:
+        while True:
+            self._wake.wait()
+            time.sleep(_LOOK_S)
+            now = time.monotonic()
+            # A set that changes meanwhile cannot be gone through, a copy of it can.
+            for ends, options in self._running.copy():
+                if now > ends:
+                    options.terminate = True
+            if not self._running:
+                self._wake.clear()
+                if self._running:  # one that began in between
+                    self._wake.set()
+
+
+_WATCH = _Watch()
+
+
+_NO_MEMORY = re.compile(r"Available memory of \d+|bad_alloc|[Ff]ailed to allocate memory")
+
+
+def _why(what: str, error: Exception) -> str:
+    """What the model does, and why, as ONNX Runtime says it."""
+    text = str(error).strip()
+    if _NO_MEMORY.search(text):
+        return f"the model {what}: it takes more memory than models may have"
+    return f"the model {what} ({(text.splitlines() or [type(error).__name__])[0][:300]})"

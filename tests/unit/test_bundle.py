@@ -428,14 +428,10 @@ def test_weights_outside_of_the_file_are_refused_wherever_they_hide() -> None:
     constant = helper.make_node("Constant", [], ["weights"], value=external_tensor())
     inner = helper.make_graph([constant], "inner", [], [])
     branch = helper.make_node("If", ["x"], ["y"], then_branch=inner, else_branch=inner)
-    function = helper.make_function(
-        "ai.onnx.ml", "F", [], ["weights"], [constant], [helper.make_opsetid("", 17)]
-    )
     for model in (
         model_of([multiply], [external_tensor()]),
         model_of([constant, multiply]),
         model_of([branch]),
-        model_of([multiply], functions=[function]),
     ):
         with pytest.raises(graph.GraphError, match="outside of its own file"):
             graph.inspect(model)

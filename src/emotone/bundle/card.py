@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 from emotone.bundle.storage import FRAMES, REMEDY
 from emotone.errors import BundleError
@@ -25,6 +24,8 @@ FORMAT_VERSION = 2
 MAX_EMOTIONS = 256
 MAX_DIMENSION = 1_000_000
 """Bounds on what a card may declare, far above any real model."""
+
+_MAX_TEMPERATURE = 1e6
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -226,6 +227,11 @@ def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
+def _is_printable(value: object) -> TypeGuard[str]:
+    """Whether it is a text that steers no terminal and begins no new line of a table."""
+    return isinstance(value, str) and value.isprintable()
+
+
 def is_name(text: str) -> bool:
     """Whether a text can be the name or the version on a card."""
     return _NAME.fullmatch(text) is not None
@@ -257,8 +263,8 @@ class _Reader:
 
     def optional_text(self, key: str) -> str | None:
         value = self.values.pop(key, None)
-        if value is not None and not (isinstance(value, str) and 0 < len(value) <= 4096):
-            raise self.refuse(f"{key} must be a text or null")
+        if value is not None and not (_is_printable(value) and 0 < len(value) <= 4096):
+            raise self.refuse(f"{key} must be a printable text or null")
         return value
 
     def integer(self, key: str, lowest: int, highest: int) -> int:
@@ -304,10 +310,12 @@ def _emotions(read: _Reader) -> tuple[str, ...]:
     if (
         not isinstance(values, list)
         or not 2 <= len(values) <= MAX_EMOTIONS
-        or not all(isinstance(value, str) and 0 < len(value) <= 80 for value in values)
+        or not all(_is_printable(value) and 0 < len(value) <= 80 for value in values)
         or len(set(values)) != len(values)
     ):
-        raise read.refuse(f"emotions must be a list of 2 to {MAX_EMOTIONS} distinct names")
+        raise read.refuse(
+            f"emotions must be a list of 2 to {MAX_EMOTIONS} distinct names in printable letters"
+        )
     return tuple(values)
 
 
@@ -340,9 +348,9 @@ def _check_calibration(card: Card, source: object) -> None:
     """Refuse entries that are used outside of the model and are not as they must be."""
     where = "card.json: calibration"
     temperature = card.calibration.get("temperature", 1.0)
-    if not _is_number(temperature) or not 0.0 < temperature < math.inf:
+    if not _is_number(temperature) or not 0.0 < temperature <= _MAX_TEMPERATURE:
         raise _Reader({}, source, "card.json").refuse(
-            "calibration.temperature must be a positive number"
+            f"calibration.temperature must be a positive number up to {_MAX_TEMPERATURE:g}"
         )
     if "uncertain_below" in card.calibration:
         inner = _Reader(card.calibration["uncertain_below"], source, f"{where}: uncertain_below")

@@ -86,7 +86,8 @@ def verify(path: str | Path, *, max_bytes: int = storage.DEFAULT_MAX_BYTES) -> l
             "graph",
             lambda: check_graph(files, source=path),
             lambda found: (
-                f"{sum(each.nodes for each in found.values())} nodes: "
+                f"{sum(each.nodes for each in found.values()):,} nodes, "
+                f"{sum(each.weights for each in found.values()):,} weights: "
                 + ", ".join(sorted({name for each in found.values() for name in each.operators}))
             ),
         )

@@ -2,9 +2,14 @@
 
 A model from a stranger must not reach beyond its own file. ONNX has two ways to: weights kept
 "externally" in any path the file names, and operators of a domain that some plug-in library
-supplies. `inspect` walks the Protocol Buffers encoding of the file and refuses both before ONNX
+supplies. Nor must a few bytes of it become endless work: by an operator that repeats a part of the
+graph, by functions that call each other, or by a tensor that declares more numbers than it holds.
+`inspect` walks the Protocol Buffers encoding of the file and refuses all of that before ONNX
 Runtime sees a byte. It needs neither the `onnx` package nor Protocol Buffers, only the field
 numbers of the messages it goes through (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto).
+
+What is left runs each node once at most. Tensors that grow from one node to the next are not seen
+here; `emotone.runtime` bounds their memory and the time of a run.
 
 The walk is bounded: each message lies within its parent, nesting is limited, and long numeric
 lists (the trees of a forest) are skipped at the speed of `re`.
@@ -16,11 +21,13 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-ALLOWED_DOMAINS: Final = frozenset({"", "ai.onnx", "ai.onnx.ml"})
-"""The operator sets of the ONNX standard itself."""
+from emotone.bundle.operators import ALLOWED, CLASSICAL_DOMAIN, reason
 
 MAX_DEPTH: Final = 32
-"""Messages within messages; a graph in an attribute of a node (If, Loop, Scan) adds three."""
+"""Messages within messages; a graph in an attribute of a node (If) adds three."""
+
+MAX_NODES: Final = 10_000
+"""Several times those of a large speech encoder. ONNX Runtime takes seconds to load as many."""
 
 
 class GraphError(ValueError):
@@ -37,30 +44,44 @@ class GraphSummary:
         The distinct operators in use, with their domain in front where it has one, sorted.
     nodes
         How many nodes the graph has, those of inner graphs included.
+    weights
+        How many numbers it holds.
     """
 
     operators: tuple[str, ...]
     nodes: int
+    weights: int
 
 
 # Which fields of which message hold a message worth going into.
 _INTO: Final[dict[str, dict[int, str]]] = {
-    "model": {7: "graph", 8: "opset", 20: "training", 25: "function"},
-    "training": {1: "graph", 2: "graph"},
-    "function": {7: "node", 9: "opset", 11: "attribute"},
-    "graph": {1: "node", 5: "tensor", 15: "sparse"},
+    "model": {7: "graph", 8: "opset"},
+    "graph": {1: "node", 5: "tensor"},
     "node": {5: "attribute"},
-    "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
-    "sparse": {1: "tensor", 2: "tensor"},
+    "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph"},
     "tensor": {},
     "opset": {},
 }
-# The texts to look at: the domain of an operator set, a node's type and domain.
+# And which hold what no bundle has.
+_OTHERS = "functions of its own, which could call each other without end"
+_STEPS = "steps of a training"
+_SPARSE = "sparse weights, which unfold to any size"
+_REFUSED: Final[dict[str, dict[int, str]]] = {
+    "model": {20: _STEPS, 25: _OTHERS},
+    "graph": {15: _SPARSE},
+    "attribute": {22: _SPARSE, 23: _SPARSE},
+}
+# The texts to look at: the domain of an operator set, a node's name, type and domain.
 _TEXT: Final[dict[str, frozenset[int]]] = {
     "opset": frozenset({1}),
-    "node": frozenset({4, 7}),
+    "node": frozenset({3, 4, 7}),
 }
-_EXTERNAL_DATA, _DATA_LOCATION = 13, 14
+_DIMENSIONS, _EXTERNAL_DATA, _DATA_LOCATION = 1, 13, 14
+_NUMBERS_PER_BYTE = 2
+"""Numbers of four bits, the smallest that there are."""
+
+_MOST_NUMBERS = 2**64
+"""Counted no further: a product of thousands of dimensions would itself be work."""
 
 # An attribute may hold millions of numbers, each with its own tag: the floats (field 7, 4 bytes
 # each), the ints (field 8) and the strings (field 9) of a tree ensemble, the last of two values.
@@ -85,8 +106,8 @@ def inspect(model: bytes) -> GraphSummary:
     Raises
     ------
     GraphError
-        If the file is not well-formed, keeps weights outside of itself, or uses operators that
-        are not of the ONNX standard.
+        If the file is not well-formed, keeps weights outside of itself, declares more of them than
+        it holds, or uses operators that are not `emotone.bundle.operators.ALLOWED`.
     """
     if model[4:8] == b"ORTM":  # ONNX Runtime's own form, which this walk does not read
         raise GraphError("the model is not a well-formed ONNX file")
@@ -94,14 +115,14 @@ def inspect(model: bytes) -> GraphSummary:
     walk.message("model", 0, len(model), 0)
     if not walk.has_graph:
         raise GraphError("the model holds no graph")
-    return GraphSummary(tuple(sorted(walk.operators)), walk.nodes)
+    return GraphSummary(tuple(sorted(walk.operators)), walk.nodes, walk.weights)
 
 
 class _Walk:
     def __init__(self, data: bytes) -> None:
         self.data = data
         self.operators: set[str] = set()
-        self.nodes = 0
+        self.nodes = self.weights = 0
         self.has_graph = False
 
     def message(self, kind: str, start: int, end: int, depth: int) -> None:
@@ -110,7 +131,9 @@ class _Walk:
         if kind == "graph":
             self.has_graph = True
         data, into, text = self.data, _INTO[kind], _TEXT.get(kind, frozenset())
+        refused = _REFUSED.get(kind, {})
         texts: dict[int, str] = {}
+        numbers = 1
         position = start
         while position < end:
             if kind == "attribute" and data[position] in _RUN_TAGS:
@@ -126,10 +149,19 @@ class _Walk:
                 value, position = self.varint(position, end)
                 if kind == "tensor" and number == _DATA_LOCATION and value != 0:
                     raise GraphError("the model keeps weights outside of its own file")
+                if kind == "tensor" and number == _DIMENSIONS:
+                    numbers = min(numbers * value, _MOST_NUMBERS)
             elif wire == 2:
                 length, position = self.varint(position, end)
                 if length > end - position:
                     raise GraphError("the model is cut short or damaged")
+                if number in refused:
+                    raise GraphError(f"the model holds {refused[number]}")
+                if kind == "tensor" and number == _DIMENSIONS:
+                    at, last = position, position + length
+                    while at < last:
+                        value, at = self.varint(at, last)
+                        numbers = min(numbers * value, _MOST_NUMBERS)
                 if kind == "tensor" and number == _EXTERNAL_DATA:
                     raise GraphError("the model keeps weights outside of its own file")
                 if number in into:
@@ -143,16 +175,36 @@ class _Walk:
                 raise GraphError("the model is not a well-formed ONNX file")
         if position != end:
             raise GraphError("the model is cut short or damaged")
-        self.found(kind, texts)
-
-    def found(self, kind: str, texts: dict[int, str]) -> None:
-        domain = texts.get(1 if kind == "opset" else 7, "")
-        if kind in ("opset", "node") and domain not in ALLOWED_DOMAINS:
-            raise GraphError(f"the model uses operators of the domain {domain[:80]!r}")
+        if kind == "tensor":
+            self.tensor(numbers, end - start)
+        elif kind in ("opset", "node"):
+            self.domain(texts.get(1 if kind == "opset" else 7, ""))
         if kind == "node":
-            self.nodes += 1
-            operator = texts.get(4, "")
-            self.operators.add(f"{domain}.{operator}" if domain == "ai.onnx.ml" else operator)
+            self.node(texts.get(4, ""), texts.get(7, ""), texts.get(3, ""))
+
+    def tensor(self, numbers: int, length: int) -> None:
+        # A dimension below zero is a number beyond 2**63 here.
+        if numbers > _NUMBERS_PER_BYTE * length:
+            raise GraphError(
+                f"the model declares weights of {numbers:.4g} numbers and holds {length:,} bytes "
+                "of them"
+            )
+        self.weights += numbers
+
+    def domain(self, domain: str) -> None:
+        if domain not in ALLOWED:
+            raise GraphError(f"the model uses operators of the domain {domain[:80]!r}")
+
+    def node(self, operator: str, domain: str, name: str) -> None:
+        if operator not in ALLOWED[domain]:
+            which = f" (node {name[:80]!r})" if name else ""
+            raise GraphError(
+                f"the model uses the operator {operator[:80]!r}{which}, which {reason(operator)}"
+            )
+        self.nodes += 1
+        if self.nodes > MAX_NODES:
+            raise GraphError(f"the model has more than {MAX_NODES:,} nodes")
+        self.operators.add(f"{domain}.{operator}" if domain == CLASSICAL_DOMAIN else operator)
 
     def varint(self, position: int, end: int) -> tuple[int, int]:
         value = shift = 0
