@@ -510,16 +510,24 @@ def test_a_label_stands_beside_the_answer(server: Service, analysed: Any) -> Non
     assert (said["label"], said["label_note"]) == ("happy", "she laughs")
     assert said["labelled_at"] is not None
     assert said["emotion"] == spoken["emotion"]
-    shown = server.ask("GET", path).json["timeline"]
+    found = server.ask("GET", path).json
+    shown = found["timeline"]
     assert shown["segments"][spoken["index"]] == said
-    assert plain(shown) == plain(analysed["timeline"])
+    assert plain(shown)["segments"] == plain(analysed["timeline"])["segments"]
+    # What is counted follows; what the model said stays beside it.
+    assert "happy" in found["summary"]["shares"]
+    assert shown["summary"] == found["summary"]
+    assert found["model_summary"] == analysed["model_summary"] == analysed["summary"]
+    assert (analysed["corrected"], found["corrected"]) == (0, 1)
     listed = server.ask("GET", "/v1/corrections").json
     (one,) = [each for each in listed["items"] if each["analysis"] == analysed["id"]]
     assert (one["segment"], one["label"], one["emotion"]) == (
         spoken["index"], "happy", spoken["emotion"]
     )  # fmt: skip
-    found = server.ask("GET", "/v1/analyses?label=happy").json["items"]
-    assert analysed["id"] in [each["id"] for each in found]
+    for filter in ("label=happy", "emotion=happy"):
+        items = server.ask("GET", f"/v1/analyses?{filter}").json["items"]
+        (listed,) = [each for each in items if each["id"] == analysed["id"]]
+        assert listed["summary"] == found["summary"]
 
     def column(labels: str) -> str:
         query = f"{path}/export?format=csv&labels={labels}"
@@ -528,7 +536,9 @@ def test_a_label_stands_beside_the_answer(server: Service, analysed: Any) -> Non
 
     assert (column("corrected"), column("model")) == ("happy", spoken["emotion"])
     exported = server.ask("GET", f"{path}/export?format=json").json
-    assert "happy" in exported["summary"]["shares"]
+    assert exported["summary"] == found["summary"]
+    exported = server.ask("GET", f"{path}/export?format=json&labels=model").json
+    assert exported["summary"] == analysed["summary"]
 
     errs(server.ask("PATCH", f"{path}/segments/{quiet['index']}", json={"label": "sad"}), 409,
          "not_speech")  # fmt: skip
@@ -538,6 +548,7 @@ def test_a_label_stands_beside_the_answer(server: Service, analysed: Any) -> Non
     errs(server.ask("PATCH", at, json={"label": ""}), 400)
     back = server.ask("PATCH", at, json={"label": None, "note": ""}).json
     assert back == spoken
+    assert server.ask("GET", path).json["summary"] == analysed["summary"]
 
 
 def test_corrections_are_a_corpus_to_train_on(

@@ -42,6 +42,8 @@ ANALYSIS: dict[str, Any] = {
     "error": None,
     "warnings": [],
     "summary": None,
+    "model_summary": None,
+    "corrected": 0,
 }
 
 

@@ -30,7 +30,7 @@ from emotone.server.store import Store
 from emotone.server.store import backup as backups
 from emotone.server.store.backup import back_up, restore
 from emotone.server.store.records import Filters, NewAnalysis, Outcome
-from emotone.server.store.tables import api_keys, metadata
+from emotone.server.store.tables import analyses, api_keys, metadata
 
 NOW = datetime(2026, 3, 1, 12, 30, 15, 123456, tzinfo=timezone.utc)
 KINDS = [("sqlite", "sqlite"), ("sqlite", "postgresql"), ("postgresql", "sqlite"),
@@ -121,13 +121,35 @@ def filled(home: Home) -> Home:
     return home
 
 
+def test_what_several_services_share_is_no_backup_of_one(homes: Any, tmp_path: Path) -> None:
+    home, out = filled(homes()), tmp_path / "backup.tar"
+    with home.store.database.writing() as connection:
+        ours = analyses.c.name == "done"  # of which there are results alone
+        connection.execute(analyses.update().where(ours).values(node=str(uuid.uuid4())))
+    back_up(home.store.database, home.settings.folder, out)
+    out.unlink()
+    for name in ("kept", "waiting"):  # whose recordings lie in the folder of another
+        with home.store.database.writing() as connection:
+            theirs = analyses.c.name == name
+            connection.execute(analyses.update().where(theirs).values(node=str(uuid.uuid4())))
+        with pytest.raises(UsageError, match="other services") as refused:
+            back_up(home.store.database, home.settings.folder, out)
+        assert refused.value.code == "shared_database"
+        assert "pg_dump" in str(refused.value)
+        assert not out.exists()
+        assert list(home.folder.incoming.iterdir()) == []
+        with home.store.database.writing() as connection:
+            theirs = analyses.c.name == name
+            connection.execute(analyses.update().where(theirs).values(node=home.folder.node))
+
+
 @pytest.mark.parametrize(("first", "second"), KINDS)
 def test_there_and_back(homes: Any, tmp_path: Path, first: str, second: str) -> None:
     old, new = filled(homes(first)), homes(second)
     out = tmp_path / "out" / "backup.tar"
     said = back_up(old.store.database, old.settings.folder, out)
     assert said.rows == {
-        "analyses": 4, "results": 2, "heard": 6, "corrections": 1, "api_keys": 1
+        "analyses": 4, "results": 2, "pieces": 4, "heard": 6, "corrections": 1, "api_keys": 1
     }  # fmt: skip
     assert said.recordings == 3
     if os.name != "nt":

@@ -118,9 +118,9 @@ def test_none_waits_for_ever(
 @pytest.mark.parametrize(
     ("fault", "form", "code", "message"),
     [
-        (WorkerTookTooLongError(), "png", "took_too_long", "the picture takes too long to draw"),
-        (WorkerTookTooLongError(), "html", "took_too_long", "the page takes too long to draw"),
-        (WorkerDiedError(-9), "svg", "worker_died", "the process that drew the picture broke down"),
+        (WorkerTookTooLongError(), "png", "took_too_long", "the picture takes too long to make"),
+        (WorkerTookTooLongError(), "html", "took_too_long", "the page takes too long to make"),
+        (WorkerDiedError(-9), "svg", "worker_died", "the process that made the picture broke down"),
     ],
 )
 def test_what_cannot_be_drawn_is_told_and_the_next_is_drawn(

@@ -22,6 +22,14 @@ from emotone.server.store.keys import StoredKeys
 from emotone.server.store.records import NewAnalysis
 
 
+def recording(owner: str) -> NewAnalysis:
+    return NewAnalysis(
+        id=str(uuid.uuid4()), owner=owner, name="talk.wav", notes="", model="m@1",
+        options={}, keep_audio=False, node=str(uuid.uuid4()),
+        created_at=datetime.now(timezone.utc),
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize("by_key", [False, True])
 def test_who_may_not_watch_any_longer_does_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_key: bool
@@ -36,12 +44,7 @@ def test_who_may_not_watch_any_longer_does_not(
     if by_key:
         kept.add(key)
         caller = key.caller
-    new = NewAnalysis(
-        id=str(uuid.uuid4()), owner=caller.owner, name="talk.wav", notes="", model="m@1",
-        options={}, keep_audio=False, node=str(uuid.uuid4()),
-        created_at=datetime.now(timezone.utc),
-    )  # fmt: skip
-    waits, _ = store.analyses.add(new, most_waiting=9)
+    waits, _ = store.analyses.add(recording(caller.owner), most_waiting=9)
 
     async def watch() -> None:
         state = SimpleNamespace(store=store, keyring=StoredKeyring(kept), closing=asyncio.Event())
@@ -56,6 +59,26 @@ def test_who_may_not_watch_any_longer_does_not(
             kept.add(key)
         left = [each async for each in told]
         assert all(each.startswith(": ") for each in left)
+
+    try:
+        asyncio.run(asyncio.wait_for(watch(), 10))
+    finally:
+        store.close()
+
+
+def test_what_is_deleted_is_told_and_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "_LOOK_S", 0.01)
+    store = Store(f"sqlite:///{tmp_path / 'emotone.sqlite'}")
+    waits, _ = store.analyses.add(recording(LOCAL.owner), most_waiting=9)
+
+    async def watch() -> None:
+        state = SimpleNamespace(store=store, closing=asyncio.Event())
+        request: Any = SimpleNamespace(app=SimpleNamespace(state=state))
+        told = api._events(request, LOCAL, waits)
+        assert (await anext(told)).startswith("event: progress")
+        assert store.analyses.delete(LOCAL.owner, waits.id)
+        last = f'event: deleted\ndata: {{"id": "{waits.id}"}}\n\n'
+        assert [each async for each in told] == [last]
 
     try:
         asyncio.run(asyncio.wait_for(watch(), 10))

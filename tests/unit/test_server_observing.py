@@ -232,7 +232,7 @@ def test_what_a_worker_did_not_foresee_is_logged_without_names(
     ("task", "words"),
     [
         ({"do": "predict", "path": "/data/x"}, "to read it"),
-        ({"do": "export", "format": "png"}, "to draw it as png"),
+        ({"do": "export", "format": "png"}, "to write it as png"),
     ],
 )
 def test_a_worker_without_memory_says_so(task: dict[str, Any], words: str):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import uuid
 from collections.abc import Iterator
@@ -12,19 +13,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 import timelines
 from emotone.errors import UsageError
 from emotone.server.errors import RequestError
-from emotone.server.packing import Packed, measured
+from emotone.server.packing import Packed, Part, unpacked
 from emotone.server.settings import ServerSettings
 from emotone.server.store import Store
 from emotone.server.store.database import HEAD
-from emotone.server.store.records import Analysis, Filters, NewAnalysis, Outcome, Result
+from emotone.server.store.records import Analysis, Filters, NewAnalysis, Outcome, Result, Said
 from emotone.server.store.search import words
 from emotone.server.store.tables import metadata
 
+PARTS: tuple[Part, ...] = ("segments", "measurements")
 NODE = str(uuid.uuid4())
 NOW = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 
@@ -66,10 +68,19 @@ def outcome(**about: Any) -> Outcome:
     return Outcome(Packed.of(timelines.call()), b"tracks", **about)
 
 
-def timeline_of(result: Result) -> dict[str, Any]:
+def timeline_of(store: Store, result: Result) -> dict[str, Any]:
     assert result.head is not None
-    assert result.measurements is not None
-    return measured(result.head, result.measurements)
+    parts = {
+        part: [json.loads(line) for lines in store.results.lines(result, part) for line in lines]
+        for part in PARTS
+    }
+    assert [len(some) for some in parts.values()] == [result.segments, result.measurements]
+    return result.head | parts
+
+
+def said_of(store: Store, result: Result) -> dict[int, Said]:
+    """What people say of its segments."""
+    return {at: said for _, _, some in store.results.segments(result) for at, said in some.items()}
 
 
 def done(store: Store, *arguments: Any, **about: Any) -> Analysis:
@@ -92,7 +103,7 @@ def test_what_comes_in_waits_is_worked_on_and_done(store: Store) -> None:
     made = add(store, notes="two voices", keep_audio=True)
     assert (made.state, made.progress, made.heard_s, made.has_audio) == ("queued", None, 0, False)
     assert made.created_at == NOW
-    assert store.analyses.result("ada", made.id) == Result(made, None, None, {})
+    assert store.results.get("ada", made.id) == Result(made)
     assert store.analyses.tracks("ada", made.id) is None
 
     job = store.queue.claim(NODE)
@@ -107,13 +118,11 @@ def test_what_comes_in_waits_is_worked_on_and_done(store: Store) -> None:
 
     ended = outcome(warnings=["it ends early"], media_type="audio/wav")
     assert store.queue.finish(job, ended)
-    found = store.analyses.result("ada", made.id)
+    found = store.results.get("ada", made.id)
     assert found is not None
     through = found.analysis
-    assert timeline_of(found) == timelines.call().to_dict()
-    assert found.corrections == {}
-    brief = store.analyses.result("ada", made.id, measurements=False)
-    assert brief == replace(found, measurements=None)
+    assert timeline_of(store, found) == timelines.call().to_dict()
+    assert said_of(store, found) == {}
     assert (through.state, through.run, through.progress) == ("done", None, 1.0)
     assert (through.duration_s, through.heard_s) == (8.5, 17.0)  # two channels
     assert (through.warnings, through.media_type) == (["it ends early"], "audio/wav")
@@ -302,6 +311,12 @@ def test_filters(store: Store) -> None:
     assert names(store, name="call") == ["CALL 3", "call_2.wav", "Call 1 50%.wav"]
     assert names(store, name="0%") == ["Call 1 50%.wav"]
     assert names(store, name="l_2") == ["call_2.wav"]
+    add(store, "eve", name="ÄRGER im Straßenverkehr.wav", notes="")
+    add(store, "eve", name="E\u0301TE\u0301.wav")  # as macOS writes it
+    for part in ("ärger", "ÄRGER", "STRASSEN", "straßen", "Im sTR"):
+        assert names(store, "eve", name=part) == ["ÄRGER im Straßenverkehr.wav"], part
+    assert names(store, "eve", name="été") == names(store, "eve", name="ÉTÉ") != []
+    assert names(store, "eve", name="arger") == []  # accents count
     assert names(store, query="muller") == ["CALL 3", "Call 1 50%.wav"]
     assert names(store, query="MÜL call") == ["CALL 3", "Call 1 50%.wav"]
     assert names(store, query="sohne 50") == ["Call 1 50%.wav"]
@@ -335,7 +350,7 @@ def test_nobody_sees_what_is_anothers(store: Store) -> None:
     made = done(store, keep_audio=True)
     for owner in ("bob", ""):
         assert store.analyses.get(owner, made.id) is None
-        assert store.analyses.result(owner, made.id) is None
+        assert store.results.get(owner, made.id) is None
         assert store.analyses.tracks(owner, made.id) is None
         assert store.analyses.forget_audio(owner, made.id) is None
         assert store.corrections.set(owner, made.id, 2, label="happy") is None
@@ -419,10 +434,10 @@ def test_corrections(store: Store) -> None:
     assert segment["index"] == 2
     assert (segment["start"], segment["emotion"]) == (told.start, told.emotion)
     assert (segment["label"], segment["label_note"]) == ("happy", "she laughs")
-    found = store.analyses.result("ada", made.id)
+    found = store.results.get("ada", made.id)
     assert found is not None
-    assert timeline_of(found) == timelines.call().to_dict()  # the model's answer stays
-    assert found.corrections[2].label == "happy"
+    assert timeline_of(store, found) == timelines.call().to_dict()  # the model's answer stays
+    assert said_of(store, found)[2].label == "happy"
 
     store.corrections.set("ada", made.id, 2, label="sad")
     store.corrections.set("ada", made.id, 3, label=None, note="unsure")
@@ -443,17 +458,62 @@ def test_corrections(store: Store) -> None:
     assert [c.segment for c in store.corrections.page("ada").items] == [3]
 
 
-def test_the_same_segment_corrected_at_the_same_time(store: Store) -> None:
+def test_what_is_counted_follows_people_and_the_model_stays_beside(store: Store) -> None:
     made = done(store)
-    together = threading.Barrier(6)
+    assert made.summary == made.model_summary
+    assert made.corrected == 0
+    # 3 of 10.5 seconds of speech, of the one who speaks there.
+    store.corrections.set("ada", made.id, 2, label="happy")
+    now = store.analyses.get("ada", made.id)
+    assert now is not None
+    assert now.summary is not None
+    assert now.summary["shares"] == {"neutral": 0.5238, "happy": 0.2857, "überrascht": 0.1905}
+    assert now.summary["changes_per_minute"] == made.summary["changes_per_minute"]  # type: ignore[index]
+    assert now.model_summary == made.summary
+    assert now.corrected == 1
+    found = store.results.get("ada", made.id)
+    assert found is not None
+    assert found.changed["summary"] == now.summary
+    assert found.changed["speakers"][timelines.ODD]["shares"] == {"happy": 0.6, "überrascht": 0.4}
+    assert names(store, emotion="happy") == ["talk.wav"]
+    assert names(store, emotion='so-so "& <b>"') == []  # the model alone had it
+
+    # The same emotion after it: no change of emotion is left.
+    store.corrections.set("ada", made.id, 4, label="happy")
+    now = store.analyses.get("ada", made.id)
+    assert now is not None
+    assert now.summary is not None
+    assert (now.summary["changes_per_minute"], now.corrected) == (0, 2)
+    # Who agrees with the model, or only notes something, changes nothing that is counted.
+    store.corrections.set("ada", made.id, 3, label="neutral", note="sure")
+    assert store.analyses.get("ada", made.id) == now
+
+    for segment in (2, 3, 4):
+        store.corrections.set("ada", made.id, segment, label=None, note="")
+    back = store.analyses.get("ada", made.id)
+    assert back is not None
+    assert (back.summary, back.corrected) == (made.summary, 0)
+    assert names(store, emotion="happy") == []
+
+
+def test_many_correct_one_timeline_at_the_same_time(store: Store) -> None:
+    made = done(store)
+    together = threading.Barrier(8)
 
     def correct(number: int) -> None:
         together.wait()
-        store.corrections.set("ada", made.id, 2, label=f"l{number}")
+        for turn in range(3):
+            store.corrections.set("ada", made.id, 2 + number % 3, label=f"l{number}-{turn}")
 
-    with ThreadPoolExecutor(6) as pool:
-        list(pool.map(correct, range(6)))
-    assert len(store.corrections.labels("ada")) == 1
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(correct, range(8)))
+    said = {each.segment: each.label for each in store.corrections.labels("ada")}
+    assert set(said) == {2, 3, 4}
+    now = store.analyses.get("ada", made.id)
+    assert now is not None
+    assert now.summary is not None
+    assert set(now.summary["shares"]) == set(said.values())  # what was said last, of each
+    assert now.corrected == 3
 
 
 def test_what_cannot_be_corrected(store: Store) -> None:
@@ -518,6 +578,47 @@ def test_the_migrations_can_be_taken_back(store: Store) -> None:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
     add(store)
+
+
+def test_a_store_from_before_timelines_were_in_pieces(url: str) -> None:
+    """Both ways: results, filters and counts are those that a new store has."""
+    from alembic import command
+    from alembic.config import Config
+
+    import emotone.server.store as room
+
+    store = Store(url)
+    made = done(store, name="ÄRGER.wav")
+    add(store)
+    store.corrections.set("ada", made.id, 2, label="happy", note="so")
+    with store.database.reading() as connection:
+        before = {
+            table.name: connection.execute(select(table).order_by(*table.primary_key)).all()
+            for table in metadata.sorted_tables
+        }
+    config = Config()
+    config.set_main_option("script_location", str(Path(room.__file__).parent / "migrations"))
+    with store.database.writing() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "first")
+        old = connection.execute(text("SELECT head, measurements FROM results")).one()
+        assert len(unpacked(old.head)["segments"]) == 6
+        summary = connection.execute(text("SELECT summary FROM analyses WHERE state = 'done'"))
+        assert "happy" not in str(summary.scalar_one())
+    store.close()
+
+    again = Store(url)
+    found = again.results.get("ada", made.id)
+    assert found is not None
+    assert timeline_of(again, found) == timelines.call().to_dict()
+    with again.database.reading() as connection:
+        for table in metadata.sorted_tables:
+            rows = connection.execute(select(table).order_by(*table.primary_key)).all()
+            ours = [{**row._mapping, "revision": 0} for row in rows]
+            assert ours == [{**row._mapping, "revision": 0} for row in before[table.name]]
+    assert names(again, name="ärger") == ["ÄRGER.wav"]
+    assert names(again, emotion="happy") == ["ÄRGER.wav"]
+    again.close()
 
 
 def test_a_store_of_a_later_emotone_is_refused(url: str) -> None:

@@ -44,10 +44,13 @@ class Analysis:
         Code, message and remedy of a failed one.
     warnings
         What is wrong with a recording that was analysed all the same.
-    summary
-        As `emotone.timeline.Summary.to_dict` gives it; None until it is done.
+    summary, model_summary
+        As `emotone.timeline.Summary.to_dict` gives it, with what people said in place of the
+        model's answers, and without; None until it is done.
+    corrected
+        Segments that people called something else than the model did.
     timeline
-        Its segments and measurements; None until it is done, and in lists.
+        Its segments, as the model has them, and measurements; None until it is done, and in lists.
     labels
         What people said of segments, by index.
     """
@@ -69,6 +72,8 @@ class Analysis:
     error: Mapping[str, Any] | None
     warnings: tuple[str, ...]
     summary: Mapping[str, Any] | None = field(repr=False)
+    model_summary: Mapping[str, Any] | None = field(default=None, repr=False)
+    corrected: int = 0
     timeline: Timeline | None = field(default=None, repr=False)
     labels: Mapping[int, str] = field(default_factory=dict)
 
@@ -100,6 +105,8 @@ class Analysis:
             error=values["error"],
             warnings=tuple(values.get("warnings", ())),
             summary=values["summary"],
+            model_summary=values["model_summary"],
+            corrected=values["corrected"],
             timeline=None if timeline is None else Timeline.from_dict(timeline),
             labels={each["index"]: each["label"] for each in segments if each.get("label")},
         )

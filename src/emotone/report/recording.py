@@ -21,7 +21,8 @@ from emotone.errors import UsageError
 from emotone.report.template import template, template_text
 from emotone.timeline.clock import clock
 from emotone.timeline.exports.names import plain
-from emotone.timeline.segments import Segment, Summary, Timeline
+from emotone.timeline.segments import Segment, Timeline
+from emotone.timeline.summary import Summary
 from emotone.timeline.tracks import Track, curve, tracks
 
 if TYPE_CHECKING:

@@ -98,14 +98,15 @@ class Drawings:
             self._waiting.discard(owner)
 
     async def draw(self, folder: Path, form: str, title: str) -> Path:
-        """Draw a timeline as a picture or a page, within a `turn`.
+        """Draw a timeline as a picture or a page, or write a long one as text, within a `turn`.
 
         Parameters
         ----------
         folder
-            With ``head``, as JSON, ``measurements`` and ``tracks``.
+            With ``head``, as JSON, ``segments`` and ``measurements``, a line of JSON for each, and
+            ``tracks``.
         form
-            ``png``, ``svg`` or ``html``.
+            A name of `emotone.server.api.formats`.
         title
             Above it.
 
@@ -153,11 +154,11 @@ class Drawings:
 
 
 def _gave_up(error: Exception, form: str) -> RequestError:
-    what = "page" if form == "html" else "picture"
+    what = {"png": "picture", "svg": "picture", "html": "page"}.get(form, "file")
     if isinstance(error, WorkerTookTooLongError):
-        cause, code = f"the {what} takes too long to draw", "took_too_long"
+        cause, code = f"the {what} takes too long to make", "took_too_long"
     else:
-        cause, code = f"the process that drew the {what} broke down", "worker_died"
+        cause, code = f"the process that made the {what} broke down", "worker_died"
     return RequestError(cause, status=422, code=code, remedy=_OTHER_FORMS)
 
 

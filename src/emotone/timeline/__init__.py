@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from emotone.timeline.segments import Measurement, Peak, Segment, Summary, Timeline
+from emotone.timeline.segments import Measurement, Segment, Timeline
+from emotone.timeline.summary import Peak, Summary
 
 if TYPE_CHECKING:
     from emotone.timeline.settings import TimelineSettings

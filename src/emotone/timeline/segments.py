@@ -1,14 +1,15 @@
-"""What a recording comes to: measurements, segments, the timeline they make, and its summary."""
+"""What a recording comes to: measurements, segments, and the timeline they make."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from emotone.emotions import EMOTIONS
 from emotone.errors import UsageError
+from emotone.timeline.summary import Summary, Tally
 
 if TYPE_CHECKING:
     import pandas
@@ -111,6 +112,33 @@ class Segment:
             speaker=speaker,
         )
 
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Segment:
+        """The segment that `to_dict` gave.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError, AttributeError
+            If it is none.
+        """
+        if values["kind"] not in KINDS:
+            raise ValueError(f"a segment of {values['kind']!r}")
+        numbers = {
+            name: float(values[name])
+            for name in ("confidence", "valence", "arousal")
+            if values.get(name) is not None
+        }
+        return cls(
+            start=float(values["start"]),
+            end=float(values["end"]),
+            kind=cast(Kind, values["kind"]),
+            emotion=values.get("emotion"),
+            scores={str(name): float(score) for name, score in values.get("scores", {}).items()},
+            channel=values.get("channel"),
+            speaker=values.get("speaker"),
+            **numbers,
+        )
+
     @property
     def duration_s(self) -> float:
         """Its length in seconds."""
@@ -137,74 +165,6 @@ class Segment:
         if self.scores:
             found["scores"] = {name: round(score, 4) for name, score in self.scores.items()}
         return {name: value for name, value in found.items() if value is not None}
-
-
-@dataclass(frozen=True, slots=True)
-class Peak:
-    """Where an emotion was surest.
-
-    Attributes
-    ----------
-    emotion
-        Which.
-    time
-        The middle of the segment, in seconds.
-    confidence
-        Of the segment.
-    """
-
-    emotion: str
-    time: float
-    confidence: float
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """A timeline in a few numbers.
-
-    Attributes
-    ----------
-    duration_s
-        Of the recording.
-    speech_s
-        Seconds of speech; those of all channels added up.
-    shares
-        Of the speech that each emotion takes, from 0 to 1, the largest first.
-    changes_per_minute
-        How often, in a minute of speech, a segment has another emotion than the one before of the
-        same channel and speaker.
-    valence, arousal
-        Means over the speech; None without any.
-    peaks
-        The surest segment of each emotion, in order of time.
-    """
-
-    duration_s: float
-    speech_s: float
-    shares: Mapping[str, float]
-    changes_per_minute: float
-    valence: float | None
-    arousal: float | None
-    peaks: tuple[Peak, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain types, ready for JSON."""
-        return {
-            "duration_s": round(self.duration_s, 3),
-            "speech_s": round(self.speech_s, 3),
-            "shares": {name: round(share, 4) for name, share in self.shares.items()},
-            "changes_per_minute": round(self.changes_per_minute, 2),
-            "valence": None if self.valence is None else round(self.valence, 4),
-            "arousal": None if self.arousal is None else round(self.arousal, 4),
-            "peaks": [
-                {
-                    "emotion": peak.emotion,
-                    "time": round(peak.time, 3),
-                    "confidence": round(peak.confidence, 4),
-                }
-                for peak in self.peaks
-            ],
-        }
 
 
 @dataclass(frozen=True)
@@ -264,34 +224,11 @@ class Timeline:
         speaker
             Whose speech counts; that of all when None.
         """
-        speech = tuple(s for s in self.speech if speaker is None or s.speaker == speaker)
-        seconds = math.fsum(segment.duration_s for segment in speech)
-        of_each: dict[str, float] = {}
-        surest: dict[str, Segment] = {}
-        before: dict[tuple[int | None, str | None], str] = {}
-        changes = 0
-        for segment in speech:
-            name = segment.label
-            of_each[name] = of_each.get(name, 0.0) + segment.duration_s
-            if name not in surest or _sure(segment) > _sure(surest[name]):
-                surest[name] = segment
-            who = (segment.channel, segment.speaker)
-            changes += before.get(who, name) != name
-            before[who] = name
-        order = sorted(of_each, key=lambda name: -of_each[name])
-        peaks = [
-            Peak(name, (segment.start + segment.end) / 2, _sure(segment))
-            for name, segment in surest.items()
-        ]
-        return Summary(
-            duration_s=self.duration_s,
-            speech_s=seconds,
-            shares={name: of_each[name] / seconds for name in order} if seconds else {},
-            changes_per_minute=60 * changes / seconds if seconds else 0.0,
-            valence=_mean([(s.valence, s.duration_s) for s in speech]),
-            arousal=_mean([(s.arousal, s.duration_s) for s in speech]),
-            peaks=tuple(sorted(peaks, key=lambda peak: peak.time)),
-        )
+        found = Tally()
+        for segment in self.segments:
+            if speaker is None or segment.speaker == speaker:
+                found.add(segment)
+        return found.summary(self.duration_s)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain types, ready for JSON, with the summaries; `from_dict` reads it back."""
@@ -334,7 +271,7 @@ class Timeline:
                 duration_s=float(values["duration_s"]),
                 model=str(values["model"]),
                 emotions=tuple(map(str, values["emotions"])),
-                segments=tuple(_segment(entry) for entry in values["segments"]),
+                segments=tuple(Segment.from_dict(entry) for entry in values["segments"]),
                 measurements=tuple(
                     Measurement(
                         float(entry["start"]),
@@ -396,34 +333,3 @@ def circumplex(scores: Mapping[str, float]) -> tuple[float, float]:
     valence = math.fsum(score * EMOTIONS[name].valence for name, score in known.items())
     arousal = math.fsum(score * EMOTIONS[name].arousal for name, score in known.items())
     return valence / total, arousal / total
-
-
-def _sure(segment: Segment) -> float:
-    return segment.confidence or 0.0
-
-
-def _mean(values: Iterable[tuple[float | None, float]]) -> float | None:
-    """The mean of what is known, by weight."""
-    known = [(value, weight) for value, weight in values if value is not None]
-    total = math.fsum(weight for _, weight in known)
-    return math.fsum(value * weight for value, weight in known) / total if total else None
-
-
-def _segment(values: Mapping[str, Any]) -> Segment:
-    if values["kind"] not in KINDS:
-        raise ValueError(f"a segment of {values['kind']!r}")
-    numbers = {
-        name: float(values[name])
-        for name in ("confidence", "valence", "arousal")
-        if values.get(name) is not None
-    }
-    return Segment(
-        start=float(values["start"]),
-        end=float(values["end"]),
-        kind=cast(Kind, values["kind"]),
-        emotion=values.get("emotion"),
-        scores={str(name): float(score) for name, score in values.get("scores", {}).items()},
-        channel=values.get("channel"),
-        speaker=values.get("speaker"),
-        **numbers,
-    )

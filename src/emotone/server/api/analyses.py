@@ -15,15 +15,13 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
-from emotone.server.api import schemas
+from emotone.server.api import schemas, timelines
 from emotone.server.api.uploads import Upload, form_schema, received
 from emotone.server.caller import Caller, reads, still_holds, writes
 from emotone.server.errors import RequestError, not_found
 from emotone.server.folder import Folder
 from emotone.server.options import settings_of
-from emotone.server.packing import NONE, spliced
 from emotone.server.settings import ServerSettings
-from emotone.server.store.corrections import labelled
 from emotone.server.store.records import Analysis, Filters, NewAnalysis, Result
 
 router = APIRouter(prefix="/analyses", tags=["analyses"])
@@ -142,7 +140,8 @@ def list_analyses(
     since: Annotated[datetime | None, Query(description="Sent at this time or later.")] = None,
     until: Annotated[datetime | None, Query(description="Sent before this time.")] = None,
     emotion: Annotated[
-        schemas.Word | None, Query(description="The model hears it in some segment.")
+        schemas.Word | None,
+        Query(description="A segment has it: said by a person, or else heard by the model."),
     ] = None,
     label: Annotated[
         schemas.Word | None, Query(description="A person said so of some segment.")
@@ -177,25 +176,20 @@ def get_analysis(
         bool, Query(description="With every window that was heard: in hours of sound, many.")
     ] = True,
 ) -> Response:
-    """How far it is and, once it is done, what was heard when, with the labels people gave."""
-    analyses = request.app.state.store.analyses
-    found: Result | None = analyses.result(caller.owner, str(id), measurements=measurements)
+    """How far it is and, once it is done, what was heard when, with the labels people gave.
+
+    Summaries have these in place of the model's answers; `model_summary` does not. A segment has
+    both: `emotion` is the model's, `label` the person's.
+    """
+    results = request.app.state.store.results
+    found: Result | None = results.get(caller.owner, str(id))
     if found is None:
         raise not_found()
-    told, head = document(found.analysis), found.head
-    if head is None:
+    told = document(found.analysis)
+    if found.head is None:
         return JSONResponse(told | {"timeline": None})
-    for index, segment in enumerate(head["segments"]):
-        made = found.corrections.get(index)
-        head["segments"][index] = (
-            labelled(segment, index, None, "", None)
-            if made is None
-            else labelled(segment, index, made.label, made.note, made.labelled_at)
-        )
-    # As text, since its measurements are kept as such.
-    timeline = spliced(head, found.measurements or NONE)
-    body = f'{json.dumps(told)[:-1]}, "timeline": {timeline}}}'
-    return Response(body, media_type="application/json")
+    text = timelines.document(told, found, results, measurements=measurements)
+    return StreamingResponse(timelines.gathered(text), media_type="application/json")
 
 
 @router.patch(
@@ -267,7 +261,7 @@ async def cancel(request: Request, caller: Writes, id: Id) -> JSONResponse:
     responses={
         200: {
             "description": "Server-sent events: `progress` with an analysis as data, and at last "
-            "`done`, `failed` or `cancelled`.",
+            "`done`, `failed` or `cancelled`; or `deleted`, with its `id` alone.",
             "content": {
                 "text/event-stream": {
                     "example": 'event: progress\ndata: {"state": "running", "progress": 0.4}\n\n',
@@ -316,6 +310,7 @@ async def _events(request: Request, caller: Caller, first: Analysis) -> AsyncIte
                 return  # whoever asks again is told why
             unasked_s = 0.0
         found = await run_in_threadpool(state.store.analyses.get, caller.owner, first.id)
+    yield f"event: deleted\ndata: {json.dumps({'id': first.id})}\n\n"
 
 
 def document(analysis: Analysis) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import io
 import secrets
 import tempfile
 import zipfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import IO, Annotated, Any
@@ -19,6 +19,7 @@ from starlette.concurrency import run_in_threadpool
 from emotone.errors import EmotoneError
 from emotone.server.api import schemas
 from emotone.server.api.analyses import Reads
+from emotone.server.api.sending import sent
 from emotone.server.cuts import Cut
 from emotone.server.folder import Folder, remove
 from emotone.server.store.records import Correction
@@ -30,7 +31,6 @@ _MANIFEST = (
     "heard", "confidence", "note",
 )  # fmt: skip
 _LEFT_OUT = ("recording", "name", "segment", "start", "end", "emotion", "reason")
-_PIECE = 1 << 18
 
 
 @router.get(
@@ -77,7 +77,7 @@ async def export(request: Request, caller: Reads) -> StreamingResponse:
     finally:
         await run_in_threadpool(remove, place)
     return StreamingResponse(
-        _pieces(archive),
+        sent(archive),
         media_type="application/zip",
         headers={
             "Content-Disposition": 'attachment; filename="corrections.zip"',
@@ -127,12 +127,6 @@ def _archive(
             archive.write(place / _clip(each), f"clips/{_clip(each)}")
     file.seek(0)
     return file
-
-
-async def _pieces(file: IO[bytes]) -> AsyncIterator[bytes]:
-    with file:
-        while piece := await run_in_threadpool(file.read, _PIECE):
-            yield piece
 
 
 def _clip(each: Correction) -> str:

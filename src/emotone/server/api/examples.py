@@ -45,6 +45,8 @@ ANALYSIS: dict[str, Any] = {
     "error": None,
     "warnings": [],
     "summary": SUMMARY,
+    "model_summary": {**SUMMARY, "shares": {"neutral": 0.6, "happy": 0.4}},
+    "corrected": 1,
 }
 
 SEGMENT: dict[str, Any] = {

@@ -5,27 +5,33 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Annotated, Any, Literal
+from pathlib import Path
+from typing import IO, Annotated, Any, Literal
 from urllib.parse import quote
 
-from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from emotone import emotions
 from emotone.server import tracks
-from emotone.server.api import schemas
+from emotone.server.api import schemas, timelines
 from emotone.server.api.analyses import Id, Reads, Writes
 from emotone.server.api.formats import FORMATS
+from emotone.server.api.sending import nameless, sent
 from emotone.server.errors import RequestError, not_found
 from emotone.server.folder import Folder, remove
-from emotone.server.packing import NONE, exported
 from emotone.server.store.records import Analysis, Result
+from emotone.server.store.results import DeletedError, Results
 from emotone.timeline import Timeline, exports
 
 router = APIRouter(prefix="/analyses/{id}", tags=["results"])
+
+_AT_HAND = 4_000
+"""Segments of a timeline that is written here, some hours of talk; longer ones are written by a
+worker, whose memory has a bound. As a table they are sent piece by piece."""
 
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
@@ -106,7 +112,7 @@ def get_audio(request: Request, caller: Reads, id: Id) -> FileResponse:
 @router.get(
     "/export",
     summary="The timeline for other programs",
-    response_class=Response,
+    response_class=StreamingResponse,
     responses={
         200: {
             "description": "The file.",
@@ -130,21 +136,27 @@ async def export(
         Literal["corrected", "model"],
         Query(description="With what people said in place of the model's answers, or without."),
     ] = "corrected",
-) -> Response:  # fmt: skip
+) -> StreamingResponse:  # fmt: skip
     """A table, subtitles, tiers for Praat or ELAN, a picture, or a page that stands by itself."""
     state = request.app.state
-    found = await run_in_threadpool(state.store.analyses.result, caller.owner, str(id))
+    results = state.store.results
+    found: Result | None = await run_in_threadpool(results.get, caller.owner, str(id))
     if found is None:
         raise not_found()
     if found.head is None:
         raise not_done()
     form, name = FORMATS[format], found.analysis.name
-    if form.form is None:
-        content = await _drawn(state, found, labels, format)
+    content: Iterator[bytes]
+    if format == "json":
+        content = timelines.gathered(timelines.json_file(found, results, labels))
+    elif format in ("csv", "jsonl"):
+        content = timelines.gathered(timelines.rows(found, results, labels, format))
+    elif form.form is not None and found.segments <= _AT_HAND:
+        content = iter([await run_in_threadpool(_written, found, results, labels, form.form)])
     else:
-        content = await run_in_threadpool(_written, found, labels, form.form)
+        content = sent(await _drawn(state, found, labels, format))
     stem = re.sub(r"\.[A-Za-z0-9]{1,5}$", "", name) or name
-    return Response(
+    return StreamingResponse(
         content,
         media_type=form.media_type,
         headers={
@@ -154,59 +166,42 @@ async def export(
     )
 
 
-def _written(found: Result, labels: str, form: str) -> bytes:
-    timeline = _timeline(found, labels)
-    if form == "json":
-        return exported(timeline, found.measurements or NONE).encode()
-    return exports.content(timeline, form)
+def _written(found: Result, results: Results, labels: timelines.Labels, form: str) -> bytes:
+    """A short timeline as a file of another program."""
+    segments = [each for some in timelines.segments(found, results, labels) for each in some]
+    whole = Timeline.from_dict({**timelines.about(found, labels), "segments": []})
+    return exports.content(replace(whole, segments=tuple(segments)), form)
 
 
-async def _drawn(state: Any, found: Result, labels: str, form: str) -> bytes:
-    """A picture or a page, made by a worker: that takes a while, and other requests go on."""
+async def _drawn(state: Any, found: Result, labels: timelines.Labels, form: str) -> IO[bytes]:
+    """A picture, a page, or a long file, made by a worker: other requests go on meanwhile."""
     folder: Folder = state.folder
-    analysis = found.analysis
+    analysis, results = found.analysis, state.store.results
     place = folder.incoming / secrets.token_hex(16)
 
     def put() -> None:
         place.mkdir(mode=0o700)
-        head = _timeline(found, labels).to_dict()
-        del head["measurements"]
         tracks_of = state.store.analyses.tracks(analysis.owner, analysis.id)
-        (place / "head").write_text(json.dumps(head), encoding="utf-8")
-        (place / "measurements").write_bytes(found.measurements or NONE)
+        head = json.dumps(timelines.about(found, labels))
+        (place / "head").write_text(head, encoding="utf-8")
         (place / "tracks").write_bytes(tracks_of or b"")
+        _put_lines(place / "segments", timelines.segment_lines(found, results, labels))
+        _put_lines(place / "measurements", timelines.measurement_lines(found, results))
 
     async with state.drawings.turn(analysis.owner):
         try:
             await run_in_threadpool(put)
             out = await state.drawings.draw(place, form, analysis.name)
-            return await run_in_threadpool(out.read_bytes)
+            return await run_in_threadpool(nameless, out, folder.incoming)
+        except DeletedError:
+            raise not_found() from None
         finally:
             await run_in_threadpool(remove, place)
 
 
-def _timeline(found: Result, labels: str) -> Timeline:
-    """The timeline without measurements, under the name that it has now."""
-    timeline = replace(Timeline.from_dict(found.head or {}), file=found.analysis.name)
-    if labels == "model":
-        return timeline
-    made = {index: said.label for index, said in found.corrections.items()}
-    return corrected(timeline, made)
-
-
-def corrected(timeline: Timeline, labels: Mapping[int, str | None]) -> Timeline:
-    """A timeline with what people said in place of the model's answers.
-
-    The scores stay the model's, and the confidence of a segment is its score for the label; none
-    where it does not know the label.
-    """
-    segments = tuple(
-        segment
-        if (label := labels.get(index)) is None
-        else replace(segment, emotion=label, confidence=segment.scores.get(label))
-        for index, segment in enumerate(timeline.segments)
-    )
-    return replace(timeline, segments=segments)
+def _put_lines(path: Path, lines: Iterable[str]) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(f"{line}\n" for line in lines)
 
 
 def disposition(name: str, kind: Literal["inline", "attachment"]) -> str:

@@ -204,7 +204,11 @@ class Analysis(BaseModel):
     has_audio: bool
     error: ErrorBody | None
     warnings: list[str] = Field(description="What is wrong with a recording that was analysed.")
-    summary: Summary | None
+    summary: Summary | None = Field(
+        description="With what people said in place of the model's answers."
+    )
+    model_summary: Summary | None = Field(description="Of the model's answers alone.")
+    corrected: int = Field(description="Segments that people called something else than the model.")
 
 
 class Segment(BaseModel):

@@ -13,7 +13,6 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or
 from sqlalchemy.exc import IntegrityError
 
 from emotone.server.errors import RequestError
-from emotone.server.packing import unpacked
 from emotone.server.store import search
 from emotone.server.store.database import Database
 from emotone.server.store.records import (
@@ -22,7 +21,6 @@ from emotone.server.store.records import (
     Filters,
     NewAnalysis,
     Page,
-    Result,
     analysis_of,
 )
 from emotone.server.store.tables import analyses, corrections, heard, results
@@ -104,11 +102,14 @@ class Analyses:
             **{field.name: getattr(new, field.name) for field in dataclasses.fields(new)},
             "options": dict(new.options),
             "words": search.words(new.name, new.notes),
+            "folded": search.folded(new.name),
             "state": "queued",
             "heard_s": 0.0,
             "warnings": [],
             "has_audio": False,
             "crashes": 0,
+            "corrected": 0,
+            "revision": 0,
         }
         number = connection.execute(
             analyses.insert().values(values).returning(analyses.c.number)
@@ -120,30 +121,7 @@ class Analyses:
     def get(self, owner: str, id: str) -> Analysis | None:
         """The analysis of that id, if it is the owner's."""
         with self._database.reading() as connection:
-            return _one(connection, owner, id)
-
-    def result(self, owner: str, id: str, *, measurements: bool = True) -> Result | None:
-        """The analysis with its timeline; without its measurements where they are not wanted."""
-        wanted = [results.c.head, *([results.c.measurements] if measurements else [])]
-        with self._database.reading() as connection:
-            found = _one(connection, owner, id)
-            if found is None:
-                return None
-            kept = connection.execute(
-                select(*wanted).where(results.c.analysis == found.number)
-            ).one_or_none()
-            rows = connection.execute(
-                select(
-                    corrections.c.segment,
-                    corrections.c.label,
-                    corrections.c.note,
-                    corrections.c.labelled_at,
-                ).where(corrections.c.analysis == found.number)
-            )
-            made = {row.segment: row for row in rows}
-        if kept is None:
-            return Result(found, None, None, made)
-        return Result(found, unpacked(kept.head), kept.measurements if measurements else None, made)
+            return one(connection, owner, id)
 
     def tracks(self, owner: str, id: str) -> bytes | None:
         """The pictures of the sound, packed; None where there is no such analysis, or none yet."""
@@ -189,7 +167,7 @@ class Analyses:
     ) -> Analysis | None:
         """Give it another name, or other notes; None where there is no such analysis."""
         with self._database.writing() as connection:
-            found = _one(connection, owner, id)
+            found = one(connection, owner, id)
             if found is None:
                 return None
             changed = dataclasses.replace(
@@ -201,7 +179,12 @@ class Analyses:
             connection.execute(
                 analyses.update()
                 .where(analyses.c.number == found.number)
-                .values(name=changed.name, notes=changed.notes, words=words)
+                .values(
+                    name=changed.name,
+                    notes=changed.notes,
+                    words=words,
+                    folded=search.folded(changed.name),
+                )
             )
             search.index(connection, found.number, words)
             return changed
@@ -214,7 +197,7 @@ class Analyses:
                 .where(analyses.c.owner == owner, analyses.c.id == id)
                 .values(keep_audio=False, has_audio=False)
             )
-            return _one(connection, owner, id)
+            return one(connection, owner, id)
 
     def keeps_audio(self, number: int) -> bool:
         """Whether the recording stays."""
@@ -225,7 +208,7 @@ class Analyses:
     def delete(self, owner: str, id: str) -> bool:
         """Delete it and all that belongs to it but files; whether there was one."""
         with self._database.writing() as connection:
-            found = _one(connection, owner, id)
+            found = one(connection, owner, id)
             if found is not None:
                 _remove(connection, found.number)
         if found is not None:
@@ -286,7 +269,8 @@ class Analyses:
         if filters.state is not None:
             found.append(analyses.c.state == filters.state)
         if filters.name:
-            found.append(analyses.c.name.icontains(filters.name, autoescape=True))
+            part = search.folded(filters.name)
+            found.append(analyses.c.folded.contains(part, autoescape=True))
         if filters.emotion is not None:
             of_it = heard.c.analysis == analyses.c.number
             found.append(exists().where(of_it, heard.c.emotion == filters.emotion))
@@ -299,7 +283,8 @@ class Analyses:
         return found
 
 
-def _one(connection: Connection, owner: str, id: str) -> Analysis | None:
+def one(connection: Connection, owner: str, id: str) -> Analysis | None:
+    """The analysis of that id, if it is the owner's."""
     row = connection.execute(
         select(*SELECTED).where(analyses.c.owner == owner, analyses.c.id == id)
     ).one_or_none()

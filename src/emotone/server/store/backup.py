@@ -35,9 +35,12 @@ from emotone.server.store.tables import Moment, analyses, metadata
 FORMAT = 1
 
 _ABOUT, _CHECKSUMS = "backup.json", "checksums.json"
-_ROWS = 200
+_ROWS, _LARGE_ROWS = 200, 4
+"""Rows that are in memory at once: small ones, and those that hold timelines or pictures."""
+
 _ROUNDS = 50
 _PIECE = 1 << 20
+_MOST_SMALL = 64 * _PIECE
 _WAITS = ("queued", "running")
 
 
@@ -82,7 +85,8 @@ def back_up(database: Database, folder: Path, out: Path) -> Contents:
     Raises
     ------
     UsageError
-        If the folder is none of a service, or the file cannot be written.
+        If the folder is none of a service, the database has recordings of other services too, or
+        the file cannot be written.
     """
     node = folder / "node"
     if not node.is_file():
@@ -161,6 +165,7 @@ def _write(database: Database, folder: Path, node: str, file: Any) -> Contents:
             # through and gone while they are gathered: then there is a later state to take.
             (place / "tables").mkdir(exist_ok=True)
             with database.reading() as connection:
+                _check_whole(connection, node)
                 rows = {
                     table.name: _dump(connection, table, place / "tables" / f"{table.name}.jsonl")
                     for table in metadata.sorted_tables
@@ -183,6 +188,22 @@ def _write(database: Database, folder: Path, node: str, file: Any) -> Contents:
         )
         _pack(contents, place, held, file)
     return contents
+
+
+def _check_whole(connection: Connection, node: str) -> None:
+    """Refuse what would hold analyses without their recordings, which lie in other folders."""
+    others = connection.execute(
+        select(func.count(analyses.c.node.distinct())).where(
+            analyses.c.node != node, analyses.c.has_audio | analyses.c.state.in_(_WAITS)
+        )
+    ).scalar_one()
+    if others:
+        raise UsageError(
+            f"{others} other services with folders of their own use this database, and their "
+            "recordings would be missing",
+            remedy="Stop them all, then back up the database with pg_dump and copy each folder.",
+            code="shared_database",
+        )
 
 
 def _hold(source: Path, target: Path) -> bool:
@@ -251,14 +272,18 @@ def _sum(pieces: Iterable[bytes]) -> str:
 def _dump(connection: Connection, table: Table, path: Path) -> int:
     """Write the rows of a table; says how many."""
     count = 0
-    rows = connection.execution_options(yield_per=_ROWS).execute(
-        select(table).order_by(*table.primary_key)
+    rows = connection.execute(
+        select(table).order_by(*table.primary_key), execution_options={"yield_per": _at_once(table)}
     )
     with path.open("w", encoding="utf-8") as out:
         for row in rows:
             out.write(json.dumps(dict(row._mapping), default=_text) + "\n")
             count += 1
     return count
+
+
+def _at_once(table: Table) -> int:
+    return _LARGE_ROWS if any(isinstance(c.type, LargeBinary) for c in table.c) else _ROWS
 
 
 def _text(value: object) -> str:
@@ -272,9 +297,10 @@ def _text(value: object) -> str:
 def _fill(connection: Connection, table: Table, path: Path) -> None:
     """Put the rows of a file into a table."""
     waiting: list[dict[str, Any]] = []
+    most = _at_once(table)
     for row in _rows(table, path):
         waiting.append(row)
-        if len(waiting) == _ROWS:
+        if len(waiting) == most:
             connection.execute(table.insert(), waiting)
             waiting = []
         if table is analyses:
@@ -322,7 +348,7 @@ def _unpack(file: Path, place: Path) -> Contents:
                 if source is None:
                     raise ValueError(f"has an entry {member.name!r} that is no file")
                 if member.name in (_ABOUT, _CHECKSUMS):
-                    data = source.read(64 * _PIECE)
+                    data = source.read(min(member.size, _MOST_SMALL))
                     small[member.name] = json.loads(data)
                     sums[member.name] = hashlib.sha256(data).hexdigest()
                     continue

@@ -14,7 +14,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from emotone.errors import MissingExtraError, UsageError
 
-HEAD = "first"
+HEAD = "pieces"
 """The last step of the migrations."""
 
 _BUSY_MS = 15_000

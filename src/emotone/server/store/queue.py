@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, Connection, Select, func, select
 from emotone.server.store.analyses import SELECTED
 from emotone.server.store.database import Database
 from emotone.server.store.records import Analysis, Outcome, analysis_of
-from emotone.server.store.tables import analyses, heard, results
+from emotone.server.store.tables import analyses, heard, pieces, results
 
 
 class Queue:
@@ -83,6 +83,7 @@ class Queue:
             "heard_s": about["duration_s"] * about["channels"],
             "model": about["model"],
             "summary": about["summary"],
+            "model_summary": about["summary"],
             "warnings": list(outcome.warnings),
             "media_type": outcome.media_type,
             "has_audio": analyses.c.keep_audio,
@@ -94,10 +95,21 @@ class Queue:
                 results.insert().values(
                     analysis=job.number,
                     head=outcome.timeline.head,
-                    measurements=outcome.timeline.measurements,
+                    segment_count=about["segments"],
+                    measurement_count=about["measurements"],
                     tracks=outcome.tracks,
                 )
             )
+            for each in outcome.timeline.pieces:
+                connection.execute(
+                    pieces.insert().values(
+                        analysis=job.number,
+                        part=each.part,
+                        number=each.number,
+                        first=each.first,
+                        data=each.data,
+                    )
+                )
             rows = [{"analysis": job.number, "emotion": name} for name in about["emotions"]]
             if rows:
                 connection.execute(heard.insert(), rows)

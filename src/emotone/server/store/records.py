@@ -45,8 +45,10 @@ class Analysis:
         Why it failed: code, message and remedy.
     warnings
         What was wrong with the recording, though it could be analysed.
-    summary
-        Of its timeline.
+    summary, model_summary
+        Of its timeline, with what people said in place of the model's answers; and without.
+    corrected
+        Segments that people called something else than the model did.
     keep_audio, has_audio, media_type
         Whether the recording is to stay, is there to be heard, and what it is.
     node
@@ -75,6 +77,8 @@ class Analysis:
     error: Mapping[str, Any] | None
     warnings: Sequence[str]
     summary: Mapping[str, Any] | None
+    model_summary: Mapping[str, Any] | None
+    corrected: int
     keep_audio: bool
     has_audio: bool
     media_type: str | None
@@ -144,17 +148,39 @@ class Result:
     ----------
     analysis
         How far it is.
-    head, measurements
-        Its timeline in two parts, see `emotone.server.packing`; the first as plain types, None
-        where there is none yet.
-    corrections
-        What people say of its segments: ``label``, ``note`` and ``labelled_at``, by segment.
+    head
+        Its timeline as plain types but for segments and measurements, see
+        `emotone.server.packing`; None where there is none yet.
+    changed
+        What of the head is another with what people said in place of the model's answers.
+    segments, measurements
+        How many there are; `Results.lines` gives them.
     """
 
     analysis: Analysis
-    head: dict[str, Any] | None
-    measurements: bytes | None
-    corrections: Mapping[int, Any]
+    head: dict[str, Any] | None = None
+    changed: Mapping[str, Any] = field(default_factory=dict)
+    segments: int = 0
+    measurements: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a person says of a segment.
+
+    Attributes
+    ----------
+    label
+        What it is; None where there is a note alone.
+    note
+        In the person's words.
+    labelled_at
+        In UTC.
+    """
+
+    label: str | None
+    note: str
+    labelled_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,13 +232,13 @@ class Filters:
     since, until
         When they came: from the first, and before the second.
     emotion
-        One that the model hears in them.
+        One of their segments', with what people said in place of the model's answers.
     label
         One that a person gave a segment of them.
     state
         How far they are.
     name
-        What is in their names, whatever the case of letters from a to z.
+        What is in their names, whatever the case of letters.
     query
         Words that begin words of their names or notes.
     """

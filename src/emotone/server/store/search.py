@@ -36,6 +36,21 @@ def words(*texts: str) -> str:
     return " ".join(found)
 
 
+def folded(name: str) -> str:
+    """A name without case, as parts of it are looked for.
+
+    That is Unicode's canonical caseless matching (D145). Databases fold as their makes and locales
+    have it, SQLite the letters from A to Z alone.
+
+    Examples
+    --------
+    >>> folded("STRASSE ÉTÉ.wav") == folded("straße e\u0301te\u0301.WAV")
+    True
+    """
+    plain = unicodedata.normalize("NFD", unicodedata.normalize("NFD", name).casefold())
+    return unicodedata.normalize("NFC", plain)
+
+
 def matches(dialect: str, query: str) -> ColumnElement[bool] | None:
     """The condition that each word of a query begins one of an analysis; None for no words."""
     wanted = words(query).split()

@@ -8,6 +8,7 @@ from emotone.server.store.analyses import Analyses
 from emotone.server.store.corrections import Corrections
 from emotone.server.store.database import Database
 from emotone.server.store.queue import Queue
+from emotone.server.store.results import Results
 
 
 class Store:
@@ -22,7 +23,7 @@ class Store:
     ----------
     database
         Where it is kept.
-    analyses, queue, corrections
+    analyses, queue, results, corrections
         What can be asked.
 
     Raises
@@ -35,6 +36,7 @@ class Store:
         self.database = Database(url)
         self.analyses = Analyses(self.database)
         self.queue = Queue(self.database)
+        self.results = Results(self.database)
         self.corrections = Corrections(self.database)
 
     def check(self) -> None:

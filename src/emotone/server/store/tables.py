@@ -69,8 +69,9 @@ analyses = Table(
     Column("owner", String(100), nullable=False),
     Column("name", Text, nullable=False),
     Column("notes", Text, nullable=False),
-    # Name and notes as `search` takes them apart.
+    # Name and notes as `search` takes them apart; and the name as its parts are looked for.
     Column("words", Text, nullable=False),
+    Column("folded", Text, nullable=False, server_default=""),
     Column("state", String(10), nullable=False),
     Column("model", Text, nullable=False),
     Column("options", JSON, nullable=False),
@@ -83,7 +84,12 @@ analyses = Table(
     Column("expires_at", Moment),
     Column("error", JSON(none_as_null=True)),
     Column("warnings", JSON, nullable=False),
+    # With what people said in place of the model's answers, and without; how many of these differ
+    # from the model's; and a count that every correction moves on.
     Column("summary", JSON(none_as_null=True)),
+    Column("model_summary", JSON(none_as_null=True)),
+    Column("corrected", Integer, nullable=False, server_default="0"),
+    Column("revision", Integer, nullable=False, server_default="0"),
     # Whether the recording stays when it is analysed, whether it is there to be heard, and what it
     # is.
     Column("keep_audio", Boolean, nullable=False),
@@ -107,12 +113,26 @@ results = Table(
     "results",
     metadata,
     _of_analysis(primary_key=True, autoincrement=False),
-    # The timeline in two parts, see `emotone.server.packing`, and pictures of the sound.
+    # The timeline but for its segments and measurements, see `emotone.server.packing`; what of that
+    # corrections changed; how many of both are in pieces; and pictures of the sound.
     Column("head", LargeBinary, nullable=False),
-    Column("measurements", LargeBinary, nullable=False),
+    Column("changed", JSON(none_as_null=True)),
+    Column("segment_count", Integer, nullable=False, server_default="0"),
+    Column("measurement_count", Integer, nullable=False, server_default="0"),
     Column("tracks", LargeBinary, nullable=False),
 )
 
+pieces = Table(
+    "pieces",
+    metadata,
+    _of_analysis(primary_key=True, autoincrement=False),
+    Column("part", String(12), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("first", Integer, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+)
+
+# Emotions of the segments, with what people said in place of the model's answers.
 heard = Table(
     "heard",
     metadata,

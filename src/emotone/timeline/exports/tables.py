@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from emotone.timeline.exports import names
@@ -14,16 +15,18 @@ _PLACES = 4
 """Decimals of a probability, as in JSON."""
 
 
-def csv_text(timeline: Timeline) -> str:
+def csv_text(timeline: Timeline, *, header: bool = True) -> str:
     """A header, then a row per segment, silence included; what a segment does not have is empty.
 
     The columns are ``start``, ``end`` (seconds), ``channel`` (from 0), ``speaker``, ``emotion``
     (or ``silence``, ``non-speech``), ``confidence``, and a score for each emotion of the model.
+    Without the header the rows go on where those of an earlier part of a timeline end.
     """
     columns = ["start", "end", "channel", "speaker", "emotion", "confidence", *timeline.emotions]
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(columns)
+    if header:
+        writer.writerow(columns)
     for row in timeline.rows():
         cells = (row[name] for name in columns)
         writer.writerow([_cell(cell) for cell in cells])
@@ -32,25 +35,41 @@ def csv_text(timeline: Timeline) -> str:
 
 def json_text(timeline: Timeline) -> str:
     """`Timeline.to_dict`, a line for each of its entries and for each segment and measurement."""
-    pieces = ["{\n"]
-    for name, value in timeline.about().items():
-        pieces.append(f"  {_json(name)}: {_json(value)},\n")
     # Hours of measurements as plain types are many times the size of their text, so one at a time;
     # and their text is put together once.
-    items: dict[str, tuple[Segment, ...] | tuple[Measurement, ...]] = {
-        "segments": timeline.segments,
-        "measurements": timeline.measurements,
-    }
-    for name, those in items.items():
-        pieces.append(f"  {_json(name)}: [")
+    segments = (json_line(each) for each in timeline.segments)
+    measurements = (json_line(each) for each in timeline.measurements)
+    return "".join(json_pieces(timeline.about(), segments, measurements))
+
+
+def json_pieces(
+    about: Mapping[str, Any], segments: Iterable[str], measurements: Iterable[str]
+) -> Iterator[str]:
+    """What `json_text` gives, piece by piece, for timelines that are never whole in memory.
+
+    Parameters
+    ----------
+    about
+        As `Timeline.about` gives it.
+    segments, measurements
+        As `json_line` gives each.
+    """
+    yield "{\n"
+    for name, value in about.items():
+        yield f"  {_json(name)}: {_json(value)},\n"
+    for name, lines, end in (("segments", segments, ",\n"), ("measurements", measurements, "\n")):
+        yield f"  {_json(name)}: ["
         before = "\n"
-        for item in those:
-            pieces.append(f"{before}    {_json(item.to_dict())}")
+        for line in lines:
+            yield f"{before}    {line}"
             before = ",\n"
-        last = name == list(items)[-1]
-        pieces.append(("\n  ]" if those else "]") + ("\n" if last else ",\n"))
-    pieces.append("}\n")
-    return "".join(pieces)
+        yield ("]" if before == "\n" else "\n  ]") + end
+    yield "}\n"
+
+
+def json_line(item: Segment | Measurement) -> str:
+    """A segment or measurement as a line of JSON, without its end."""
+    return _json(item.to_dict())
 
 
 def jsonl_text(timeline: Timeline) -> str:
