@@ -120,6 +120,7 @@ def compare(
     cache: FeatureCache | None = None,
     jobs: int | None = None,
     progress: Callback | None = None,
+    room: int | None = None,
 ) -> Comparison:
     """Train and test several families on the same folds.
 
@@ -135,7 +136,7 @@ def compare(
         Parameters by family.
     bootstrap
         Resamples behind the 95 % intervals.
-    cache, jobs, progress
+    cache, jobs, progress, room
         As in `emotone.training.train`.
 
     Raises
@@ -161,7 +162,7 @@ def compare(
             recipe = replace(recipe, select=None, trials=0)
         recipes.append(recipe)
     tell = progress or (lambda event: None)
-    sets = {recipe.family: _feature_set(recipe.family, features, classical) for recipe in recipes}
+    sets = {r.family: _feature_set(r.family, features, classical, corpus) for r in recipes}
     for recipe in recipes:  # all of them, before any long work
         recipe.check()
     datasets: dict[str, Dataset] = {}
@@ -176,6 +177,7 @@ def compare(
             cache=cache,
             jobs=jobs,
             tell=tell,
+            room=room,
         )
     if not any(len(fold.test) for data in datasets.values() for fold in data.folds):
         raise UsageError(
@@ -187,10 +189,10 @@ def compare(
     return Comparison(tuple(rows), datasets)
 
 
-def _feature_set(family: str, features: str | None, classical: bool) -> str:
+def _feature_set(family: str, features: str | None, classical: bool, corpus: Corpus) -> str:
     """What a family learns from; beside classical ones a neural family overlooks their set."""
     neural = known_families.get(family).input == "waveform"
-    return feature_set_for(family, None if neural and classical else features)
+    return feature_set_for(family, None if neural and classical else features, corpus)
 
 
 def _ua(row: ComparedFamily) -> float:

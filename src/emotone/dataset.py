@@ -10,15 +10,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emotone import features, splits
+from emotone import features, memory, splits
 from emotone.audio import Preparation
 from emotone.audio.clips import Clips
 from emotone.audio.waveform import FloatArray
 from emotone.corpora import Corpus, Utterance
-from emotone.errors import TrainingError
+from emotone.errors import FeatureError, TrainingError, UsageError
+from emotone.feature_table import StoredCorpus
+from emotone.feature_table import failures as stored_failures
 from emotone.features import rates, waveforms
 from emotone.features.cache import FeatureCache
 from emotone.features.extraction import extract_many
+from emotone.models.streamed import Streamed, needed
 from emotone.prediction import Failure
 from emotone.splits import Fold, Split
 
@@ -35,7 +38,8 @@ class Dataset:
     corpus
         Where the clips come from, the unreadable ones included.
     features
-        float32, shape ``(n, d)``; or the n waveforms, for the feature set ``"waveform"``.
+        float32, shape ``(n, d)``; or the n waveforms, for the feature set ``"waveform"``; or, where
+        they were stored and are too large for the memory, `Streamed` rows that are read in pieces.
     utterances
         The n utterances behind the rows.
     feature_set
@@ -53,7 +57,7 @@ class Dataset:
     """
 
     corpus: Corpus
-    features: FloatArray | Clips
+    features: FloatArray | Clips | Streamed
     utterances: tuple[Utterance, ...]
     feature_set: str
     preparation: Preparation
@@ -88,13 +92,14 @@ def prepare(
     cache: FeatureCache | None = None,
     jobs: int | None = None,
     progress: Callable[[int, int], None] | None = None,
+    room: int | None = None,
 ) -> Dataset:
     """Extract the features of a corpus and split it.
 
     Parameters
     ----------
     corpus
-        What to learn from.
+        What to learn from; a `StoredCorpus` brings its features.
     feature_set
         A named recipe, see `emotone.features.get`; or ``"waveform"`` for the sound itself, which
         neural families hear.
@@ -110,6 +115,9 @@ def prepare(
         Of the split, if its spec names none.
     cache, jobs, progress
         As in `emotone.features.extraction.extract_many`. Waveforms are not kept in the cache.
+    room
+        Bytes of memory that learning from stored features may take; half of what there is when
+        None. Where it is too little, they are read in pieces.
 
     Raises
     ------
@@ -119,14 +127,19 @@ def prepare(
         If there is no such feature set, or the split cannot be made.
     """
     drawn = splits.make(corpus.utterances, split, seed=seed)  # before the long work
-    read = _extracted if feature_set != waveforms.NAME else _waveforms
-    material = read(corpus, feature_set, preparation, cache, jobs, progress)
+    if isinstance(corpus, StoredCorpus):
+        material = _stored(corpus, preparation, room, progress)
+    else:
+        read = _extracted if feature_set != waveforms.NAME else _waveforms
+        material = read(corpus, feature_set, preparation, cache, jobs, progress)
     if not material.ok:
         raise TrainingError(
             f"none of the {len(corpus.utterances)} clips can be read; the first: "
             f"{material.failures[0].error if material.failures else 'there is none'}",
             source=corpus.root,
-            remedy="Run 'emotone corpus check' on it.",
+            remedy="Extract the features again."
+            if isinstance(corpus, StoredCorpus)
+            else "Run 'emotone corpus check' on it.",
         )
     row = np.full(len(corpus.utterances), -1, dtype=np.intp)
     row[material.ok] = np.arange(len(material.ok))
@@ -151,7 +164,7 @@ def prepare(
 class _Material:
     """What was made of the clips of a corpus; `ok` says which of them the features belong to."""
 
-    features: FloatArray | Clips
+    features: FloatArray | Clips | Streamed
     preparation: Preparation
     ok: list[int]
     failures: list[Failure]
@@ -194,6 +207,59 @@ def _waveforms(
         corpus.paths, preparation=preparation, jobs=jobs, progress=progress
     )
     return _Material(result.clips, preparation, result.ok, result.failures)
+
+
+def fits(corpus: StoredCorpus, room: int | None) -> bool:
+    """Whether one can learn from all stored features of a corpus at once in so many bytes."""
+    dimension = corpus.table.description.dimension
+    return needed((len(corpus), dimension)) <= (memory.available() // 2 if room is None else room)
+
+
+def _stored(
+    corpus: StoredCorpus,
+    preparation: Preparation | None,
+    room: int | None,
+    progress: Callable[[int, int], None] | None,
+) -> _Material:
+    """Stored features: in memory where they fit, else where they are; looked at once, either way.
+
+    What is not finite in them would spoil every model, and no estimator says which clip it was.
+    """
+    description = corpus.table.description
+    if preparation not in (None, Preparation(), description.preparation):
+        raise UsageError(
+            "the features are there already, so that clips cannot be prepared otherwise",
+            source=corpus.root,
+            remedy="Leave the preparation out, or train from the audio.",
+        )
+    failed = stored_failures(corpus)
+    named = {failure.file for failure in failed}
+    there = [i for i, u in enumerate(corpus.utterances) if str(u.path) not in named]
+    rows = np.array([corpus.row(corpus.utterances[i]) for i in there], dtype=np.intp)
+    features = corpus.table.features(rows)
+    finite = np.zeros(len(rows), dtype=bool)
+    matrix = np.empty(features.shape, dtype=np.float32) if fits(corpus, room) else None
+    done = 0
+    for positions, values in features.pieces():
+        finite[positions] = np.isfinite(values).all(axis=1)
+        if matrix is not None:
+            matrix[positions] = values
+        done += len(positions)
+        if progress is not None:
+            progress(done, len(rows))
+    for i in np.flatnonzero(~finite).tolist():
+        file = str(corpus.utterances[there[i]].path)
+        error = FeatureError(
+            "its features are missing or not finite", source=file, remedy="Extract them again."
+        )
+        failed.append(Failure(file, error))
+    kept = np.flatnonzero(finite)
+    return _Material(
+        features[kept] if matrix is None else matrix if finite.all() else matrix[kept],
+        description.preparation,
+        [there[i] for i in kept.tolist()],
+        failed,
+    )
 
 
 def _at_one_rate(corpus: Corpus, feature_set: str, preparation: Preparation) -> Preparation:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import tempfile
 import zipfile
@@ -14,13 +15,19 @@ import numpy as np
 
 from emotone.audio.waveform import FloatArray
 from emotone.errors import MissingExtraError, UsageError
+from emotone.features.stored import KEY, Description
 
 Columns = Mapping[str, Sequence[str | None]]
 """Texts that stand before the numbers of each row: ``file``, ``emotion``, ``speaker``."""
 
 
 def write_features(
-    path: str | os.PathLike[str], matrix: FloatArray, names: Sequence[str], columns: Columns
+    path: str | os.PathLike[str],
+    matrix: FloatArray,
+    names: Sequence[str],
+    columns: Columns,
+    *,
+    about: Description | None = None,
 ) -> None:
     """Write a table of features; its form goes by the path's ending.
 
@@ -36,6 +43,8 @@ def write_features(
         A name for each of the d numbers.
     columns
         Texts for each of the n rows.
+    about
+        Which features these are; in Parquet it is written beside them, for `emotone train`.
 
     Raises
     ------
@@ -51,7 +60,10 @@ def write_features(
     path = Path(path)
     write = _writer(path)
     with replacing(path) as unfinished:
-        write(unfinished, matrix, names, columns)
+        if about is not None and write is _parquet:
+            _parquet(unfinished, matrix, names, columns, about)
+        else:
+            write(unfinished, matrix, names, columns)
 
 
 def check_features_path(path: str | os.PathLike[str]) -> None:
@@ -86,13 +98,20 @@ def _csv(path: Path, matrix: FloatArray, names: Sequence[str], columns: Columns)
         features_csv(stream, matrix, names, columns)
 
 
-def _parquet(path: Path, matrix: FloatArray, names: Sequence[str], columns: Columns) -> None:
+def _parquet(
+    path: Path,
+    matrix: FloatArray,
+    names: Sequence[str],
+    columns: Columns,
+    about: Description | None = None,
+) -> None:
     import pyarrow
     import pyarrow.parquet
 
     arrays = {name: pyarrow.array(list(texts), pyarrow.string()) for name, texts in columns.items()}
     arrays |= {name: pyarrow.array(matrix[:, index]) for index, name in enumerate(names)}
-    pyarrow.parquet.write_table(pyarrow.table(arrays), path)
+    metadata = None if about is None else {KEY: json.dumps(about.to_dict())}
+    pyarrow.parquet.write_table(pyarrow.table(arrays, metadata=metadata), path)
 
 
 def _npz(path: Path, matrix: FloatArray, names: Sequence[str], columns: Columns) -> None:

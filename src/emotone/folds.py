@@ -11,20 +11,23 @@ from urllib.parse import quote
 import numpy as np
 import numpy.typing as npt
 
+from emotone import memory
 from emotone.audio import Preparation
 from emotone.audio.clips import Clips
 from emotone.corpora import Corpus
-from emotone.dataset import Dataset, prepare
+from emotone.dataset import Dataset, fits, prepare
 from emotone.emotions import in_order
 from emotone.errors import SplitError, UsageError
 from emotone.evaluation import TestedClip, tested_clips
-from emotone.features import waveforms
+from emotone.feature_table import StoredCorpus
+from emotone.features import get, waveforms
 from emotone.features.cache import FeatureCache
 from emotone.metrics import Evaluation, FloatMatrix, fold_mean, metrics
 from emotone.models import FAMILIES, AnyClassifier, Classifier, build, families
 from emotone.models.neural.files import TrainingFiles
 from emotone.models.preprocessing import Selection
 from emotone.models.search import Search, search
+from emotone.models.streamed import too_large
 from emotone.splits import Fold
 
 
@@ -91,6 +94,12 @@ class Recipe:
         if self.trials and entry.space is None:
             search(np.empty((0, 0)), [], None, self.family, trials=self.trials)
 
+    @property
+    def streams(self) -> bool:
+        """Whether the family can learn from features that are read in pieces."""
+        classifier = self.classifier(self.params)
+        return isinstance(classifier, Classifier) and classifier.streams
+
     def classifier(self, params: Mapping[str, Any], **other: Any) -> AnyClassifier:
         """An unfitted classifier with these parameters."""
         return build(
@@ -142,7 +151,7 @@ class FoldResult:
     score_s: float
 
 
-def feature_set_for(family: str, features: str | None) -> str:
+def feature_set_for(family: str, features: str | None, corpus: Corpus | None = None) -> str:
     """The feature set that a family learns from, ``"waveform"`` for a neural one.
 
     Parameters
@@ -151,12 +160,16 @@ def feature_set_for(family: str, features: str | None) -> str:
         A name in `emotone.models.FAMILIES`.
     features
         The set that was asked for, or None.
+    corpus
+        What it learns from; the features of a `StoredCorpus` are those that it has.
 
     Raises
     ------
     UsageError
-        If the family cannot learn from that set.
+        If the family cannot learn from that set, or the corpus has another.
     """
+    if isinstance(corpus, StoredCorpus):
+        return _stored_set(family, features, corpus)
     if families.get(family).input == "features":
         if features == waveforms.NAME:
             raise UsageError(
@@ -173,6 +186,24 @@ def feature_set_for(family: str, features: str | None) -> str:
     return waveforms.NAME
 
 
+def _stored_set(family: str, features: str | None, corpus: StoredCorpus) -> str:
+    stored = corpus.table.description.feature_set
+    if families.get(family).input == "waveform":
+        raise UsageError(
+            f"the family '{family}' hears the sound itself, and there are features alone",
+            source=corpus.root,
+            remedy="Name the corpus with its audio; or a family that learns from features, such as "
+            "mlp.",
+        )
+    if features is not None and get(features).name != stored:
+        raise UsageError(
+            f"the features there are {stored} and not {features}",
+            source=corpus.root,
+            remedy="Leave the feature set out, or extract the other one.",
+        )
+    return stored
+
+
 def dataset_for(
     recipes: Sequence[Recipe],
     corpus: Corpus,
@@ -184,6 +215,7 @@ def dataset_for(
     cache: FeatureCache | None,
     jobs: int | None,
     tell: Callback,
+    room: int | None = None,
 ) -> Dataset:
     """What the recipes learn from, and folds, once it is sure that they can be used.
 
@@ -195,6 +227,11 @@ def dataset_for(
     for recipe in recipes:
         recipe.check()
     doing = "reading clips" if features == waveforms.NAME else f"extracting {features}"
+    if isinstance(corpus, StoredCorpus):
+        doing = f"reading {features}"
+        if not fits(corpus, room) and not any(recipe.streams for recipe in recipes):
+            shape = (len(corpus), corpus.table.description.dimension)
+            raise too_large(recipes[0].family, shape, room or memory.available() // 2)
     return prepare(
         corpus,
         features,
@@ -204,6 +241,7 @@ def dataset_for(
         cache=cache,
         jobs=jobs,
         progress=lambda done, total: tell(Progress("features", done, total, doing)),
+        room=room,
     )
 
 

@@ -185,6 +185,7 @@ def train(
     jobs: int | None = None,
     progress: Callback | None = None,
     files: TrainingFiles | None = None,
+    room: int | None = None,
 ) -> TrainingRun:
     """Train a model and test it honestly.
 
@@ -201,7 +202,8 @@ def train(
     Parameters
     ----------
     corpus
-        Labelled clips of two emotions or more. Unreadable ones are left out and reported.
+        Labelled clips of two emotions or more. Unreadable ones are left out and reported. A
+        `emotone.feature_table.StoredCorpus` brings its features, and needs no audio.
     family, params, seed, class_weight, sampling, select
         The model, see `emotone.models.build`.
     features, preparation
@@ -225,6 +227,9 @@ def train(
     files
         Where a neural family keeps its state after each epoch, to go on from there when it was cut
         off, and its logs; a folder in each for every fold.
+    room
+        Bytes of memory that learning from stored features may take; half of what there is when
+        None. Where it is too little, logistic and mlp read them in pieces, and others refuse.
 
     Raises
     ------
@@ -249,13 +254,14 @@ def train(
     dataset = dataset_for(
         [recipe],
         corpus,
-        feature_set_for(family, features),
+        feature_set_for(family, features, corpus),
         split,
         preparation=preparation,
         seed=seed,
         cache=cache,
         jobs=jobs,
         tell=tell,
+        room=room,
     )
     folds = [fold for fold in dataset.folds if len(fold.test)]
     results = []

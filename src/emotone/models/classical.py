@@ -20,6 +20,7 @@ from emotone.models.graph import Graph
 from emotone.models.heads import Head
 from emotone.models.labels import encode, grouped
 from emotone.models.preprocessing import Preprocessing, Selection
+from emotone.models.streamed import Features, Streamed, too_large
 
 SMALL_MATRIX = 1_000_000
 """Matrices of fewer numbers than this are worked on by one thread."""
@@ -28,15 +29,21 @@ AGREEMENT_FLOOR = 1e-7
 """Added to an ensemble's mean score before its logarithm, the same here and in the ONNX graph."""
 
 
+Watched = tuple[FloatMatrix | Streamed, IntArray]
+
+
 @dataclass
 class _Member:
     """One family inside a classifier: its own preparation, head and temperature."""
 
     preprocessing: Preprocessing
     head: Head
+    classes: int
     temperature: float = 1.0
 
-    def logits(self, X: FloatMatrix) -> FloatMatrix:
+    def logits(self, X: FloatMatrix | Streamed) -> FloatMatrix:
+        if isinstance(X, Streamed):
+            return X.map(self.logits, self.classes)
         return self.head.logits(self.preprocessing.transform(X))
 
 
@@ -91,10 +98,11 @@ class Classifier:
 
     def fit(
         self,
-        X: npt.ArrayLike | Clips,
+        X: Features,
         y: Sequence[str] | npt.NDArray[Any],
         groups: Sequence[str | None] | None = None,
-        watch: tuple[npt.ArrayLike | Clips, Sequence[str] | npt.NDArray[Any]] | None = None,
+        watch: tuple[npt.ArrayLike | Clips | Streamed, Sequence[str] | npt.NDArray[Any]]
+        | None = None,
         corpora: Sequence[str] | None = None,
     ) -> Classifier:
         """Learn from labelled clips.
@@ -102,7 +110,8 @@ class Classifier:
         Parameters
         ----------
         X
-            Features, shape ``(n, d)``; taken as float32.
+            Features, shape ``(n, d)``; taken as float32. Those that are `Streamed` are read as
+            often as is needed, by the families that can learn so (`streams`).
         y
             The emotion of each clip.
         groups
@@ -145,7 +154,9 @@ class Classifier:
             known = np.isin(seen, self.classes_)
             if known.any():
                 hits = seen[known][:, None] == self.classes_[None, :]
-                watched = (_features(watch[0])[known], hits.argmax(axis=1))
+                watched = (_features(watch[0])[np.flatnonzero(known)], hits.argmax(axis=1))
+        if isinstance(features, Streamed) and not self.streams:
+            raise too_large(self.family.name, features.shape)
         with _threads(features):
             temperatures = self._calibrate(features, codes, groups)
             self._members = self._fit_members(features, codes, watched)
@@ -156,7 +167,7 @@ class Classifier:
             self.watch_curve_ = self._members[0].head.watch_curve
         return self
 
-    def scores(self, X: npt.ArrayLike | Clips, corpora: Sequence[str] | None = None) -> FloatMatrix:
+    def scores(self, X: Features, corpora: Sequence[str] | None = None) -> FloatMatrix:
         """Calibrated probabilities, shape ``(n, k)``, columns in the order of `classes_`.
 
         The corpora are of no use here, as in `fit`.
@@ -173,7 +184,13 @@ class Classifier:
         logits = self._joined(own, [member.temperature for member in self._members])
         return softmax(logits, self.temperature_)
 
-    def predict(self, X: npt.ArrayLike | Clips) -> npt.NDArray[np.str_]:
+    @property
+    def streams(self) -> bool:
+        """Whether it can learn from features that are read bit by bit."""
+        heads = [family.head for family, _ in self._specs()]
+        return all(head is not None and head.streams for head in heads)
+
+    def predict(self, X: Features) -> npt.NDArray[np.str_]:
         """The most probable emotion of each clip, shape ``(n,)``."""
         chosen: npt.NDArray[np.str_] = self.classes_[self.scores(X).argmax(axis=1)]
         return chosen
@@ -205,7 +222,7 @@ class Classifier:
 
     def out_of_fold(
         self,
-        X: npt.ArrayLike,
+        X: Features,
         y: Sequence[str] | npt.NDArray[Any],
         groups: Sequence[str | None] | None,
         folds: int,
@@ -235,7 +252,7 @@ class Classifier:
         return joined
 
     def _calibrate(
-        self, X: FloatMatrix, y: IntArray, groups: Sequence[str | None] | None
+        self, X: FloatMatrix | Streamed, y: IntArray, groups: Sequence[str | None] | None
     ) -> list[float]:
         """Fit the joint temperature; returns those of the members (1 for a single one)."""
         count = len(self._specs())
@@ -258,7 +275,7 @@ class Classifier:
 
     def _held_out_logits(
         self,
-        X: FloatMatrix,
+        X: FloatMatrix | Streamed,
         y: IntArray,
         k: int,
         groups: Sequence[str | None] | None,
@@ -297,7 +314,7 @@ class Classifier:
         return specs
 
     def _fit_members(
-        self, X: FloatMatrix, y: IntArray, watch: tuple[FloatMatrix, IntArray] | None
+        self, X: FloatMatrix | Streamed, y: IntArray, watch: Watched | None
     ) -> list[_Member]:
         members = []
         for family, params in self._specs():
@@ -308,11 +325,16 @@ class Classifier:
             balance = self.sampling or (self.class_weight and not weighs)
             rows = _balanced_rows(y, self.seed) if balance else np.arange(len(y))
             preprocessing = Preprocessing(scale, self.select, self.seed)
-            prepared = preprocessing.fit(X, y)
             head = family.head(own, self.seed, self.class_weight if weighs else None)
-            seen = None if watch is None else (preprocessing.transform(watch[0]), watch[1])
-            head.fit(prepared[rows], y[rows], seen)
-            members.append(_Member(preprocessing, head))
+            if isinstance(X, Streamed):
+                streamed = preprocessing.fit_streamed(X, y)
+                seen = None if watch is None else (preprocessing.prepared(watch[0]), watch[1])
+                head.fit_streamed(streamed[rows], y[rows], seen)
+            else:
+                prepared = preprocessing.fit(X, y)
+                seen = None if watch is None else (preprocessing.prepared(watch[0]), watch[1])
+                head.fit(prepared[rows], y[rows], seen)
+            members.append(_Member(preprocessing, head, int(y.max()) + 1))
         return members
 
 
@@ -344,11 +366,11 @@ def inner_folds(
 
 
 @contextmanager
-def _threads(X: FloatMatrix) -> Iterator[None]:
+def _threads(X: FloatMatrix | Streamed) -> Iterator[None]:
     """One thread for small matrices: there, threads wait for each other longer than they work."""
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-    with threadpool_limits(1 if X.size < SMALL_MATRIX else None):
+    with threadpool_limits(1 if X.shape[0] * X.shape[1] < SMALL_MATRIX else None):
         yield
 
 
@@ -363,8 +385,10 @@ def _balanced_rows(y: IntArray, seed: int) -> IntArray:
     return np.concatenate(parts)
 
 
-def _features(X: npt.ArrayLike | Clips) -> FloatMatrix:
+def _features(X: Features) -> FloatMatrix | Streamed:
     """Features in double precision, rounded to the float32 that the exported model will see."""
+    if isinstance(X, Streamed):
+        return X
     if isinstance(X, Clips):
         raise TrainingError("a classical family takes features, not clips")
     matrix = np.asarray(X, dtype=np.float32)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,8 +21,9 @@ from emotone.errors import TrainingError
 from emotone.models import trees
 from emotone.models.calibration import FloatMatrix, IntArray, softmax
 from emotone.models.graph import Graph
+from emotone.models.streamed import Streamed
 
-Watch = tuple[FloatMatrix, IntArray]
+Watch = tuple[FloatMatrix | Streamed, IntArray]
 
 LINEAR_STRENGTH = 6.0
 """C times the number of features, for linear models with C="scale".
@@ -48,6 +49,9 @@ class Head(ABC):
 
     weighs_classes = False
     """Whether the estimator takes `class_weight`."""
+
+    streams = False
+    """Whether it has `fit_streamed`."""
 
     def __init__(self, params: dict[str, Any], seed: int, class_weight: str | None) -> None:
         self.params = dict(params)
@@ -75,7 +79,26 @@ class Head(ABC):
             self.estimator = self.make()
             self.estimator.fit(X, y)
 
-    def _scale_strength(self, X: FloatMatrix) -> None:
+    def fit_streamed(self, X: Streamed, y: IntArray, watch: Watch | None = None) -> None:
+        """As `fit`, from features that are read in pieces, as often as is needed.
+
+        Raises
+        ------
+        TrainingError
+            If it cannot learn so, with these parameters or at all.
+        """
+        raise TrainingError("this family learns from all clips at once and not bit by bit")
+
+    def _refuse(self, names: Sequence[str]) -> None:
+        """Refuse parameters that only learning at once heeds."""
+        given = [name for name in names if name in self.params]
+        if given:
+            raise TrainingError(
+                f"{', '.join(given)} cannot be heeded while the features are read bit by bit",
+                remedy="Leave that out, or allow more memory.",
+            )
+
+    def _scale_strength(self, X: FloatMatrix | Streamed) -> None:
         """Make the parameter C a number where it is "scale"."""
         if self.params.get("C") == "scale":
             self.params["C"] = LINEAR_STRENGTH / X.shape[1]
@@ -109,6 +132,7 @@ class LogisticHead(Head):
     """Multinomial logistic regression."""
 
     weighs_classes = True
+    streams = True
 
     def make(self) -> Any:
         from sklearn.linear_model import LogisticRegression
@@ -118,6 +142,25 @@ class LogisticHead(Head):
     def fit(self, X: FloatMatrix, y: IntArray, watch: Watch | None = None) -> None:
         self._scale_strength(X)
         super().fit(X.astype(np.float32), y)  # what the features are; half the time
+
+    def fit_streamed(self, X: Streamed, y: IntArray, watch: Watch | None = None) -> None:
+        from emotone.models.logistic import solve
+
+        self._refuse(("solver", "penalty", "l1_ratio", "dual", "intercept_scaling"))
+        self._scale_strength(X)
+        with plain_errors():
+            estimator = self.estimator = self.make()
+            weights, bias = solve(
+                X,
+                y,
+                strength=estimator.C,
+                balanced=self.class_weight is not None,
+                intercept=estimator.fit_intercept,
+                tolerance=estimator.tol,
+                steps=estimator.max_iter,
+            )
+        estimator.classes_ = np.unique(y)
+        estimator.coef_, estimator.intercept_ = weights, bias
 
     def logits(self, X: FloatMatrix) -> FloatMatrix:
         return X @ self._weights() + self._bias()
@@ -141,6 +184,8 @@ def _both_sides(column: FloatMatrix) -> FloatMatrix:
 
 class MLPHead(Head):
     """A multi-layer perceptron with ReLU units, cross-entropy and Adam."""
+
+    streams = True
 
     def make(self) -> Any:
         from sklearn.neural_network import MLPClassifier
@@ -183,8 +228,35 @@ class MLPHead(Head):
                 if idle > estimator.n_iter_no_change:
                     break
 
-    def _log_loss(self, X: FloatMatrix, y: IntArray) -> float:
-        scores = softmax(self.logits(X))[np.arange(len(y)), y]
+    def fit_streamed(self, X: Streamed, y: IntArray, watch: Watch | None = None) -> None:
+        """As `fit`, but the clips of a batch are drawn from one piece instead of from all."""
+        from threadpoolctl import threadpool_limits
+
+        self._refuse(("solver", "early_stopping", "validation_fraction"))
+        self.loss_curve, self.watch_curve = [], []
+        generator = np.random.default_rng(self.seed)
+        with plain_errors(), threadpool_limits(1, "blas"):
+            estimator = self.estimator = self.make()
+            estimator.random_state = np.random.RandomState(self.seed)
+            classes, best, idle = np.unique(y), np.inf, 0
+            for _ in range(estimator.max_iter):
+                total = 0.0
+                for positions, rows in X.pieces(generator):
+                    estimator.partial_fit(rows, y[positions], classes=classes)
+                    total += float(estimator.loss_) * len(rows)
+                loss = total / len(y)
+                self.loss_curve.append(loss)
+                if watch is not None:
+                    self.watch_curve.append(self._log_loss(*watch))
+                idle = idle + 1 if loss > best - estimator.tol else 0
+                best = min(best, loss)
+                if idle > estimator.n_iter_no_change:
+                    break
+
+    def _log_loss(self, X: FloatMatrix | Streamed, y: IntArray) -> float:
+        k = len(self.estimator.classes_)
+        logits = X.map(self.logits, k) if isinstance(X, Streamed) else self.logits(X)
+        scores = softmax(logits)[np.arange(len(y)), y]
         return float(-np.log(np.maximum(scores, 1e-12)).mean())
 
     def logits(self, X: FloatMatrix) -> FloatMatrix:

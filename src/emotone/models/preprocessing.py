@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emotone.errors import UsageError
+from emotone.errors import TrainingError, UsageError
 from emotone.models.calibration import FloatMatrix, IntArray
 from emotone.models.graph import Graph
+from emotone.models.streamed import Prepared, Streamed
 
 Selection = int | float | str | None
 
@@ -78,6 +79,37 @@ class Preprocessing:
         kept: FloatMatrix = prepared[:, self.columns].astype(np.float64)
         return kept
 
+    def fit_streamed(self, X: Streamed, y: IntArray) -> Prepared:
+        """As `fit`, in one pass over the features, and one more to select some.
+
+        Raises
+        ------
+        TrainingError
+            If they are to be selected by trees, which look at all clips at once.
+        """
+        from sklearn.preprocessing import StandardScaler
+
+        if self.select == "model":
+            raise TrainingError(
+                "features cannot be selected by trees while they are read bit by bit",
+                remedy="Select a count or a share of them, or allow more memory.",
+            )
+        d = X.shape[1]
+        self.mean, self.deviation = np.zeros(d), np.ones(d)
+        if self.scale:
+            scaler = StandardScaler()
+            for _, rows in X.pieces():
+                scaler.partial_fit(rows.astype(np.float64))
+            self.mean, self.deviation = np.array(scaler.mean_), np.array(scaler.scale_)
+        self.columns = np.arange(d) if self.select is None else self._telling(X, y)
+        return Prepared(X, self.transform, len(self.columns))
+
+    def prepared(self, X: FloatMatrix | Streamed) -> FloatMatrix | Prepared:
+        """Prepared features; those that are streamed as they are read."""
+        if isinstance(X, Streamed):
+            return Prepared(X, self.transform, len(self.columns))
+        return self.transform(X)
+
     def transform(self, X: FloatMatrix) -> FloatMatrix:
         """Prepared features, shape (n, columns kept)."""
         prepared: FloatMatrix = self._scaled(X, self.columns).astype(np.float64)
@@ -119,7 +151,30 @@ class Preprocessing:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")
                 telling = np.nan_to_num(f_classif(X.astype(np.float64), y)[0], nan=-1.0)
-            share = isinstance(self.select, float)
-            count = round(self.select * d) if share else int(self.select)
-            chosen = np.sort(np.argsort(-telling, kind="stable")[: max(1, count)])
+            chosen = self._most(telling)
         return np.asarray(chosen, dtype=np.int64)
+
+    def _telling(self, X: Streamed, y: IntArray) -> IntArray:
+        """What `_choose` chooses by the F test, from sums over each emotion."""
+        k, d = int(y.max()) + 1, X.shape[1]
+        counts = np.bincount(y, minlength=k).astype(np.float64)
+        sums, squares = np.zeros((k, d)), np.zeros(d)
+        for positions, rows in X.pieces():
+            scaled = self._scaled(rows.astype(np.float64), slice(None)).astype(np.float64)
+            np.add.at(sums, y[positions], scaled)
+            squares += np.einsum("nd,nd->d", scaled, scaled)
+        there = counts > 0
+        within_means = (sums[there] ** 2 / counts[there, None]).sum(axis=0)
+        between = within_means - sums.sum(axis=0) ** 2 / counts.sum()
+        within = squares - within_means
+        groups = int(there.sum())
+        with np.errstate(all="ignore"):
+            telling = (between / (groups - 1)) / (within / (counts.sum() - groups))
+        return np.asarray(self._most(np.nan_to_num(telling, nan=-1.0)), dtype=np.int64)
+
+    def _most(self, telling: FloatMatrix) -> Any:
+        """The columns that tell most, so many as are to be kept."""
+        assert isinstance(self.select, (int, float))
+        share = isinstance(self.select, float)
+        count = round(self.select * len(telling)) if share else int(self.select)
+        return np.sort(np.argsort(-telling, kind="stable")[: max(1, count)])

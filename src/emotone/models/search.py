@@ -20,6 +20,7 @@ from emotone.models import families
 from emotone.models.building import build
 from emotone.models.classical import Classifier
 from emotone.models.preprocessing import Selection
+from emotone.models.streamed import Features
 
 if TYPE_CHECKING:
     import optuna
@@ -58,7 +59,7 @@ class Search:
 
 
 def search(
-    X: npt.ArrayLike,
+    X: Features,
     y: Sequence[str] | npt.NDArray[Any],
     groups: Sequence[str | None] | None,
     family: str,

@@ -15,6 +15,7 @@ from emotone.models.calibration import FloatMatrix, fit_temperature
 from emotone.models.labels import encode
 from emotone.models.neural.files import TrainingFiles
 from emotone.models.neural.settings import CLOSED_FORM, Settings
+from emotone.models.streamed import Features
 
 if TYPE_CHECKING:
     import torch
@@ -83,10 +84,10 @@ class NeuralClassifier:
 
     def fit(
         self,
-        X: npt.ArrayLike | Clips,
+        X: Features,
         y: Sequence[str] | npt.NDArray[Any],
         groups: Sequence[str | None] | None = None,
-        watch: tuple[npt.ArrayLike | Clips, Sequence[str] | npt.NDArray[Any]] | None = None,
+        watch: tuple[Features, Sequence[str] | npt.NDArray[Any]] | None = None,
         corpora: Sequence[str] | None = None,
         *,
         files: TrainingFiles | None = None,
@@ -211,7 +212,7 @@ class NeuralClassifier:
         self._calibrate(known.take(held), disjoint, settings)
         return self
 
-    def scores(self, X: npt.ArrayLike | Clips, corpora: Sequence[str] | None = None) -> FloatMatrix:
+    def scores(self, X: Features, corpora: Sequence[str] | None = None) -> FloatMatrix:
         """Calibrated probabilities, shape ``(n, k)``, columns in the order of `classes_`.
 
         Parameters
@@ -226,9 +227,7 @@ class NeuralClassifier:
         scores: FloatMatrix = np.exp(self.log_scores(X, corpora))
         return scores
 
-    def log_scores(
-        self, X: npt.ArrayLike | Clips, corpora: Sequence[str] | None = None
-    ) -> FloatMatrix:
+    def log_scores(self, X: Features, corpora: Sequence[str] | None = None) -> FloatMatrix:
         """Logarithms of the `scores`, ``-inf`` for emotions that a clip's corpus does not have."""
         clips = _clips(X)
         general, own = self._logits(clips)
@@ -254,7 +253,7 @@ class NeuralClassifier:
             logs[row, inside] = mean - np.log(len(heads))
         return logs
 
-    def predict(self, X: npt.ArrayLike | Clips) -> npt.NDArray[np.str_]:
+    def predict(self, X: Features) -> npt.NDArray[np.str_]:
         """The most probable emotion of each clip, shape ``(n,)``."""
         chosen: npt.NDArray[np.str_] = self.classes_[self.scores(X).argmax(axis=1)]
         return chosen
@@ -305,7 +304,7 @@ class NeuralClassifier:
             )
 
     def _watched(
-        self, watch: tuple[npt.ArrayLike | Clips, Sequence[str] | npt.NDArray[Any]]
+        self, watch: tuple[Features, Sequence[str] | npt.NDArray[Any]]
     ) -> LabelledClips | None:
         """The watched clips of known emotions; their corpora do not matter."""
         from emotone.models.neural.data import LabelledClips
@@ -378,7 +377,7 @@ def _numbered(groups: Sequence[str | None] | None) -> npt.NDArray[np.int64] | No
     return np.array(numbers, dtype=np.int64)
 
 
-def _clips(X: npt.ArrayLike | Clips) -> Clips:
+def _clips(X: Features) -> Clips:
     if not isinstance(X, Clips):
         raise TrainingError(
             "a neural family hears clips, not features",

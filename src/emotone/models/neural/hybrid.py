@@ -14,6 +14,7 @@ from emotone.models.calibration import FloatMatrix, fit_temperature, softmax
 from emotone.models.neural.classifier import NeuralClassifier
 from emotone.models.neural.files import TrainingFiles
 from emotone.models.neural.settings import member_params
+from emotone.models.streamed import Features
 
 if TYPE_CHECKING:
     from emotone.models.families import Family
@@ -101,10 +102,10 @@ class HybridClassifier:
 
     def fit(
         self,
-        X: npt.ArrayLike | Clips,
+        X: Features,
         y: Sequence[str] | npt.NDArray[Any],
         groups: Sequence[str | None] | None = None,
-        watch: tuple[npt.ArrayLike | Clips, Sequence[str] | npt.NDArray[Any]] | None = None,
+        watch: tuple[Features, Sequence[str] | npt.NDArray[Any]] | None = None,
         corpora: Sequence[str] | None = None,
         *,
         files: TrainingFiles | None = None,
@@ -137,20 +138,18 @@ class HybridClassifier:
         self._calibrate(X)
         return self
 
-    def scores(self, X: npt.ArrayLike | Clips, corpora: Sequence[str] | None = None) -> FloatMatrix:
+    def scores(self, X: Features, corpora: Sequence[str] | None = None) -> FloatMatrix:
         """Calibrated probabilities, shape ``(n, k)``; see `NeuralClassifier.scores`."""
         return softmax(self._logits(X, corpora), self.temperature_)
 
-    def _logits(
-        self, X: npt.ArrayLike | Clips, corpora: Sequence[str] | None = None
-    ) -> FloatMatrix:
+    def _logits(self, X: Features, corpora: Sequence[str] | None = None) -> FloatMatrix:
         if not self.members_:
             raise TrainingError("this classifier has not been fitted yet")
         logs = [member.log_scores(X, corpora) for member in self.members_]
         mean: FloatMatrix = np.mean(logs, axis=0)
         return mean
 
-    def predict(self, X: npt.ArrayLike | Clips) -> npt.NDArray[np.str_]:
+    def predict(self, X: Features) -> npt.NDArray[np.str_]:
         """The most probable emotion of each clip, shape ``(n,)``."""
         chosen: npt.NDArray[np.str_] = self.classes_[self.scores(X).argmax(axis=1)]
         return chosen
@@ -164,7 +163,7 @@ class HybridClassifier:
         parts = [(member.fitted(), member.temperature_) for member in self.members_]
         return to_onnx(parts, self.temperature_, self.rate)
 
-    def _calibrate(self, X: npt.ArrayLike | Clips) -> None:
+    def _calibrate(self, X: Features) -> None:
         fixed, first = self.params["temperature"], self.members_[0]
         self.temperature_ = 1.0 if fixed is None else fixed
         self.calibration_ = dict(first.calibration_) | {"temperature": self.temperature_}

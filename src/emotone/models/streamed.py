@@ -1,0 +1,115 @@
+"""Features that are never in memory all at once: rows are read in pieces, as often as is needed."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from emotone.audio.clips import Clips
+from emotone.errors import TrainingError
+from emotone.models.calibration import FloatMatrix
+
+PIECE_BYTES = 16 * 1024**2
+"""Of a piece in float32; whoever works on it takes several times as much."""
+
+Features: TypeAlias = "npt.ArrayLike | Clips | Streamed"
+"""What a classifier may be given; a neural family hears clips, the others learn from features."""
+
+BYTES_PER_NUMBER = 36
+"""What learning from all features at once takes at its peak: float32 as they were read and as the
+training part, float64 before and after scaling, float32 and float64 on the way."""
+
+Piece = tuple[npt.NDArray[np.intp], npt.NDArray[np.float32]]
+"""Positions of some rows, shape ``(m,)``, and these rows, shape ``(m, d)``."""
+
+
+class Streamed(ABC):
+    """Rows of features that are read in pieces.
+
+    Attributes
+    ----------
+    shape
+        Rows and features, as of a matrix.
+    """
+
+    shape: tuple[int, int]
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    @abstractmethod
+    def __getitem__(self, rows: npt.ArrayLike) -> Streamed:
+        """Some of the rows, by position or mask, in that order; one may come more than once."""
+
+    @abstractmethod
+    def pieces(self, generator: np.random.Generator | None = None) -> Iterator[Piece]:
+        """All rows, each once, in some order.
+
+        Parameters
+        ----------
+        generator
+            Shuffles the order of the pieces, and of the rows in each; None keeps the order in which
+            they are read fastest.
+        """
+
+    def map(
+        self, work: Callable[[FloatMatrix], FloatMatrix], columns: int
+    ) -> npt.NDArray[np.float64]:
+        """What `work` makes of each row in double precision, shape ``(n, columns)``."""
+        made = np.empty((len(self), columns))
+        for positions, rows in self.pieces():
+            made[positions] = work(rows.astype(np.float64))
+        return made
+
+
+class Prepared(Streamed):
+    """Streamed features as `Preprocessing` leaves them.
+
+    Parameters
+    ----------
+    features
+        As they are read.
+    transform
+        Prepares some rows: ``(m, d)`` to ``(m, columns)``.
+    columns
+        How many features are left.
+    """
+
+    def __init__(
+        self, features: Streamed, transform: Callable[[FloatMatrix], FloatMatrix], columns: int
+    ) -> None:
+        self._features, self._transform = features, transform
+        self.shape = (len(features), columns)
+
+    def __getitem__(self, rows: npt.ArrayLike) -> Prepared:
+        return Prepared(self._features[rows], self._transform, self.shape[1])
+
+    def pieces(self, generator: np.random.Generator | None = None) -> Iterator[Piece]:
+        """As of the features themselves; prepared numbers are exact in float32."""
+        for positions, rows in self._features.pieces(generator):
+            yield positions, self._transform(rows.astype(np.float64)).astype(np.float32)
+
+
+def needed(shape: tuple[int, int]) -> int:
+    """Bytes of memory that learning from all of so many rows and features at once takes."""
+    return shape[0] * shape[1] * BYTES_PER_NUMBER
+
+
+def too_large(family: str, shape: tuple[int, int], allowed: int | None = None) -> TrainingError:
+    """The error of a family that cannot learn from features which are not in memory."""
+    known = "" if allowed is None else f", and {_size(allowed)} may be used"
+    return TrainingError(
+        f"the family '{family}' learns from all clips at once: {shape[0]:,} clips with "
+        f"{shape[1]:,} features take about {_size(needed(shape))} of memory{known}",
+        remedy="Take logistic or mlp, which read them bit by bit; or fewer clips or features; or "
+        "allow more by --memory, on a machine that has it.",
+        code="too_large",
+    )
+
+
+def _size(size: int) -> str:
+    return f"{size / 2**30:,.1f} GiB" if size >= 2**30 else f"{size / 2**20:,.1f} MiB"
