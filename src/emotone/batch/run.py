@@ -161,7 +161,7 @@ def run(plan: Plan, *, jobs: int | None = None, progress: Progress | None = None
     begun = time.monotonic()
     wanted = jobs or cores()
     processes = min(wanted, len(blocks))
-    with working_folder(plan.out) as folder:
+    with _working_folder(plan.out) as folder:
         setup = Setup(plan.out.address, str(folder), max(1, wanted // processes))
         with Pool(setup, blocks, processes) as pool:
             told = ((each, time.monotonic() - begun) for each in pool.heard())
@@ -171,18 +171,28 @@ def run(plan: Plan, *, jobs: int | None = None, progress: Progress | None = None
 
 
 @contextlib.contextmanager
-def working_folder(out: Place) -> Iterator[Path]:
+def _working_folder(out: Place) -> Iterator[Path]:
     """Where parts grow: beside the results, so that a killed run leaves nothing elsewhere."""
     if not out.is_local:
         with tempfile.TemporaryDirectory(prefix="emotone-") as name:
             yield Path(name)
         return
-    folder = Path(out.path, "_emotone", "unfinished")
-    shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed
-    for leftover in Path(out.path).rglob(".part-*.parquet.*"):
-        leftover.unlink(missing_ok=True)
+    clean(out)
+    folder = _unfinished(out)
     folder.mkdir(parents=True, exist_ok=True)
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def clean(out: Place) -> None:
+    """Take away what a run that was killed left unfinished; a store shows nothing unfinished."""
+    if out.is_local:
+        shutil.rmtree(_unfinished(out), ignore_errors=True)
+        for leftover in Path(out.path).rglob(".part-*.parquet.*"):
+            leftover.unlink(missing_ok=True)
+
+
+def _unfinished(out: Place) -> Path:
+    return Path(out.path, "_emotone", "unfinished")

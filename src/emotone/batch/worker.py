@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import signal
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from emotone import memory
 from emotone.batch.hearing import values_of
@@ -24,6 +27,7 @@ from emotone.batch.reading import Reader
 from emotone.errors import AudioError, EmotoneError
 
 _TELL_EVERY_S = 0.2
+_END_S = 0.5
 
 
 class Teller:
@@ -136,9 +140,9 @@ def serve() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     teller = Teller(answers)
-    lines = sys.stdin.buffer
+    lines = _until_left_alone(sys.stdin.buffer)
     try:
-        given = json.loads(lines.readline())
+        given = json.loads(next(lines))
         plan = Plan.load(Place(given["out"]))
         if plan is None:
             raise EmotoneError("the plan of the batch is gone", source=given["out"])
@@ -157,7 +161,7 @@ def serve() -> None:
             )
             memory.give_back()
             teller.say(finished=wanted["block"])
-    except BrokenPipeError:
+    except (BrokenPipeError, StopIteration):
         pass  # the other process is gone
     except EmotoneError as error:
         teller.say(error=values_of(error))
@@ -169,3 +173,24 @@ def serve() -> None:
             code="not_written",
         )
         teller.say(error=values_of(told))
+
+
+def _until_left_alone(source: BinaryIO) -> Iterator[bytes]:
+    """The lines of another process; where that is gone in the middle of a block, this ends too.
+
+    Else a recording of hours would be heard to its end for nobody.
+    """
+    lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+
+    def read() -> None:
+        for line in source:
+            lines.put(line)
+        lines.put(None)
+        time.sleep(_END_S)  # in which one that has nothing to do has ended
+        if hasattr(signal, "pthread_kill"):
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # copies of recordings are taken away
+    threading.Thread(target=read, name="emotone-asked", daemon=True).start()
+    while (line := lines.get()) is not None:
+        yield line

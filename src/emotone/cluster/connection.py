@@ -35,7 +35,9 @@ class Cluster:
     address
         Where its head answers, ``HOST:PORT``.
     nodes
-        Machines, or what stands for one.
+        Of Ray, mostly one for each machine or container.
+    machines
+        How many network addresses these have.
     cores
         Processor cores of all of them.
     started
@@ -44,6 +46,7 @@ class Cluster:
 
     address: str
     nodes: int
+    machines: int
     cores: int
     started: bool
 
@@ -174,6 +177,7 @@ def _found(ray: Any, *, started: bool) -> Cluster:
     return Cluster(
         address=ray.get_runtime_context().gcs_address,
         nodes=len(alive),
+        machines=len({node["NodeManagerAddress"] for node in alive}),
         cores=int(sum(node["Resources"].get("CPU", 0) for node in alive)),
         started=started,
     )

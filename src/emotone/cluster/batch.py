@@ -1,0 +1,233 @@
+"""A batch on a Ray cluster: the blocks of the plan stream through Ray Data to a pool of actors.
+
+Each actor has the same process hear its blocks as a run on one machine has, and the part is written
+where it was heard. So the rows are the same, a recording that crashes its decoder is told as such,
+and what went through Ray are numbers of blocks and counts: rows do not wait in the memory of the
+cluster, and a block that Ray gives out twice, since a machine was lost, gives the same part again.
+
+Ray Data's own checkpoints are not used. They note down, row by row, what its own writer wrote under
+names of its own; the driver reads all of that back before it goes on, and the parts and the notes
+are two records that can disagree. Here the parts are the record: what has none is heard by the next
+run, on one machine or on many.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from emotone import __version__
+from emotone.batch import parquet
+from emotone.batch.count import Count, Heard, Progress, counted, left
+from emotone.batch.hearing import PROGRAM, Hearer, Setup, error_of, values_of
+from emotone.batch.places import Place
+from emotone.batch.plan import Plan
+from emotone.batch.run import clean
+from emotone.bundle import storage
+from emotone.bundle.model import Bundle
+from emotone.children import Children
+from emotone.cluster.connection import Cluster
+from emotone.errors import EmotoneError, UsageError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_MODEL = "_emotone/model.emotone"
+
+_TASKS = 10_000
+"""Of Ray at most. Where there are more blocks than that, each task has several."""
+
+_AHEAD = 2
+"""Tasks that wait at each actor, the one in work included, so that none waits for the driver."""
+
+
+def run(
+    plan: Plan, cluster: Cluster, *, jobs: int | None = None, progress: Progress | None = None
+) -> Count:
+    """Hear what is left of a batch on the cluster that this program is connected to.
+
+    Parameters
+    ----------
+    plan
+        What to do, see `emotone.batch.run.prepare`. Inputs and results are read and written by the
+        machines of the cluster: they are addresses, or paths that all of them see.
+    cluster
+        As `emotone.cluster.connection.connect` gives it.
+    jobs
+        Actors at most, a core each. When None there may be as many as the cluster has cores, those
+        of machines that join later too.
+    progress
+        Called as blocks are done.
+
+    Returns
+    -------
+    Count
+        Of everything, with the failures of earlier runs too.
+
+    Raises
+    ------
+    EmotoneError
+        If the model fails, results cannot be written, or the cluster comes to its end:
+        ``cluster_failed``. What is wrong with a recording is in its row.
+    """
+    if jobs is not None and jobs < 1:
+        raise UsageError(f"jobs is {jobs}", remedy="Give a whole number from 1.")
+    count, blocks = left(plan)
+    if progress is not None:
+        progress(count)
+    if not blocks:
+        return count
+    import ray.exceptions
+
+    clean(plan.out)
+    _keep_model(plan)
+    begun = time.monotonic()
+    try:
+        with _quiet():
+            heard = _heard(plan, blocks, cluster, jobs)
+            counted(count, ((each, time.monotonic() - begun) for each in heard), progress)
+    except ray.exceptions.RayError as error:
+        raise EmotoneError(
+            f"the cluster did not get through ({' '.join(str(error).split())[:300]})",
+            source=cluster.address,
+            remedy="See what became of its machines; then go on with --resume.",
+            code="cluster_failed",
+        ) from error
+    finally:
+        clean(plan.out)
+    count.elapsed_s = time.monotonic() - begun
+    return count
+
+
+def _keep_model(plan: Plan) -> None:
+    """Put the model beside the plan, where every machine finds it."""
+    bundle, place = plan.task.bundle(), plan.out / _MODEL
+    if bundle is None or place.kind() == "file":
+        return
+    with tempfile.TemporaryDirectory(prefix="emotone-") as folder:
+        copy = Path(folder, "model.emotone")
+        storage.write_files(copy, Bundle.open(bundle).files)
+        place.take(copy)
+
+
+def _heard(
+    plan: Plan, blocks: Sequence[int], cluster: Cluster, jobs: int | None
+) -> Iterator[Heard]:
+    import ray.data
+
+    tasks = min(len(blocks), _TASKS)
+    most = min(tasks, jobs or tasks)
+    # Numbers that are there already: tasks that make them would each want a process of their own.
+    source = ray.data.from_items(
+        [{"block": number} for number in blocks], override_num_blocks=tasks
+    )
+    rows = source.map_batches(
+        BlockHearer,
+        batch_size=None,  # all that one task has
+        batch_format="numpy",
+        num_cpus=1,
+        compute=ray.data.ActorPoolStrategy(
+            min_size=1,
+            max_size=most,
+            initial_size=max(1, min(most, cluster.cores)),
+            max_tasks_in_flight_per_actor=_AHEAD,
+        ),
+        fn_constructor_args=(plan.out.address, __version__),
+    )
+    for row in rows.iter_rows():
+        if row["error"]:
+            raise error_of(json.loads(row["error"]))
+        yield Heard(int(row["done"]), float(row["audio_s"]), json.loads(row["failures"]))
+
+
+class BlockHearer:
+    """An actor of the pool: one core, one process that has loaded the model, and hears blocks.
+
+    Parameters
+    ----------
+    out
+        The address of the batch.
+    version
+        Of the emotone that began the batch.
+    """
+
+    def __init__(self, out: str, version: str) -> None:
+        self._error: EmotoneError | None = None
+        self._folder = tempfile.TemporaryDirectory(prefix="emotone-")
+        self._children = Children(PROGRAM)
+        try:
+            self._plan, self._hearer = self._made(out, version)
+        except EmotoneError as error:  # which Ray would wrap, and try again
+            self._error = error
+
+    def _made(self, out: str, version: str) -> tuple[Plan, Hearer]:
+        import ray
+
+        if version != __version__:
+            raise EmotoneError(
+                f"a machine of the cluster has emotone {__version__}, and this one {version}",
+                source=ray.util.get_node_ip_address(),  # type: ignore[no-untyped-call]
+                remedy="Install the same version on all of them.",
+                code="other_version",
+            )
+        plan = Plan.load(Place(out))
+        if plan is None:
+            raise EmotoneError(
+                "a machine of the cluster does not see the batch",
+                source=out,
+                remedy="Write to an object store, or to a folder that all machines share.",
+                code="not_shared",
+            )
+        folder = self._folder.name
+        model = None if plan.task.bundle() is None else str((plan.out / _MODEL).bring(folder))
+        return plan, Hearer(self._children, Setup(out, folder, model=model))
+
+    def __call__(self, batch: dict[str, NDArray[Any]]) -> dict[str, list[Any]]:
+        """Hear blocks; what they come to."""
+        told: list[tuple[Heard, str]] = []
+        for number in map(int, batch["block"]):
+            try:
+                if self._error is not None:
+                    raise self._error
+                told.append((self._heard(number), ""))
+            except EmotoneError as error:
+                told.append((Heard(), json.dumps(values_of(error))))
+                break
+        return {
+            "done": [heard.done for heard, _ in told],
+            "audio_s": [heard.audio_s for heard, _ in told],
+            "failures": [json.dumps(heard.failures) for heard, _ in told],
+            "error": [error for _, error in told],
+        }
+
+    def _heard(self, number: int) -> Heard:
+        part = self._plan.part(number, self._plan.block(number))
+        if part.kind() != "file":
+            heard = self._hearer.hear(number)
+            assert heard is not None  # the processes end with this one
+            return heard
+        # A task that Ray gives out again, since its machine was lost after it had done some.
+        about = parquet.about(part)
+        return Heard(about["recordings"], about["audio_s"], about["failures"])
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """No bars and lines of Ray Data's own."""
+    import ray.data
+
+    context, logger = ray.data.DataContext.get_current(), logging.getLogger("ray.data")
+    bars, level = context.enable_progress_bars, logger.level
+    context.enable_progress_bars = False
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        context.enable_progress_bars = bars
+        logger.setLevel(level)
