@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from emotone.cli import messages, options, output, timelines
+from emotone.cli import completion, messages, options, output, timelines
 from emotone.errors import UsageError
 from emotone.timeline.clock import clock
 
@@ -43,7 +43,11 @@ def analyze(
     model: options.Model = None,
     channels: Annotated[
         str,
-        typer.Option(metavar="mix|split|N", help="All together, each by itself, or one, from 0."),
+        typer.Option(
+            metavar="mix|split|N",
+            help="All together, each by itself, or one, from 0.",
+            autocompletion=completion.choices("mix", "split"),
+        ),
     ] = "mix",
     speakers: Annotated[
         str | None,

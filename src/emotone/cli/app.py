@@ -6,14 +6,16 @@ import errno
 import importlib
 import os
 import sys
+import time
 import warnings
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from emotone.cli import messages
+from emotone.cli import everywhere, messages
 from emotone.errors import (
     EmotoneError,
     EmotoneWarning,
@@ -23,23 +25,29 @@ from emotone.errors import (
     UsageError,
 )
 
-COMMANDS = (
-    "predict",
-    "analyze",
-    "batch",
-    "listen",
-    "serve",
-    "server",
-    "features",
-    "corpus",
-    "train",
-    "evaluate",
-    "compare",
-    "models",
-    "plot",
-    "benchmark",
-)
-"""The subcommands in the order of `emotone --help`, each the module `emotone.cli.NAME`."""
+COMMANDS = {
+    "predict": "Name the emotion of each clip.",
+    "analyze": "Say which emotion is heard when in a recording of any length.",
+    "batch": "Hear any number of recordings: 'emotone batch IN... OUT' is 'run'.",
+    "listen": "Hear the emotion in a voice while someone speaks.",
+    "serve": "Run the service and open its page.",
+    "server": "Keys, backups and the rest of a service's care.",
+    "features": "Compute features of clips and write them as a table.",
+    "corpus": "Look a corpus over, list the known ones, or download one.",
+    "train": "Train a model, test it, and write it as a bundle with a report.",
+    "evaluate": "Test a model on labelled clips.",
+    "compare": "Train families under the same folds and show them side by side.",
+    "models": "List, show, verify and export models.",
+    "plot": "Draw sound, features and results as PNG, SVG or PDF.",
+    "benchmark": "Measure what the README quotes, on this machine.",
+    "config": "Show the settings in force, and where each comes from.",
+    "doctor": "Say what is there, what is missing, and the command that fixes it.",
+}
+"""The subcommands in the order of `emotone --help`, each the module `emotone.cli.NAME`, and what
+its help begins with: a list of them then needs none of the modules."""
+
+_WITHOUT_CONFIGURATION = ("config", "doctor")
+"""They tell what is wrong with it, so they must not stop at that."""
 
 _USAGE_ERRORS = (UsageError, FeatureError, SplitError, MissingExtraError)
 """Errors in what was asked for, whatever the input: exit status 2. The others are 1."""
@@ -51,6 +59,8 @@ class LazyGroup(TyperGroup):
     `emotone predict` then pays for no other command's imports.
     """
 
+    listing = False
+
     def list_commands(self, ctx: Any) -> list[str]:
         """The names of the subcommands."""
         return list(COMMANDS)
@@ -59,9 +69,48 @@ class LazyGroup(TyperGroup):
         """The subcommand of that name, or None."""
         if cmd_name not in COMMANDS:
             return None
+        if self.listing:
+            return TyperCommand(cmd_name, help=COMMANDS[cmd_name])
         command = get_command(importlib.import_module(f"emotone.cli.{cmd_name}").app)
         command.name = cmd_name
+        everywhere.add(command)
         return command
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """The help page, for which no command is loaded."""
+        self.listing = True
+        super().format_help(ctx, formatter)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The subcommand, what its options are where they are not given, and its arguments."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if name is None or command is None:  # of a line that is being completed
+            return name, command, rest
+        if not rest or {"--help", "-h"} & {*rest}:
+            from emotone.cli import manual
+
+            manual.add((name,), command)
+        if not ctx.resilient_parsing:
+            self._configure(ctx, name, command, rest)
+        return name, command, rest
+
+    def _configure(self, ctx: Any, name: str, command: Any, arguments: list[str]) -> None:
+        from emotone import configuration
+
+        try:
+            found = configuration.read()
+            everywhere.settle(found)
+            if found.files or any(key.startswith("EMOTONE_") for key in found.environment):
+                from emotone.cli import defaults
+
+                defaults.check_tables(found, COMMANDS)
+                ctx.default_map = {name: defaults.default_map((name,), command, found, arguments)}
+                messages.said.in_force = defaults.in_force(
+                    dict(defaults.commands((name,), command)), found
+                )
+        except EmotoneError:
+            if name not in _WITHOUT_CONFIGURATION:
+                raise
 
     def invoke(self, ctx: Any) -> Any:
         """Run the subcommand; what it raises on purpose becomes one line and an exit status."""
@@ -69,10 +118,7 @@ class LazyGroup(TyperGroup):
             result = super().invoke(ctx)
             sys.stdout.flush()
         except EmotoneError as error:
-            if messages.debugging():
-                raise
-            messages.error(str(error))
-            raise typer.Exit(2 if isinstance(error, _USAGE_ERRORS) else 1) from None
+            raise typer.Exit(_told(error)) from None
         except BrokenPipeError:
             # The reader (`| head`) has seen enough; 141 is what a shell gives for SIGPIPE.
             _drop_stdout()
@@ -90,6 +136,17 @@ class LazyGroup(TyperGroup):
             messages.error(f"{place}: {error.strerror}.")
             raise typer.Exit(1) from None
         return result
+
+
+def _told(error: EmotoneError) -> int:
+    """Say what went wrong, and give the exit status for it."""
+    if messages.debugging():
+        raise error
+    messages.error(str(error))
+    cause = error.__cause__
+    if cause is not None:
+        messages.detail(f"caused by {type(cause).__name__}: {cause}")
+    return 2 if isinstance(error, _USAGE_ERRORS) else 1
 
 
 def _drop_stdout() -> None:
@@ -127,9 +184,22 @@ def root(
       emotone corpus check path/to/ravdess
       emotone train path/to/ravdess --split speakers:5 -o mine.emotone
 
+    Options have defaults that you can set: emotone config --help says how.
+    Shell completion: emotone --install-completion.
+
     Exit status: 0 all done, 1 some inputs failed, 2 wrong usage, 130 interrupted.
     EMOTONE_DEBUG=1 shows the traceback of an error.
     """
+
+
+def every_command() -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every command that does something, by the words that call it; loads all their modules."""
+    from emotone.cli.defaults import commands
+
+    root_command = get_command(app)
+    assert isinstance(root_command, LazyGroup)
+    for name in COMMANDS:
+        yield from commands((name,), root_command.get_command(None, name))
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
@@ -144,6 +214,8 @@ def run(arguments: list[str] | None = None) -> int:
     arguments
         What stands after ``emotone``; None for those of the process.
     """
+    messages.begin()
+    started = time.perf_counter()
     with warnings.catch_warnings():
         if not messages.debugging():
             # Ours are for the user, one line each; the libraries' are for developers.
@@ -151,7 +223,26 @@ def run(arguments: list[str] | None = None) -> int:
             warnings.simplefilter("always", EmotoneWarning)
             warnings.showwarning = _show_warning
         try:
-            get_command(app).main(args=arguments, prog_name="emotone")
+            command = get_command(app)
+            command.params += everywhere.options()
+            command.main(args=arguments, prog_name="emotone")
+            status = 0
+        except EmotoneError as error:  # in the options that stand before the command
+            status = _told(error)
         except SystemExit as end:
-            return end.code if isinstance(end.code, int) else 1
-    return 0
+            status = end.code if isinstance(end.code, int) else 1
+    for line in messages.said.in_force:
+        messages.detail(line)
+    messages.detail(
+        f"It took {time.perf_counter() - started:.2f} s{_memory()}; exit status {status}"
+    )
+    return status
+
+
+def _memory() -> str:
+    try:
+        import resource
+    except ImportError:  # on Windows
+        return ""
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return f" and {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit:.0f} MiB at most"

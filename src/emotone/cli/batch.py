@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from emotone.cli import messages, options, output
+from emotone.cli import completion, messages, options, output
 from emotone.errors import UsageError
 
 if TYPE_CHECKING:
@@ -63,7 +63,11 @@ def run_batch(
     ] = False,
     channels: Annotated[
         str,
-        typer.Option(metavar="mix|split|N", help="All together, each by itself, or one, from 0."),
+        typer.Option(
+            metavar="mix|split|N",
+            help="All together, each by itself, or one, from 0.",
+            autocompletion=completion.choices("mix", "split"),
+        ),
     ] = "mix",
     partition: Annotated[
         str,

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from emotone.cli import messages
+from emotone.cli import completion, messages
 from emotone.errors import UsageError
 
 app = typer.Typer(add_completion=False)
@@ -25,14 +25,19 @@ app = typer.Typer(add_completion=False)
 )
 def benchmark(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Such as speed, or 'list'.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", help="Such as speed, or 'list'.", autocompletion=completion.benchmarks
+        ),
+    ],
 ) -> None:
     """Measure what the README quotes, on this machine.
 
     The benchmarks are scripts in the folder benchmarks/ of the source, since
-    they need the programs that emotone is compared with. NAME runs NAME.py
-    and every NAME_*.py, a dash in it being an underscore; further options
-    go to them: --help says which. What is measured is written over
+    they need the programs that emotone is compared with. NAME runs NAME.py,
+    a dash in it being an underscore; further options go to it: --help says
+    which. What is measured is written over
     benchmarks/results/NAME.json, which the README's tables are made of;
     --json OUT writes elsewhere.
 
@@ -44,24 +49,28 @@ def benchmark(
     if name in ("--help", "-h"):
         print(context.get_help())
         return
-    folder = _folder()
-    scripts = {path.stem: path for path in sorted(folder.glob("*.py")) if _is_program(path)}
+    known = scripts()
     if name == "list":
-        for stem, path in scripts.items():
+        for stem, path in known.items():
             print(f"{stem:20}{_first_line(path)}")
         return
-    start = name.replace("-", "_") + "_"
-    chosen = [path for stem, path in scripts.items() if f"{stem}_".startswith(start)]
-    if not chosen:
-        raise UsageError(
-            f"there is no benchmark {name!r}", remedy=f"There are {', '.join(scripts)}."
-        )
-    failed = False
-    for script in chosen:
-        messages.note(f"» python benchmarks/{script.name} {' '.join(context.args)}".rstrip())
-        failed |= subprocess.run([sys.executable, script, *context.args]).returncode != 0
-    if failed:
+    script = known.get(name.replace("-", "_"))
+    if script is None:
+        raise UsageError(f"there is no benchmark {name!r}", remedy=f"There are {', '.join(known)}.")
+    messages.note(f"» python benchmarks/{script.name} {' '.join(context.args)}".rstrip())
+    if subprocess.run([sys.executable, script, *context.args]).returncode:
         raise typer.Exit(1)
+
+
+def scripts() -> dict[str, Path]:
+    """The benchmarks of the checkout by name.
+
+    Raises
+    ------
+    UsageError
+        If there is no checkout.
+    """
+    return {path.stem: path for path in sorted(_folder().glob("*.py")) if _is_program(path)}
 
 
 def _is_program(script: Path) -> bool:

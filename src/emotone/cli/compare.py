@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from emotone.cli import figures, messages, options, output
+from emotone.cli import completion, figures, messages, options, output
 
 if TYPE_CHECKING:
     from emotone.comparison import Comparison
@@ -21,12 +21,23 @@ _FAMILIES = "svm-rbf,svm-linear,mlp,forest,logistic,knn"
 def compare(
     data: options.Data,
     families: Annotated[
-        str, typer.Option("--families", "-f", metavar="A,B,...", help="Which; or 'all'.")
+        str,
+        typer.Option(
+            "--families",
+            "-f",
+            metavar="A,B,...",
+            help="Which; or 'all'.",
+            autocompletion=completion.several_families,
+        ),
     ] = _FAMILIES,
     feature_set: Annotated[
         str | None,
         typer.Option(
-            "--features", "-s", metavar="SET", help="What classical ones hear by.  [rich]"
+            "--features",
+            "-s",
+            metavar="SET",
+            help="What classical ones hear by.  [rich]",
+            autocompletion=completion.feature_sets,
         ),
     ] = None,
     split: options.Split = "speakers:5",
@@ -49,6 +60,7 @@ def compare(
     length: options.Length = None,
     jobs: options.Jobs = None,
     cache: options.Cache = True,
+    room: options.Room = None,
     as_json: options.Json = False,
     as_csv: options.Csv = False,
 ) -> None:
@@ -70,13 +82,19 @@ def compare(
     output.only_one(json=as_json, csv=as_csv)
     from emotone import comparison
     from emotone.cli import progress
+    from emotone.feature_table import StoredCorpus
     from emotone.models import FAMILIES
 
-    corpus = options.corpus(data, emotions, merge)
+    corpus = options.material(data, emotions, merge)
     params = _by_family(options.parameters(param))
     chosen = options.names(families) or []
     if families == "all":  # a foundation needs an encoder of the user's
-        chosen = [name for name in FAMILIES if name != "foundation" or name in params]
+        chosen = [
+            name
+            for name, family in FAMILIES.items()
+            if (name != "foundation" or name in params)
+            and not (isinstance(corpus, StoredCorpus) and family.input == "waveform")
+        ]
     with options.feature_cache(cache) as kept, progress.stages() as tell:
         found = comparison.compare(
             corpus,
@@ -93,6 +111,7 @@ def compare(
             cache=kept,
             jobs=jobs,
             progress=tell,
+            room=options.room(room),
         )
     if as_json:
         output.write_json(found.to_dict())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from emotone.cli import messages, options, output
+from emotone.cli import completion, messages, options, output
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -86,7 +86,14 @@ def list_corpora(as_json: options.Json = False) -> None:
 
 @app.command(no_args_is_help=True)
 def download(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="As 'emotone corpus list' has it.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="As 'emotone corpus list' has it.",
+            autocompletion=completion.corpora,
+        ),
+    ],
     target: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="FOLDER", help="Else a new folder called NAME."),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from emotone.cli import figures, messages, options, output
+from emotone.cli import completion, figures, messages, options, output
 
 if TYPE_CHECKING:
     from emotone.evaluation import EvaluationRun
@@ -19,7 +19,11 @@ app = typer.Typer(add_completion=False)
 def evaluate(
     model: Annotated[
         str,
-        typer.Argument(metavar="BUNDLE", help="A bundle, or the name of an installed model."),
+        typer.Argument(
+            metavar="BUNDLE",
+            help="A bundle, or the name of an installed model.",
+            autocompletion=completion.models,
+        ),
     ],
     data: options.Data,
     split: Annotated[

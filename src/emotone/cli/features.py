@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from emotone.cli import messages, options, output
+from emotone.cli import completion, messages, options, output
 from emotone.errors import UsageError
 
 app = typer.Typer(add_completion=False)
@@ -25,7 +25,13 @@ def features(
     ] = None,
     feature_set: Annotated[
         str,
-        typer.Option("--set", "-s", metavar="SET", help="A named set, or parts joined by +."),
+        typer.Option(
+            "--set",
+            "-s",
+            metavar="SET",
+            help="A named set, or parts joined by +.",
+            autocompletion=completion.feature_sets,
+        ),
     ] = "tutorial-180",
     out: Annotated[
         Path | None,

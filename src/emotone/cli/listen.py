@@ -17,6 +17,7 @@ import typer
 from emotone import interrupts
 from emotone.cli import messages, options, output, timelines
 from emotone.errors import EmotoneError, UsageError
+from emotone.folders import check_writable
 from emotone.timeline.clock import clock
 
 if TYPE_CHECKING:
@@ -410,14 +411,11 @@ def _wanted(record: Path | None, outputs: list[Path], *, overwrite: bool) -> lis
 
 def _check_folder(path: Path) -> None:
     """Refuse a place that no file can be written to, which would be noticed after the session."""
-    folder = next(each for each in path.absolute().parents if each.exists())
     try:
-        # Tried, since rights do not tell it everywhere: a disk may be full, or not to be written.
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".emotone-"):
-            pass
+        check_writable(path.absolute().parent)
     except OSError as error:
         raise UsageError(
-            f"nothing can be written in {folder} ({error.strerror})",
+            f"nothing can be written in {path.absolute().parent} ({error.strerror})",
             source=path,
             remedy="Give another place.",
         ) from error

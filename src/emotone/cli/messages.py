@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,6 +13,52 @@ if TYPE_CHECKING:
     from emotone.prediction import Failure
 
 _RED, _YELLOW, _DIM = "31", "33", "2"
+
+
+QUIET, NORMAL, VERBOSE = -1, 0, 1
+"""How much is told beside the results: warnings and errors; comments and progress; details."""
+
+
+@dataclass
+class Said:
+    """How the user wants to be told things; see `emotone.cli.everywhere`.
+
+    Attributes
+    ----------
+    level
+        `QUIET`, `NORMAL` or `VERBOSE`.
+    level_by
+        The option that said so, if one did.
+    colour
+        ``"auto"``, ``"always"`` or ``"never"``; None as nobody has said.
+    in_force
+        What the configuration has decided, a line each.
+    """
+
+    level: int = NORMAL
+    level_by: str | None = None
+    colour: str | None = None
+    in_force: Sequence[str] = ()
+
+
+said = Said()
+"""Of the command that runs: a process has one terminal, and runs one command."""
+
+
+def begin() -> None:
+    """Forget what an earlier command of this process was told."""
+    global said
+    said = Said()
+
+
+def quiet() -> bool:
+    """Whether only results, warnings and errors are wanted."""
+    return said.level <= QUIET
+
+
+def verbose() -> bool:
+    """Whether details are wanted."""
+    return said.level >= VERBOSE
 
 
 def debugging() -> bool:
@@ -23,9 +70,14 @@ def _paint(text: str, colour: str) -> str:
     # By hand rather than by Rich: an error must not wait for an import.
     if not text.isprintable() and sys.stderr.isatty():
         text = printable(text, keep="\n")
-    if "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb" or not sys.stderr.isatty():
-        return text
-    return f"\x1b[{colour}m{text}\x1b[0m"
+    return f"\x1b[{colour}m{text}\x1b[0m" if _coloured() else text
+
+
+def _coloured() -> bool:
+    if said.colour in (None, "auto"):
+        plain = "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb"
+        return not plain and sys.stderr.isatty()
+    return said.colour == "always"
 
 
 def printable(text: str, keep: str = "") -> str:
@@ -65,5 +117,12 @@ def without_label(problems: Sequence[Problem]) -> None:
 
 
 def note(text: str) -> None:
-    """Print a line of comment: what was written where, what to do next."""
-    print(_paint(text, _DIM), file=sys.stderr)
+    """Print a line of comment, unless that is not wanted: what was written where, what next."""
+    if not quiet():
+        print(_paint(text, _DIM), file=sys.stderr)
+
+
+def detail(text: str) -> None:
+    """Print a line of comment where details are wanted."""
+    if verbose():
+        print(_paint(text, _DIM), file=sys.stderr)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from emotone.cli import messages, options, output
+from emotone.cli import completion, messages, options, output
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,7 +22,11 @@ app = typer.Typer(
 
 Model = Annotated[
     str,
-    typer.Argument(metavar="MODEL", help="A bundle, or the name of an installed model."),
+    typer.Argument(
+        metavar="MODEL",
+        help="A bundle, or the name of an installed model.",
+        autocompletion=completion.models,
+    ),
 ]
 
 

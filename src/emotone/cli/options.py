@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, cast
 
 import typer
 
-from emotone.cli import messages
+from emotone.cli import completion, messages
 from emotone.errors import UsageError
 
 if TYPE_CHECKING:
@@ -35,7 +35,11 @@ Jobs: TypeAlias = Annotated[
 Model: TypeAlias = Annotated[
     str | None,
     typer.Option(
-        "--model", "-m", metavar="MODEL", help="A bundle, or the name of an installed model."
+        "--model",
+        "-m",
+        metavar="MODEL",
+        help="A bundle, or the name of an installed model.",
+        autocompletion=completion.models,
     ),
 ]
 Window: TypeAlias = Annotated[
@@ -49,6 +53,21 @@ Switch: TypeAlias = Annotated[
 ]
 Pause: TypeAlias = Annotated[
     float, typer.Option(metavar="S", help="A pause of this length ends an utterance.")
+]
+Ray: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="auto|HOST:PORT", help="Work on a Ray cluster: that of this machine, or this one."
+    ),
+]
+Room: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        "--memory",
+        min=0.001,
+        metavar="GIB",
+        help="What learning from stored features may take. Else half of what there is.",
+    ),
 ]
 Seed: TypeAlias = Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Of all chance.")]
 Cache: TypeAlias = Annotated[
@@ -80,13 +99,20 @@ Params: TypeAlias = Annotated[
 Emotions: TypeAlias = Annotated[
     str | None,
     typer.Option(
-        metavar="A,B,...", help="Only these emotions.", rich_help_panel=_DATA, show_default=False
+        metavar="A,B,...",
+        help="Only these emotions.",
+        rich_help_panel=_DATA,
+        show_default=False,
+        autocompletion=completion.emotions,
     ),
 ]
 Merge: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="A=B", help="Count emotion A as B; may be repeated.", rich_help_panel=_DATA
+        metavar="A=B",
+        help="Count emotion A as B; may be repeated.",
+        rich_help_panel=_DATA,
+        autocompletion=completion.merged,
     ),
 ]
 
@@ -116,7 +142,12 @@ TrimDb: TypeAlias = Annotated[
 ]
 Normalize: TypeAlias = Annotated[
     str | None,
-    typer.Option(metavar="peak|loudness", help="Bring to one level.", rich_help_panel=_PREPARATION),
+    typer.Option(
+        metavar="peak|loudness",
+        help="Bring to one level.",
+        rich_help_panel=_PREPARATION,
+        autocompletion=completion.choices("peak", "loudness"),
+    ),
 ]
 Length: TypeAlias = Annotated[
     float | None,
@@ -245,6 +276,39 @@ def corpus(data: list[str], emotions: str | None, merge: list[str] | None) -> Co
     if emotions is None and not merge:
         return loaded
     return select(loaded, names(emotions), pairs(merge, "--merge"))
+
+
+def material(data: list[str], emotions: str | None, merge: list[str] | None) -> Corpus:
+    """As `corpus`; of stored features, where the arguments name such.
+
+    Raises
+    ------
+    UsageError
+        If they name features and audio.
+    """
+    from emotone.feature_table import FeatureTable, is_table
+
+    stored = [source for source in data if is_table(source)]
+    if not stored:
+        return corpus(data, emotions, merge)
+    if len(stored) < len(data):
+        audio = next(source for source in data if source not in stored)
+        raise UsageError(
+            f"{stored[0]} holds features, and {audio} does not",
+            remedy="Train from the features of all of them, or from the audio.",
+        )
+    from emotone.corpora import select
+
+    loaded = FeatureTable.open(data).corpus()
+    messages.without_label(loaded.problems)
+    if emotions is None and not merge:
+        return loaded
+    return select(loaded, names(emotions), pairs(merge, "--merge"))
+
+
+def room(gibibytes: float | None) -> int | None:
+    """Bytes of memory that learning from stored features may take."""
+    return None if gibibytes is None else round(gibibytes * 2**30)
 
 
 @contextlib.contextmanager

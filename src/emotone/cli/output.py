@@ -33,7 +33,14 @@ def console() -> Console:
 
     # Rich measures a terminal by itself; elsewhere it would cut lines at 80.
     width = None if sys.stdout.isatty() else _UNBOUNDED
-    return Console(highlight=False, emoji=False, width=width)
+    colour = messages.said.colour
+    return Console(
+        highlight=False,
+        emoji=False,
+        width=width,
+        color_system="truecolor" if colour == "always" and not sys.stdout.isatty() else "auto",
+        no_color=None if colour in (None, "auto") else colour == "never",
+    )
 
 
 def show(thing: RenderableType) -> None:

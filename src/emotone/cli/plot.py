@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from emotone.cli import messages, options
+from emotone.cli import completion, messages, options
 from emotone.errors import UsageError
 
 if TYPE_CHECKING:
@@ -38,7 +38,14 @@ Result = Annotated[
     ),
 ]
 Set = Annotated[
-    str, typer.Option("--set", "-s", metavar="SET", help="A named set, or parts joined by +.")
+    str,
+    typer.Option(
+        "--set",
+        "-s",
+        metavar="SET",
+        help="A named set, or parts joined by +.",
+        autocompletion=completion.feature_sets,
+    ),
 ]
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from emotone.cli import messages, output
+from emotone.cli import completion, messages, output
 from emotone.errors import UsageError
 from emotone.prediction import UNCERTAIN, Failure, Prediction
 
@@ -38,7 +38,11 @@ def predict(
     model: Annotated[
         str | None,
         typer.Option(
-            "--model", "-m", metavar="MODEL", help="A bundle, or the name of an installed model."
+            "--model",
+            "-m",
+            metavar="MODEL",
+            help="A bundle, or the name of an installed model.",
+            autocompletion=completion.models,
         ),
     ] = None,
     top: Annotated[

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from emotone.cli import messages
+
 if TYPE_CHECKING:
     from rich.progress import Progress
 
@@ -48,7 +50,7 @@ def bar(
     callable
         To be told ``(done, total)``. The bar appears with the first call.
     """
-    if not show or not sys.stderr.isatty():
+    if not show or messages.quiet() or not sys.stderr.isatty():
         yield lambda done, total: None
         return
     with _progress(in_bytes=unit == "bytes") as progress:
@@ -74,7 +76,7 @@ def stages() -> Iterator[Callable[[Step], None]]:
     callable
         To be told each `emotone.folds.Progress`.
     """
-    if not sys.stderr.isatty():
+    if messages.quiet() or not sys.stderr.isatty():
         yield lambda step: None
         return
     with _progress(in_bytes=False) as progress:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from emotone.cli import figures, messages, options, output
+from emotone.cli import completion, figures, messages, options, output
 
 if TYPE_CHECKING:
     from emotone.training import TrainingRun
@@ -25,11 +25,24 @@ def train(
         Path, typer.Option("--output", "-o", metavar="BUNDLE", help="NAME.emotone, or a folder.")
     ],
     family: Annotated[
-        str, typer.Option("--family", "-f", metavar="F", help="Kind of model, see above.")
+        str,
+        typer.Option(
+            "--family",
+            "-f",
+            metavar="F",
+            help="Kind of model, see above.",
+            autocompletion=completion.families,
+        ),
     ] = "svm-linear",
     feature_set: Annotated[
         str | None,
-        typer.Option("--features", "-s", metavar="SET", help="What it hears by.  [rich]"),
+        typer.Option(
+            "--features",
+            "-s",
+            metavar="SET",
+            help="What it hears by.  [rich]",
+            autocompletion=completion.feature_sets,
+        ),
     ] = None,
     split: options.Split = "speakers:5",
     seed: options.Seed = 0,
@@ -74,6 +87,7 @@ def train(
     length: options.Length = None,
     jobs: options.Jobs = None,
     cache: options.Cache = True,
+    room: options.Room = None,
     as_json: options.Json = False,
 ) -> None:
     r"""Train a model, test it, and write it as a bundle with a report.
@@ -97,6 +111,10 @@ def train(
 
     Clips that cannot be read are left out; then the exit status is 1.
 
+    DATA may be what 'emotone features --labels' wrote as Parquet, a file or
+    a folder: the audio is not needed then. Where that is too large for the
+    memory, logistic and mlp read it bit by bit.
+
     Examples:
       emotone train ravdess/ -o mine.emotone
       emotone train ravdess/ -f mlp-300 --emotions calm,happy,fearful,disgust \
@@ -104,11 +122,13 @@ def train(
       emotone train emodb/ emovo/ --merge calm=neutral -f svm-rbf --search 20 \
           --trim-db 30 --normalize peak -o european.emotone
       emotone train ravdess/ -f crnn -p epochs=30 --logs runs -o crnn.emotone
+      emotone train ravdess-rich/ -f logistic -o mine.emotone
     """
     from emotone import training
     from emotone.bundle import check_target
     from emotone.cli import progress
     from emotone.models.neural.files import TrainingFiles
+    from emotone.models.streamed import Streamed
     from emotone.report.files import write_beside
 
     check_target(out)
@@ -117,7 +137,7 @@ def train(
         _check_size(params)
     state = out.with_name(f"{out.name.removesuffix('.emotone')}.training")
     files = TrainingFiles(checkpoints or state, logs, fresh)
-    corpus = options.corpus(data, emotions, merge)
+    corpus = options.material(data, emotions, merge)
     preparation = options.preparation(rate, denoise, band, trim_db, normalize, length)
     with options.feature_cache(cache) as kept, progress.stages() as tell:
         run = training.train(
@@ -137,6 +157,7 @@ def train(
             jobs=jobs,
             progress=tell,
             files=files,
+            room=options.room(room),
         )
     run.save(out)
     if checkpoints is None:
@@ -147,6 +168,8 @@ def train(
     else:
         _print(run)
     messages.left_out(run.failures)
+    if isinstance(run.dataset.features, Streamed):
+        messages.note("The features were read bit by bit, being too large for the memory.")
     if run.warning:
         messages.warning(run.warning)
     if run.modest:

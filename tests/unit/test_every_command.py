@@ -1,0 +1,125 @@
+"""What all commands have in common: --quiet, --verbose, --colour, and the parts of their help."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.main import get_command
+
+from commands import Done
+from emotone.cli import messages, output, progress
+from emotone.cli.app import COMMANDS, LazyGroup, app, every_command
+
+REPO = Path(__file__).resolve().parents[2]
+CLIP = REPO / "examples" / "raised-voice.flac"
+ALL = {" ".join(words): command for words, command in every_command()}
+Emotone = Callable[..., Done]
+
+
+@pytest.mark.parametrize("words", ALL)
+def test_every_command_is_quiet_and_verbose_by_the_same_options(words: str) -> None:
+    options = [opt for param in ALL[words].params for opt in [*param.opts, *param.secondary_opts]]
+    assert {"--quiet", "-q", "--verbose", "-v", "--colour"} <= {*options}
+    assert len(options) == len({*options})
+
+
+@pytest.mark.parametrize("words", ALL)
+def test_every_help_is_as_complete_as_a_manual(emotone: Emotone, words: str) -> None:
+    told = emotone(*words.split(), "--help").out
+    parts = ("Usage:", "Examples:", "Files and environment:", "Exit status:", "See also:")
+    at = [told.index(part) for part in parts]
+    assert at == sorted(at)
+    for see in re.findall(r"emotone ((?:[a-z]+ ?)+)", told[at[-1] :]):
+        assert any(name == see.strip() or name.startswith(f"{see.strip()} ") for name in ALL)
+    for page in re.findall(r"docs/[\w/-]+\.md", told):
+        assert (REPO / page).is_file()
+
+
+def test_the_list_of_commands_begins_as_their_help_does() -> None:
+    root = get_command(app)
+    assert isinstance(root, LazyGroup)
+    for name, summary in COMMANDS.items():
+        assert root.get_command(None, name).help.startswith(summary)
+
+
+def test_the_help_of_all_loads_no_command(emotone: Emotone) -> None:
+    import sys
+
+    before = {name for name in sys.modules if name.startswith("emotone.cli.")}
+    for name in before - {"emotone.cli.app", "emotone.cli.everywhere", "emotone.cli.messages"}:
+        del sys.modules[name]
+    try:
+        assert emotone("--help").status == 0
+        assert "emotone.cli.predict" not in sys.modules
+    finally:
+        for name in before:  # others hold on to those modules
+            sys.modules.pop(name, None)
+
+
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_quiet_leaves_results_and_errors(emotone: Emotone, toy: Path, place: str) -> None:
+    arguments = ["predict", CLIP, "--model", toy, "--adapt", CLIP]
+
+    def call(*options: str) -> Done:
+        return emotone(*options, *arguments) if place == "before" else emotone(*arguments, *options)
+
+    assert "Adapted to 1 clip" in call().err
+    quiet = call("--quiet")
+    assert (quiet.status, quiet.err) == (0, "")
+    assert quiet.out == call().out
+    verbose = call("-v")
+    assert re.search(r"It took \d+\.\d\d s.*; exit status 0", verbose.err)
+    assert verbose.out == quiet.out
+    both = call("-q", "-v")
+    assert (both.status, both.out) == (2, "")
+    assert "exclude each other" in both.err
+
+
+def test_quiet_keeps_errors(emotone: Emotone, tmp_path: Path) -> None:
+    done = emotone("predict", tmp_path / "none.wav", "-q")
+    assert done.status == 1
+    assert done.err.startswith("error: ")
+
+
+def test_one_command_does_not_leave_its_level_to_the_next(emotone: Emotone, toy: Path) -> None:
+    emotone("predict", CLIP, "--model", toy, "-v")
+    assert emotone("predict", CLIP, "--model", toy).err == ""
+
+
+def test_verbose_tells_what_is_in_force_and_what_caused_an_error(
+    emotone: Emotone, toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMOTONE_PREDICT_TOP", "2")
+    done = emotone("predict", CLIP, "--model", toy, "--verbose")
+    assert "predict --top = 2 (EMOTONE_PREDICT_TOP)" in done.err
+    toy.write_bytes(b"no zip")
+    assert "caused by " in emotone("predict", CLIP, "--model", toy, "-v").err
+    assert "caused by " not in emotone("predict", CLIP, "--model", toy).err
+
+
+def test_quiet_shows_no_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    shown: list[Any] = []
+    monkeypatch.setattr(progress, "_progress", lambda **_: shown.append(1))
+    monkeypatch.setattr(messages.said, "level", messages.QUIET)
+    with progress.bar("Hearing") as report, progress.stages():
+        report(1, 2)
+    assert shown == []
+
+
+@pytest.mark.parametrize(("when", "coloured"), [("always", True), ("never", False)])
+def test_colour_is_as_asked_for(
+    emotone: Emotone, toy: Path, when: str, coloured: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    done = emotone("predict", CLIP, "--model", toy, "--colour", when)
+    assert ("\x1b[" in done.out) is coloured
+    failed = emotone("predict", "none.wav", "--colour", when)
+    assert ("\x1b[31m" in failed.err) is coloured
+    assert "\x1b[" not in emotone("predict", CLIP, "--model", toy).out
+    assert emotone("predict", CLIP, "--colour", "red").status == 2
+    assert output.console().color_system is None
