@@ -12,7 +12,7 @@ import numpy.typing as npt
 from emotone.audio.limits import check_rate
 from emotone.audio.resampling import QUALITY
 from emotone.audio.waveform import FloatArray, check_samples
-from emotone.errors import AudioError, UsageError
+from emotone.errors import AudioError, EmotoneError, UsageError
 from emotone.spectra import WindowFrames
 from emotone.speech import RATE
 from emotone.timeline.analysis import judged
@@ -24,7 +24,7 @@ from emotone.timeline.cutting import (
     Window,
 )
 from emotone.timeline.cutting import feed_together as cut_together
-from emotone.timeline.hearing import heard, prepared
+from emotone.timeline.hearing import heard_of_each
 from emotone.timeline.segments import Measurement, Segment
 from emotone.timeline.settings import TimelineSettings
 
@@ -209,7 +209,10 @@ class Stream:
         if self._resampler is not None:
             rest = self._resampler.resample_chunk(np.zeros(0, dtype=np.float32), last=True)
             pieces += self._cutter.feed(rest)
-        return _told_together([self], [pieces + self._cutter.finish()], False)[0]
+        told = _told_together([self], [pieces + self._cutter.finish()], False)[0]
+        if isinstance(told, Exception):
+            raise told
+        return told
 
     def _checked(self, samples: npt.ArrayLike) -> FloatArray:
         """Samples that can be heard."""
@@ -310,10 +313,58 @@ def feed_together(
         As `Stream.feed` does; or if the streams have different recognizers, or one is there twice.
         No stream has heard anything then.
     """
-    if not streams:
-        return []
-    recognizer = streams[0].recognizer
-    if any(stream.recognizer is not recognizer for stream in streams):
+    _check_streams(streams, blocks)
+    checked = [stream._checked(block) for stream, block in zip(streams, blocks, strict=True)]
+    found = _fed_each(streams, checked, hurry)
+    for error in found:
+        if isinstance(error, Exception):
+            for stream in streams:  # what these told is lost
+                stream._broken = True
+            raise error
+    return [events for events in found if not isinstance(events, Exception)]
+
+
+def feed_each(
+    streams: Sequence[Stream], blocks: Sequence[npt.ArrayLike], *, hurry: bool = False
+) -> list[list[Event] | Exception]:
+    """As `feed_together`, where what fails for one stream fails for no other.
+
+    Parameters
+    ----------
+    streams, blocks, hurry
+        As for `feed_together`.
+
+    Returns
+    -------
+    list
+        For each stream its events; or the error that `Stream.feed` would have raised, and what that
+        says of the stream holds for it.
+
+    Raises
+    ------
+    UsageError
+        If the streams have different recognizers, or one is there twice. No stream has heard
+        anything then.
+    """
+    _check_streams(streams, blocks)
+    found: list[list[Event] | Exception] = []
+    for stream, block in zip(streams, blocks, strict=True):
+        try:
+            stream._checked(block)
+            found.append([])
+        except EmotoneError as error:
+            found.append(error)
+    fine = [place for place, each in enumerate(found) if not isinstance(each, Exception)]
+    some = [streams[place] for place in fine]
+    checked = [streams[place]._checked(blocks[place]) for place in fine]
+    for place, each in zip(fine, _fed_each(some, checked, hurry), strict=True):
+        found[place] = each
+    return found
+
+
+def _check_streams(streams: Sequence[Stream], blocks: Sequence[npt.ArrayLike]) -> None:
+    """Refuse what cannot be fed together."""
+    if any(stream.recognizer is not streams[0].recognizer for stream in streams):
         raise UsageError(
             "the streams have different recognizers", remedy="Feed those of each by themselves."
         )
@@ -323,14 +374,30 @@ def feed_together(
         )
     if len({id(stream) for stream in streams}) != len(streams):
         raise UsageError("a stream is there twice", remedy="Give each one block.")
-    checked = [stream._checked(block) for stream, block in zip(streams, blocks, strict=True)]
-    found: list[list[Event]] = [[] for _ in streams]
+
+
+def _fed_each(
+    streams: Sequence[Stream], blocks: Sequence[FloatArray], hurry: bool
+) -> list[list[Event] | Exception]:
+    """The events of each stream, or why it broke off."""
+    found: list[list[Event] | Exception] = [[] for _ in streams]
     try:
-        for parts in _parts(streams, checked):
-            sounds = [stream._resampled(part) for stream, part in zip(streams, parts, strict=True)]
-            pieces = cut_together([stream._cutter for stream in streams], sounds)
-            for events, more in zip(found, _told_together(streams, pieces, hurry), strict=True):
-                events += more
+        for parts in _parts(streams, blocks):
+            whole = [place for place, each in enumerate(found) if not isinstance(each, Exception)]
+            some = [streams[place] for place in whole]
+            sounds = [streams[place]._resampled(parts[place]) for place in whole]
+            pieces = cut_together([stream._cutter for stream in some], sounds)
+            for place, more in zip(whole, _told_together(some, pieces, hurry), strict=True):
+                before = found[place]
+                if isinstance(more, Exception):
+                    streams[place]._broken = True
+                    found[place] = more
+                elif not isinstance(before, Exception):
+                    before += more
+    except Exception as error:  # of what all have in common
+        for stream in streams:
+            stream._broken = True
+        return [each if isinstance(each, Exception) else error for each in found]
     except BaseException:
         for stream in streams:
             stream._broken = True
@@ -351,15 +418,19 @@ def _parts(streams: Sequence[Stream], blocks: Sequence[FloatArray]) -> Iterator[
 
 def _told_together(
     streams: Sequence[Stream], pieces: Sequence[list[Piece]], hurry: bool
-) -> list[list[Event]]:
+) -> list[list[Event] | Exception]:
     """The events of each stream after its pieces; the windows of all are heard at once."""
+    if not streams:
+        return []
     steps = [stream._steps(some, hurry) for stream, some in zip(streams, pieces, strict=True)]
     windows = [
-        (frames, piece) for some in steps for piece, frames in some if isinstance(piece, Window)
+        [(frames, piece) for piece, frames in some if isinstance(piece, Window)] for some in steps
     ]
-    recognizer = streams[0].recognizer
-    answers = iter(heard(recognizer, prepared(recognizer, windows)))
-    return [stream._told(some, answers) for stream, some in zip(streams, steps, strict=True)]
+    answers = heard_of_each(streams[0].recognizer, windows)
+    return [
+        scores if isinstance(scores, Exception) else stream._told(some, iter(scores))
+        for stream, some, scores in zip(streams, steps, answers, strict=True)
+    ]
 
 
 def _resampler(rate: int) -> soxr.ResampleStream | None:

@@ -19,12 +19,16 @@ from emotone.server.realtime.batching import Batching, Failed
 from emotone.server.realtime.effects import Told
 from emotone.server.realtime.lines import LATE_PIECE_S, PIECE_S, Line
 from emotone.server.realtime.sharing import LEAST, WEIGH_S, Share
-from emotone.stream import LIVE, Event, Measured, SpeechEnded, Stream, feed_together
+from emotone.spectra import WindowFrames
+from emotone.stream import LIVE, Event, Measured, SpeechEnded, Step, Stream, feed_each
 from emotone.timeline.segments import Measurement
 from emotone.timeline.settings import TimelineSettings
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 RATE = 16_000
+_MIDDLE = 20
+"""A frame that is in the middle of a window."""
+
 PATIENT = 60.0
 """So that nothing is left out because this machine is busy with other tests."""
 
@@ -183,9 +187,9 @@ def test_a_model_that_fails_takes_its_own_streams_along_and_no_others(
     def failing(streams, blocks, *, hurry):  # type: ignore[no-untyped-def]
         if streams[0].recognizer is broken:
             raise RuntimeError("no memory")
-        return feed_together(streams, blocks, hurry=hurry)
+        return feed_each(streams, blocks, hurry=hurry)
 
-    monkeypatch.setattr("emotone.server.realtime.batching.feed_together", failing)
+    monkeypatch.setattr("emotone.server.realtime.batching.feed_each", failing)
     lines = [batching.open(broken, RATE, LIVE), batching.open(recognizer, RATE, LIVE)]
     for line in lines:
         batching.put(line, talk.tobytes(), time.monotonic())
@@ -219,6 +223,58 @@ def test_a_stream_that_fails_takes_no_other_of_its_model_along(
     batching.start()
     ears.wait(lambda: ears.done | ears.failed == set(lines))
     batching.stop()
+    assert ears.failed == {lines[1]}
+    for line in (lines[0], lines[2]):
+        assert_same(ears.events[line], alone(recognizer, talk))
+    assert batching.lines == 0
+
+
+@pytest.mark.parametrize("of_what", ["describe", "hear_frames"])
+def test_a_window_that_the_model_cannot_take_fails_its_stream_alone(
+    recognizer: Recognizer, talk: np.ndarray, ears: Ears, monkeypatch: pytest.MonkeyPatch,
+    of_what: str,
+) -> None:  # fmt: skip
+    batching = Batching(ears, late_s=PATIENT)
+    lines = [batching.open(recognizer, RATE, LIVE) for _ in range(3)]
+    bad: list[np.ndarray] = []
+
+    class Marked(WindowFrames):
+        """What comes of it is known again."""
+
+        def missing(self, start: int, samples: np.ndarray) -> np.ndarray:
+            found = super().missing(start, samples)
+            bad.append(found[_MIDDLE])
+            return found
+
+        def window(self, described: np.ndarray) -> np.ndarray:
+            bad.append(super().window(described))
+            return bad[-1]
+
+    guilty, plain = lines[1].stream, getattr(Recognizer, of_what)
+    steps_of = guilty._steps
+
+    def steps(*given: object) -> list[Step]:
+        found = steps_of(*given)  # type: ignore[arg-type]
+        for _, frames in found:
+            frames.__class__ = Marked
+        return found
+
+    def failing(self: Recognizer, given: object) -> np.ndarray:
+        parts = list(given) if of_what == "hear_frames" else list(np.asarray(given))  # type: ignore[call-overload]
+        if any(part.shape == one.shape and (part == one).all() for part in parts for one in bad):
+            raise MemoryError
+        return plain(self, given)
+
+    monkeypatch.setattr(guilty, "_steps", steps)
+    monkeypatch.setattr(Recognizer, of_what, failing)
+    other = np.round(0.7 * talk).astype("<i2")  # so that it can be told from theirs
+    for line in lines:  # all there, so that they are heard together
+        batching.put(line, (other if line is lines[1] else talk).tobytes(), time.monotonic())
+        batching.finish(line)
+    batching.start()
+    ears.wait(lambda: ears.done | ears.failed == set(lines))
+    batching.stop()
+    monkeypatch.undo()
     assert ears.failed == {lines[1]}
     for line in (lines[0], lines[2]):
         assert_same(ears.events[line], alone(recognizer, talk))
@@ -262,7 +318,7 @@ class Simulation:
         self.heard: dict[Line, int] = defaultdict(int)
         where = "emotone.server.realtime.batching"
         monkeypatch.setattr(f"{where}.Stream", Speaker)
-        monkeypatch.setattr(f"{where}.feed_together", self.feed)
+        monkeypatch.setattr(f"{where}.feed_each", self.feed)
         self.batching = Batching(self.told, clock=lambda: self.now)
         self.lines: list[Line] = []
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -15,10 +15,14 @@ from emotone.timeline.cutting import Window
 if TYPE_CHECKING:
     from emotone.recognizer import Recognizer
 
+Asked = Sequence[tuple[WindowFrames, Window]]
+"""Windows to be heard, each with what is known of the frames of its utterance; those of one
+utterance in order of time."""
 
-def prepared(
-    recognizer: Recognizer, windows: Sequence[tuple[WindowFrames, Window]]
-) -> list[FloatArray]:
+T = TypeVar("T")
+
+
+def prepared(recognizer: Recognizer, windows: Asked) -> list[FloatArray]:
     """What `heard` takes: described frames, or waveforms where the model hears these alone.
 
     Parameters
@@ -26,17 +30,12 @@ def prepared(
     recognizer
         The model.
     windows
-        Each with what is known of the frames of its utterance, those of one in order of time.
+        Any number.
     """
     if not windows or not recognizer.takes_frames:
         return [window.samples for _, window in windows]
     missing = [frames.missing(window.start, window.samples) for frames, window in windows]
-    described = recognizer.describe(np.concatenate(missing))
-    found, at = [], 0
-    for (frames, _), some in zip(windows, missing, strict=True):
-        found.append(frames.window(described[:, at : at + len(some)]))
-        at += len(some)
-    return found
+    return _together(windows, _described(recognizer, missing))
 
 
 def heard(recognizer: Recognizer, sounds: Sequence[FloatArray]) -> FloatArray:
@@ -44,3 +43,77 @@ def heard(recognizer: Recognizer, sounds: Sequence[FloatArray]) -> FloatArray:
     if recognizer.takes_frames:
         return recognizer.hear_frames(sounds)
     return recognizer.hear(sounds, RATE)
+
+
+def heard_of_each(recognizer: Recognizer, groups: Sequence[Asked]) -> list[FloatArray | Exception]:
+    """The scores of the windows of several streams, all heard at once.
+
+    Where that fails, those of each are heard by themselves: a window that the model cannot take, or
+    for which there is no memory, costs no other stream anything.
+
+    Parameters
+    ----------
+    recognizer
+        The model.
+    groups
+        The windows of each stream.
+
+    Returns
+    -------
+    list
+        For each stream float32 ``(windows, emotions)``, or why there are none.
+    """
+    sounds: list[list[FloatArray] | Exception]
+    if recognizer.takes_frames:
+        missing = [[f.missing(window.start, window.samples) for f, window in g] for g in groups]
+        described = _apart(missing, lambda some: _described(recognizer, some))
+        sounds = [
+            some if isinstance(some, Exception) else _whole(windows, some)
+            for windows, some in zip(groups, described, strict=True)
+        ]
+    else:
+        sounds = [[window.samples for _, window in windows] for windows in groups]
+    known = [some for some in sounds if not isinstance(some, Exception)]
+    scores = iter(_apart(known, lambda some: list(heard(recognizer, some))))
+    nothing = np.empty((0, len(recognizer.emotions)), dtype=np.float32)
+    found: list[FloatArray | Exception] = []
+    for some in sounds:
+        rows = some if isinstance(some, Exception) else next(scores)
+        found.append(rows if isinstance(rows, Exception) else np.stack(rows) if rows else nothing)
+    return found
+
+
+def _described(recognizer: Recognizer, missing: Sequence[FloatArray]) -> list[FloatArray]:
+    """Frames of several windows, described at once."""
+    whole = recognizer.describe(np.concatenate(missing))
+    found, at = [], 0
+    for some in missing:
+        found.append(whole[:, at : at + len(some)])
+        at += len(some)
+    return found
+
+
+def _together(windows: Asked, described: Sequence[FloatArray]) -> list[FloatArray]:
+    """Windows of what was missing of them and what is known."""
+    return [frames.window(each) for (frames, _), each in zip(windows, described, strict=True)]
+
+
+def _whole(windows: Asked, described: Sequence[FloatArray]) -> list[FloatArray] | Exception:
+    try:
+        return _together(windows, described)
+    except Exception as error:  # no memory
+        return error
+
+
+def _apart(
+    groups: Sequence[Sequence[T]], work: Callable[[Sequence[T]], list[FloatArray]]
+) -> list[list[FloatArray] | Exception]:
+    """Some work on the items of all groups at once; where that fails, on those of each alone."""
+    items = [item for group in groups for item in group]
+    try:
+        found = iter(work(items) if items else [])
+    except Exception as error:
+        if len(groups) == 1:
+            return [error]
+        return [each for group in groups for each in _apart([group], work)]
+    return [[next(found) for _ in group] for group in groups]

@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from emotone.errors import EmotoneError, UsageError
+from emotone.errors import UsageError
 from emotone.server.realtime.effects import Told
 from emotone.server.realtime.lines import Block, Line
 from emotone.server.realtime.sharing import Share
-from emotone.stream import Event, Measured, Stream, feed_together
+from emotone.stream import Event, Measured, Stream, feed_each
 
 if TYPE_CHECKING:
     from emotone.recognizer import Recognizer
@@ -341,32 +341,24 @@ class Batching:
 
 def _fed(blocks: Sequence[Block], hurry: bool) -> list[list[Event] | None]:
     """The events of each block; None for those whose stream cannot be heard any further."""
-    found: list[list[Event] | None]
-    try:
-        found = [*_together(blocks, hurry)]
-    except EmotoneError:  # one of them cannot be fed: then none has heard anything yet
-        found = [_alone(block, hurry) for block in blocks]
-    except Exception:  # a model that fails, or no memory: the streams have gaps now
-        _LOG.exception("live streams cannot be heard any further")
-        found = [None for _ in blocks]
-    for number, (block, events) in enumerate(zip(blocks, found, strict=True)):
-        if block.last and events is not None:
-            try:
-                events += block.line.stream.finish()
-            except Exception:
-                _LOG.exception("the end of a live stream cannot be heard")
-                found[number] = None
-    return found
-
-
-def _together(blocks: Sequence[Block], hurry: bool) -> list[list[Event]]:
     streams = [block.line.stream for block in blocks]
-    return feed_together(streams, [block.samples for block in blocks], hurry=hurry)
-
-
-def _alone(block: Block, hurry: bool) -> list[Event] | None:
+    told: list[list[Event] | Exception]
     try:
-        return _together([block], hurry)[0]
+        told = feed_each(streams, [block.samples for block in blocks], hurry=hurry)
+    except Exception as error:  # whatever it is, the others are heard on
+        told = [error for _ in blocks]
+    return [_ended(block, events) for block, events in zip(blocks, told, strict=True)]
+
+
+def _ended(block: Block, told: list[Event] | Exception) -> list[Event] | None:
+    """What a block told, with the end of its stream where that has come; None where it failed."""
+    if isinstance(told, Exception):  # a model that fails, or no memory: the stream has a gap now
+        _LOG.error("a live stream cannot be heard any further", exc_info=told)
+        return None
+    if not block.last:
+        return told
+    try:
+        return told + block.line.stream.finish()
     except Exception:
-        _LOG.exception("a live stream cannot be heard any further")
+        _LOG.exception("the end of a live stream cannot be heard")
         return None
