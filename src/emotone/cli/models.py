@@ -179,7 +179,11 @@ def _facts(card: Card) -> Iterator[tuple[str, Any]]:
         yield "Takes", f"waveform at {card.input.rate:,} Hz"
     yield from _said({"preparation": card.preparation, "calibration": card.calibration})
     counts = card.training.get("emotions")
-    yield from _said({name: value for name, value in card.training.items() if name != "emotions"})
+    for name, value in card.training.items():
+        if name == "params" and isinstance(value, dict):
+            yield from _params(value)
+        elif name != "emotions":
+            yield from _said({name: value})
     yield from _said({"clips of each": counts})
     for name, value in card.metrics.items():
         yield _heading(name), _figures(value)
@@ -197,6 +201,16 @@ def _said(fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield _heading(name), text
 
 
+def _params(params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """A row of what all members of a hybrid share, and one for each part of each."""
+    groups: dict[str, dict[str, Any]] = {}
+    for name, value in params.items():
+        part, _, last = name.rpartition(".")
+        groups.setdefault(part, {})[last] = value
+    for part, own in groups.items():
+        yield from _said({f"params of {part.replace('.', ' ')}" if part else "params": own})
+
+
 def _heading(name: str) -> str:
     return name[:1].upper() + name[1:].replace("_", " ")
 
@@ -204,14 +218,26 @@ def _heading(name: str) -> str:
 def _inline(value: Any) -> str:
     """A value of a card in one line, or a line for each of several objects."""
     if isinstance(value, dict):
-        parts = ((name.replace("_", " "), _inline(inner)) for name, inner in value.items())
-        return ", ".join(f"{name} {text}" for name, text in parts if text)
+        said = [(name.replace("_", " "), _inline(inner), inner) for name, inner in value.items()]
+        flat = [
+            f"{name} ({text})" if isinstance(inner, list) else f"{name} {text}"
+            for name, text, inner in said
+            if text and not _deep(inner)
+        ]
+        deep = [f"{name}: {text}" for name, text, inner in said if _deep(inner)]
+        return "\n".join([*([", ".join(flat)] if flat else []), *deep])
     if isinstance(value, list):
         between = "\n" if any(isinstance(inner, dict) for inner in value) else ", "
         return between.join(_inline(inner) for inner in value)
     if value is None:
         return ""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return f"{value:,}" if type(value) is int and abs(value) >= 10_000 else str(value)
+
+
+def _deep(value: Any) -> bool:
+    return isinstance(value, dict) and len(value) > 1
 
 
 def _figures(value: Any) -> str:
