@@ -43,6 +43,13 @@ class EmotoneError(Exception):
         message = self.cause if self.source is None else f"{self.source}: {self.cause}"
         super().__init__(f"{message}. {remedy}" if remedy else f"{message}.")
 
+    def of(self, source: object) -> EmotoneError:
+        """The same error, of its class and with all that it says, of an input that it names."""
+        found = type(self).__new__(type(self))  # whose own words for a constructor may be others
+        found.__dict__.update(self.__dict__)
+        EmotoneError.__init__(found, self.cause, source=source, remedy=self.remedy, code=self.code)
+        return found
+
     def to_dict(self) -> dict[str, str]:
         """The error as it appears in machine output: ``{"code": ..., "message": ...}``."""
         return {"code": self.code, "message": str(self)}

@@ -319,6 +319,29 @@ def test_what_makes_no_sense_is_refused(
     assert list((server.folder / "incoming").iterdir()) == []
 
 
+def test_a_channel_that_a_recording_does_not_have(server: Service, call: Path) -> None:
+    form = {"file": ("call.wav", call.read_bytes()), "channels": "7"}
+    before = len(server.analyses())
+    error = errs(server.ask("POST", "/v1/analyses", form=form), 422, "no_channels")
+    assert (
+        error["message"] == "channels: there is no channel 7; the recording has 2, counted from 0."
+    )
+    form["file"] = ("call.wav", b"hello " * 100)
+    errs(server.ask("POST", "/v1/analyses", form=form), 422, "unreadable_audio")
+    assert len(server.analyses()) == before
+    assert list((server.folder / "incoming").iterdir()) == []
+    # Longer than a clip may be, it is no clip.
+    form = {"file": ("long.flac", encode(noise(400, 8000), 8000, "FLAC")), "channels": "1"}
+    errs(server.ask("POST", "/v1/analyses", form=form), 422, "no_channels")
+
+
+def test_who_sent_a_clip_that_is_too_long_is_told_what_they_can_do(server: Service) -> None:
+    form = {"file": ("long.flac", encode(noise(400, 8000), 8000, "FLAC"))}
+    error = errs(server.ask("POST", "/v1/predict", form=form), 413, "too_large")
+    assert error["message"].endswith("it is longer than 300 s, the longest that is accepted.")
+    assert error["remedy"] == "Cut it, or send it as a recording (POST /v1/analyses)."
+
+
 def test_a_recording_that_cannot_be_read_fails(server: Service) -> None:
     sent = server.send(b"hello " * 100, "my.wav")
     found = server.finished(sent["id"])

@@ -169,3 +169,41 @@ def test_beyond_this_machine_there_must_be_a_key(
 def test_a_log_of_no_known_form(folder: Path, capsys: pytest.CaptureFixture[str]):
     assert run(["serve", "--log", "xml", "--no-browser", "--port", "0"]) == 2
     assert "quiet, text, json" in capsys.readouterr().err
+
+
+def test_what_live_sessions_may_take_is_an_option(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    from emotone.server import app, running
+
+    told: list[object] = []
+
+    class Server:
+        def __init__(self, service: object, settings: object, started: object) -> None:
+            told.append(settings)
+            started("http://127.0.0.1:1/")  # type: ignore[operator]
+
+        def serve_until_stopped(self) -> None:
+            pass
+
+    monkeypatch.setattr(app, "create_app", lambda settings: None)
+    monkeypatch.setattr(running, "Server", Server)
+    quiet = ["serve", "--no-browser"]
+    assert run(quiet) == 0
+    assert run([*quiet, "--live-each", "3", "--live-all", "5", "--live-threads", "2"]) == 0
+    found = [(s.live_each, s.live_all, s.live_threads) for s in told]  # type: ignore[attr-defined]
+    assert found == [(128, 256, None), (3, 5, 2)]
+    capsys.readouterr()
+    assert run([*quiet, "--host", "0.0.0.0", "--insecure"]) == 0
+    assert "at every address of this machine" in capsys.readouterr().err
+    assert run([*quiet, "--live-all", "0"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "127.0.0.1"), ("::", "[::1]"), ("::1", "[::1]")],
+)
+def test_the_address_that_is_said_can_be_opened(host: str, address: str, tmp_path: Path):
+    from emotone.server.running import shown
+
+    assert shown(host, 8000) == f"http://{address}:8000/"

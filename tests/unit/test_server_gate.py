@@ -11,7 +11,8 @@ import pytest
 
 pytest.importorskip("fastapi", reason="needs the extra server")
 
-from emotone.server.caller import LOCAL, AccessError, Caller, unauthorised
+from emotone.server.caller import LOCAL, Caller, unauthorised
+from emotone.server.errors import RequestError
 from emotone.server.security.admission import Admission
 from emotone.server.security.bodies import Bodies, Patience
 from emotone.server.security.headers import SafeHeaders
@@ -237,7 +238,7 @@ class Ring:
         if token == "true":
             return KEY
         if token == "fast":
-            raise AccessError("no", status=429, code="too_many_requests", headers={"a": "b"})
+            raise RequestError("no", status=429, code="too_many_requests", headers={"a": "b"})
         if token is None and not self.demanded:
             return LOCAL
         raise unauthorised("no")

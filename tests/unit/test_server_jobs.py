@@ -254,7 +254,9 @@ def test_a_store_that_is_away_at_the_end_loses_nothing(
     in_time(run())
 
 
-def test_a_store_that_is_away_for_a_while(house: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_is_away_for_a_while(
+    house: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     async def run() -> None:
         home = house()
         claim, asked = home.store.queue.claim, []
@@ -262,7 +264,7 @@ def test_a_store_that_is_away_for_a_while(house: Any, monkeypatch: pytest.Monkey
         def away(node: str) -> Analysis | None:
             asked.append(node)
             if len(asked) < 5:
-                raise OSError("the database is away")
+                raise OSError("[parameters: 'secret.wav']")
             found: Analysis | None = claim(node)
             return found
 
@@ -274,6 +276,8 @@ def test_a_store_that_is_away_for_a_while(house: Any, monkeypatch: pytest.Monkey
         await jobs.close(1)
 
     in_time(run())
+    assert "no work" in {record.getMessage() for record in caplog.records}
+    assert not [record for record in caplog.records if "secret" in record.getMessage()]
 
 
 @pytest.mark.parametrize("attempts", [1, 3])

@@ -11,7 +11,8 @@ import pytest
 pytest.importorskip("fastapi", reason="needs the extra server")
 
 from emotone.errors import UsageError
-from emotone.server.caller import LOCAL, AccessError
+from emotone.server.caller import LOCAL
+from emotone.server.errors import RequestError
 from emotone.server.security import keys
 from emotone.server.security.keyring import StoredKeyring
 from emotone.server.security.rates import Rates, Slots
@@ -37,8 +38,8 @@ class Kept:
         self.uses.append(id)
 
 
-def refusal(keyring: StoredKeyring, token: str | None) -> AccessError:
-    with pytest.raises(AccessError) as caught:
+def refusal(keyring: StoredKeyring, token: str | None) -> RequestError:
+    with pytest.raises(RequestError) as caught:
         keyring.admit(token)
     return caught.value
 

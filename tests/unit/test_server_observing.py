@@ -19,9 +19,10 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
-from emotone.errors import EmotoneError, FeatureError, UsageError
+from emotone.errors import AudioError, EmotoneError, FeatureError, MissingExtraError, UsageError
 from emotone.server import errors, health, logs, processes, worker
 from emotone.server.caller import Caller
+from emotone.server.errors import RequestError, status_of
 from emotone.server.metrics import Metrics
 from emotone.server.observing import Observing
 
@@ -246,6 +247,33 @@ def test_a_worker_without_memory_says_so(task: dict[str, Any], words: str):
     assert (error.code, error.source) == ("too_large", NAME)
     assert error.cause == f"{words} takes more memory than is allowed"
     assert ("csv" in str(error)) is (task["do"] == "export")
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "status"),
+    [
+        (UsageError("there is no such"), UsageError, 400),
+        (AudioError("it is silent", code="silent"), AudioError, 422),
+        (FeatureError("it cannot be computed"), FeatureError, 500),
+        (MissingExtraError("Parquet", "report"), RequestError, 501),
+    ],
+)
+def test_a_workers_error_stays_what_it_is(error: EmotoneError, kind: type, status: int):
+    def failing(task: Any, tell: Any) -> None:
+        raise error
+
+    broken, task = SimpleNamespace(do=failing), {"do": "analyze", "path": "/x", "name": NAME}
+    told = json.loads(json.dumps(worker._done(broken, task, lambda told: None, [])["error"]))
+    found = processes.revived(told)
+    assert type(found) is kind
+    assert (found.code, found.cause, status_of(found)) == (error.code, error.cause, status)
+
+
+@pytest.mark.parametrize(
+    "error", [processes.WorkerDiedError(-9), processes.WorkerTookTooLongError(NAME), OSError(NAME)]
+)
+def test_why_a_worker_was_lost_names_nothing(error: Exception):
+    assert NAME not in processes.reason(error)
 
 
 def test_forms_of_the_log(said: io.StringIO):

@@ -47,6 +47,17 @@ def serve(
     jobs: Annotated[
         int, typer.Option("--jobs", "-j", min=1, metavar="N", help="Recordings heard at once.")
     ] = 1,
+    live_each: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Live sessions of one key at once. Else 128."),
+    ] = None,
+    live_all: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Live sessions at once. Else 256.")
+    ] = None,
+    live_threads: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Cores for live sessions. Else all, up to four."),
+    ] = None,
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Let anyone who reaches it in, without a key.")
     ] = False,
@@ -90,6 +101,7 @@ def serve(
     except ImportError as error:
         raise MissingExtraError("The service", "server") from error
 
+    live = {"live_each": live_each, "live_all": live_all}
     settings = ServerSettings(
         folder=folder or default_folder(),
         database=database,
@@ -101,6 +113,8 @@ def serve(
         models=_models(model or []),
         results_days=keep_days,
         jobs_at_once=jobs,
+        live_threads=live_threads,
+        **{name: value for name, value in live.items() if value is not None},
     )
     logs.start(logs.check(log), details=log_details)
     service = create_app(settings)
@@ -113,7 +127,8 @@ def serve(
         )
 
     def started(address: str) -> None:
-        messages.note(f"emotone runs at {address} and keeps its data in {settings.folder}")
+        also = ", at every address of this machine," if settings.everywhere else ""
+        messages.note(f"emotone runs at {address}{also} and keeps its data in {settings.folder}")
         messages.note("Ctrl-C stops it")
         if browser:
             # On a thread: a browser in the terminal would keep the service from answering it.

@@ -110,9 +110,7 @@ def as_error(error: Exception, source: object) -> EmotoneError:
     One bad input must not stop the others, so what nobody foresaw is reported in its row too.
     """
     if isinstance(error, EmotoneError):
-        if error.source is not None:
-            return error
-        return EmotoneError(error.cause, source=source, remedy=error.remedy, code=error.code)
+        return error if error.source is not None else error.of(source)
     return EmotoneError(
         f"something unforeseen went wrong ({type(error).__name__}: {error})",
         source=source,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Literal, Protocol
 
@@ -11,7 +11,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection, Request
 
-from emotone.errors import EmotoneError
+from emotone.server.errors import RequestError
 
 Scope = Literal["read", "write", "admin"]
 """What a key may be for: to see results, to make and change them, to watch over the service."""
@@ -20,35 +20,6 @@ SCOPES: tuple[Scope, ...] = ("read", "write", "admin")
 
 LOCAL_OWNER = "local"
 """Who owns what is made without a key, on a service that asks for none."""
-
-
-class AccessError(EmotoneError):
-    """A request that is refused for who asks, not for what is asked.
-
-    Codes: ``unauthorised`` (no key, or none that is known; 401), ``forbidden`` (a key without the
-    scope; 403), ``too_many_requests`` (the key's rate is used up; 429).
-
-    Attributes
-    ----------
-    status
-        The HTTP status that tells it.
-    headers
-        Headers of the answer, such as ``Retry-After``.
-    """
-
-    code = "unauthorised"
-
-    def __init__(
-        self,
-        cause: str,
-        *,
-        status: int,
-        code: str,
-        remedy: str | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> None:
-        super().__init__(cause, remedy=remedy, code=code)
-        self.status, self.headers = status, dict(headers or {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +53,7 @@ class Keyring(Protocol):
 
         Raises
         ------
-        AccessError
+        RequestError
             If it is no valid key, if there must be one, or if its rate is used up.
         """
 
@@ -103,7 +74,7 @@ def bearer(connection: HTTPConnection) -> str | None:
 
     Raises
     ------
-    AccessError
+    RequestError
         If the header is there and is no bearer token: who shows something wrong is told so, and
         never taken for nobody.
     """
@@ -116,9 +87,9 @@ def bearer(connection: HTTPConnection) -> str | None:
     return token.strip()
 
 
-def unauthorised(cause: str) -> AccessError:
+def unauthorised(cause: str) -> RequestError:
     """The refusal of who shows no valid key."""
-    return AccessError(
+    return RequestError(
         cause,
         status=401,
         code="unauthorised",
@@ -132,7 +103,7 @@ async def admit(connection: HTTPConnection, token: str | None) -> Caller:
 
     Raises
     ------
-    AccessError
+    RequestError
         As `Keyring.admit`.
     """
     keyring: Keyring = connection.app.state.keyring
@@ -150,11 +121,11 @@ def allow(caller: Caller, scope: Scope) -> Caller:
 
     Raises
     ------
-    AccessError
+    RequestError
         If not: ``forbidden``.
     """
     if scope not in caller.scopes:
-        raise AccessError(
+        raise RequestError(
             f"this key has no scope {scope!r}",
             status=403,
             code="forbidden",

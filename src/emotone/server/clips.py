@@ -17,6 +17,7 @@ from emotone.server.processes import (
     WorkerDiedError,
     WorkerTookTooLongError,
     gave_up,
+    reason,
 )
 from emotone.server.settings import ServerSettings
 
@@ -103,6 +104,20 @@ class Clips:
         self._metrics.heard_s.labels("clip").inc(found["duration_s"])
         return found
 
+    async def channels(self, path: Path, *, name: str) -> int:
+        """How many channels a recording has, of any length, as its header says.
+
+        Raises
+        ------
+        AudioError, RequestError
+            As `predict`.
+        """
+        task = {"do": "inspect", "path": str(path), "name": name}
+        longest = {"max_duration_s": self._settings.max_recording_s}
+        said = await self._ask({**task, **longest}, self._settings.clip_time_s)
+        found: int = said["answer"]["channels"]
+        return found
+
     async def _ask(self, task: Mapping[str, Any], time_s: float) -> Mapping[str, Any]:
         if self._waiting >= self._settings.clips_waiting:
             raise _busy()
@@ -116,7 +131,8 @@ class Clips:
         try:
             return await process.ask(task, time_s=time_s)
         except (WorkerDiedError, WorkerTookTooLongError) as error:
-            _LOG.warning("a worker was lost: %s", error, extra={"event": "worker_lost"})
+            told = {"event": "worker_lost", "reason": reason(error)}
+            _LOG.warning("a worker was lost", extra=told)
             raise gave_up(error, task["name"]) from error
         finally:
             if process.alive and not process.spent and process.answered < _MOST_ANSWERS:
@@ -141,7 +157,8 @@ class Clips:
             try:
                 await process.start()
             except (WorkerDiedError, WorkerTookTooLongError, OSError) as error:
-                _LOG.error("a worker does not start: %s", error, extra={"event": "worker_lost"})
+                told = {"event": "worker_lost", "reason": reason(error)}
+                _LOG.error("a worker does not start", extra=told)
                 await asyncio.sleep(_AGAIN_S)
                 continue
             self._running.add(process)

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from emotone.server.errors import RequestError
-from emotone.server.processes import Process, WorkerDiedError, WorkerTookTooLongError
+from emotone.server.processes import Process, WorkerDiedError, WorkerTookTooLongError, reason
 from emotone.server.settings import ServerSettings
 
 _LOG = logging.getLogger("emotone.server")
@@ -127,7 +127,8 @@ class Drawings:
         try:
             await process.ask(task, time_s=_DRAW_S)
         except (WorkerDiedError, WorkerTookTooLongError) as error:
-            _LOG.warning("a worker was lost: %s", error, extra={"event": "worker_lost"})
+            told = {"event": "worker_lost", "reason": reason(error)}
+            _LOG.warning("a worker was lost", extra=told)
             raise _gave_up(error, form) from error
         finally:
             if not process.alive or process.spent or process.answered >= _MOST_ANSWERS:
@@ -142,7 +143,8 @@ class Drawings:
         try:
             await process.start()
         except (WorkerDiedError, WorkerTookTooLongError, OSError) as error:
-            _LOG.error("a worker does not start: %s", error, extra={"event": "worker_lost"})
+            told = {"event": "worker_lost", "reason": reason(error)}
+            _LOG.error("a worker does not start", extra=told)
             raise _busy() from error
         self._process = process
         return process

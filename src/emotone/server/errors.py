@@ -19,7 +19,6 @@ from emotone.errors import (
     MissingExtraError,
     UsageError,
 )
-from emotone.server.caller import AccessError
 
 _LOG = logging.getLogger("emotone.server")
 
@@ -38,7 +37,10 @@ _CODES = {
 
 
 class RequestError(EmotoneError):
-    """A request that cannot be answered as asked.
+    """A request that is refused: for what is asked, or for who asks.
+
+    Codes of the latter: ``unauthorised`` (no key, or none that is known; 401), ``forbidden`` (a key
+    without the scope; 403), ``too_many_requests`` (the key's rate is used up; 429).
 
     Attributes
     ----------
@@ -89,7 +91,7 @@ def answer(
 
 def status_of(error: EmotoneError) -> int:
     """The HTTP status that tells of an error."""
-    if isinstance(error, (RequestError, AccessError)):
+    if isinstance(error, RequestError):
         return error.status
     if error.code == "too_large":
         return 413
@@ -119,7 +121,7 @@ async def _emotone(request: Request, error: Exception) -> JSONResponse:
     status = status_of(error)
     if status == 500:
         return await _unexpected(request, error)
-    headers = error.headers if isinstance(error, (RequestError, AccessError)) else None
+    headers = error.headers if isinstance(error, RequestError) else None
     told = described(error)
     if isinstance(error, UsageError) and error.code == UsageError.code:
         told["code"] = _CODES[400]  # as of any other request that makes no sense

@@ -22,10 +22,17 @@ from emotone.server.folder import Folder
 from emotone.server.metrics import Metrics
 from emotone.server.models import Models
 from emotone.server.packing import Packed
-from emotone.server.processes import Process, WorkerDiedError, WorkerTookTooLongError, gave_up
+from emotone.server.processes import (
+    Process,
+    WorkerDiedError,
+    WorkerTookTooLongError,
+    gave_up,
+    reason,
+)
 from emotone.server.settings import ServerSettings
 from emotone.server.store import Store
 from emotone.server.store.records import Analysis, Outcome
+from emotone.server.sweeping import Sweeping
 
 _LOG = logging.getLogger("emotone.server")
 
@@ -103,6 +110,7 @@ class Jobs:
         self._unsettled: list[Analysis] = []
         self._work = asyncio.Event()
         self._cutting = asyncio.Lock()
+        self._sweeping = Sweeping(settings, store, folder, self._runs, self.stop)
         self._closing = False
 
     def check(self) -> None:
@@ -115,11 +123,11 @@ class Jobs:
         left = await run_in_threadpool(self._store.queue.recover, self._folder.node)
         if left:
             _LOG.info("%d analyses go on", left, extra={"event": "jobs_recovered", "count": left})
-        await run_in_threadpool(self._sweep_all)
+        await run_in_threadpool(self._sweeping.all)
         self._tasks = [
             asyncio.ensure_future(self._runner()) for _ in range(self._settings.jobs_at_once)
         ]
-        self._tasks.append(asyncio.ensure_future(self._sweeper()))
+        self._tasks.append(asyncio.ensure_future(self._sweeping.run()))
 
     def wake(self) -> None:
         """There is work."""
@@ -199,7 +207,7 @@ class Jobs:
                 except Exception as error:  # such as a database that is away for a while
                     if self._closing:  # what was claimed is put back at the next start
                         break
-                    _LOG.error("no work: %s", error, extra={"event": "no_work"}, exc_info=error)
+                    _LOG.error("no work", extra={"event": "no_work"}, exc_info=error)
                     await asyncio.sleep(_AGAIN_S)
                     continue
                 with contextlib.suppress(asyncio.TimeoutError):
@@ -242,7 +250,8 @@ class Jobs:
 
     async def _crashed(self, job: Analysis, error: Exception) -> None:
         """Try again what broke down, and give it up when it did so too often."""
-        _LOG.warning("a run was lost: %s", error, extra={"event": "run_lost", "analysis": job.id})
+        told = {"event": "run_lost", "analysis": job.id, "reason": reason(error)}
+        _LOG.warning("a run was lost", extra=told)
         if job.crashes + 1 < self._settings.job_attempts:
             await run_in_threadpool(self._store.queue.crashed, job)
         else:
@@ -308,7 +317,7 @@ class Jobs:
                     at["duration_s"],
                 )
             except Exception as error:  # the result is what counts
-                _LOG.warning("progress was not noted: %s", error)
+                _LOG.warning("progress was not noted", exc_info=error)
                 continue
             if not still:
                 run.dropped = True
@@ -348,35 +357,6 @@ class Jobs:
                 "not analysed",
                 extra={"event": "job_failed", "analysis": job.id, "code": error.code},
             )
-
-    async def _sweeper(self) -> None:
-        while True:
-            await asyncio.sleep(self._settings.sweep_s)
-            try:
-                for id in await run_in_threadpool(self._expire):
-                    await self.stop(id)
-                    await run_in_threadpool(self._folder.forget, id)
-                await run_in_threadpool(self._sweep)
-            except Exception as error:
-                _LOG.error("not tidied up: %s", error, exc_info=error)
-
-    def _expire(self) -> list[str]:
-        return self._store.analyses.expire(days=self._settings.results_days)
-
-    def _sweep_all(self) -> None:
-        """What expired or was left half deleted while the service did not run."""
-        self._expire()
-        self._sweep(older_than_s=0.0)
-
-    def _sweep(self, older_than_s: float = 300.0) -> None:
-        """Remove files that belong to nothing, but for those that have only just come."""
-        self._folder.forget_backups()
-        wanted = self._store.analyses.with_files(self._folder.node)
-        for name in list(self._folder.ids()):
-            if name not in wanted and self._folder.age_s(name) >= older_than_s:
-                self._folder.forget(name)
-            elif wanted.get(name) is False and name not in self._runs:
-                self._folder.tidy(name)
 
 
 class _Run:

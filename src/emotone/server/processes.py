@@ -210,6 +210,15 @@ def revived(told: Mapping[str, Any]) -> EmotoneError:
     return found
 
 
+def reason(error: Exception) -> str:
+    """Why a worker was lost, for a log: nothing that a task could have put there."""
+    if isinstance(error, WorkerDiedError):
+        return f"it ended with {error.status}"
+    if isinstance(error, WorkerTookTooLongError):
+        return "it took too long"
+    return type(error).__name__
+
+
 def gave_up(error: Exception, name: str) -> RequestError:
     """Why a file was given up, for whoever sent it: `WorkerDiedError`, `WorkerTookTooLongError`."""
     if isinstance(error, WorkerTookTooLongError):

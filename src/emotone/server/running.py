@@ -20,6 +20,8 @@ from emotone.server.settings import ServerSettings
 FRAME_BYTES = 1024**2
 """The largest frame of a WebSocket that is read at all; sessions refuse smaller ones by name."""
 
+_LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+
 _STOPPING = [signal.SIGINT, signal.SIGTERM]
 if sys.platform == "win32":
     _STOPPING.append(signal.SIGBREAK)
@@ -35,7 +37,7 @@ class Server(uvicorn.Server):
     settings
         Host, port, and how long stopping may take.
     started
-        Called with the address of the page once requests are answered.
+        Called with the address of the page, as this machine reaches it, once requests are answered.
     """
 
     def __init__(
@@ -82,8 +84,7 @@ class Server(uvicorn.Server):
                 code="address_in_use",
             ) from error
         port = listener.getsockname()[1]
-        host = f"[{settings.host}]" if family == socket.AF_INET6 else settings.host
-        self._address = f"http://{host}:{port}/"
+        self._address = shown(settings.host, port)
         serving = self.serve(sockets=[listener])
         if sys.platform == "win32":
             asyncio.run(serving)
@@ -116,3 +117,17 @@ class Server(uvicorn.Server):
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def shown(host: str, port: int) -> str:
+    """The address of a service as this machine reaches it.
+
+    What stands for every address of the machine is none that a browser could open.
+
+    Examples
+    --------
+    >>> shown("0.0.0.0", 8000), shown("::1", 8000)
+    ('http://127.0.0.1:8000/', 'http://[::1]:8000/')
+    """
+    reached = _LOOPBACK.get(host, host)
+    return f"http://{f'[{reached}]' if ':' in reached else reached}:{port}/"

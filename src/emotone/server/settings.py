@@ -172,6 +172,11 @@ class ServerSettings:
             return False
 
     @property
+    def everywhere(self) -> bool:
+        """Whether it listens on every address of this machine."""
+        return self.host in ("0.0.0.0", "::")
+
+    @property
     def database_url(self) -> str:
         """The database's address as SQLAlchemy takes it."""
         if self.database is None:

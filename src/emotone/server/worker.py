@@ -18,15 +18,24 @@ import threading
 import traceback
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from emotone.errors import AudioError, EmotoneError, EmotoneWarning
 from emotone.features.job import as_error
 from emotone.server.logs import DETAILS, frames
 
+if TYPE_CHECKING:
+    from emotone.audio.limits import Limits
+
 Task = Mapping[str, Any]
 Tell = Callable[[Mapping[str, Any]], None]
+
+_SMALLER = {
+    "predict": "Cut it, or send it as a recording (POST /v1/analyses).",
+    "analyze": "Cut it, or ask whoever runs the service to take longer ones.",
+}
 
 _MOST_WARNINGS = 20
 _MOST_FILES = 256
@@ -60,6 +69,7 @@ class Worker:
         tasks = {
             "predict": self._predict,
             "analyze": self._analyze,
+            "inspect": self._inspected,
             "export": self._export,
             "cut": self._cut,
         }
@@ -72,8 +82,6 @@ class Worker:
 
     def _analyze(self, task: Task, tell: Tell) -> Mapping[str, Any]:
         """Hear a recording; what comes of it is written beside it, since it may be large."""
-        from dataclasses import replace
-
         from emotone.server import tracks
         from emotone.server.options import settings_of
         from emotone.server.packing import Packed
@@ -81,7 +89,7 @@ class Worker:
         from emotone.timeline.speakers import tell_apart
 
         path, options = Path(task["path"]), task["options"]
-        container, count = self._inspect(path)
+        container, count = self._inspect(path, self._limits)
         heard = count if options["channels"] == "split" else 1
 
         def progress(done_s: float, total_s: float | None) -> None:
@@ -152,11 +160,17 @@ class Worker:
         cut(Path(task["path"]), cuts, Path(task["out"]), self._limits)
         return {}
 
-    def _inspect(self, path: Path) -> tuple[str, int]:
+    def _inspected(self, task: Task, tell: Tell) -> Mapping[str, Any]:
+        """What the header of a recording says."""
+        limits = replace(self._limits, max_duration_s=task["max_duration_s"])
+        container, count = self._inspect(Path(task["path"]), limits)
+        return {"container": container, "channels": count}
+
+    def _inspect(self, path: Path, limits: Limits) -> tuple[str, int]:
         """Container and number of channels of a file, by its header."""
         from emotone.audio.decoding import open_decoder
 
-        with open_decoder(path, self._limits) as decoder:
+        with open_decoder(path, limits) as decoder:
             return decoder.container, decoder.channels
 
     def _model(self, name: str) -> Any:
@@ -261,9 +275,16 @@ def _told(error: EmotoneError, task: Task) -> Mapping[str, Any]:
         "kind": type(error).__name__,
         "cause": _named(error.cause, task),
         "source": source,
-        "remedy": error.remedy,
+        "remedy": _remedy(error, task),
         "code": error.code,
     }
+
+
+def _remedy(error: EmotoneError, task: Task) -> str | None:
+    """What whoever sent it can do: the bounds themselves are for whoever runs the service."""
+    if error.code == "too_large":
+        return _SMALLER.get(task["do"], error.remedy)
+    return error.remedy
 
 
 def _named(text: str, task: Task) -> str:

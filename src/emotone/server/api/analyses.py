@@ -76,12 +76,27 @@ async def create(
     ) as upload:
         asked: schemas.AnalysisForm = schemas.checked(schemas.AnalysisForm, upload.fields)
         settings_of(asked.model_dump())  # refuses what makes no sense together
+        if isinstance(asked.channels, int):
+            _check_channel(
+                asked.channels, await state.clips.channels(upload.path, name=upload.name)
+            )
         new = _new(asked, upload, caller, request, idempotency_key)
         found, is_new = await run_in_threadpool(_accept, request, upload.path, new)
     if is_new:
         state.jobs.wake()
     where = request.url_for("get_analysis", id=found.id).path
     return JSONResponse(document(found), 202, headers={"Location": where})
+
+
+def _check_channel(channel: int, count: int) -> None:
+    """Refuse a channel that a recording does not have, before it waits for its turn."""
+    if channel >= count:
+        raise RequestError(
+            f"channels: there is no channel {channel}; the recording has {count}, counted from 0",
+            status=422,
+            code="no_channels",
+            remedy="Ask for one that it has, for 'mix' or for 'split'.",
+        )
 
 
 def _new(

@@ -15,7 +15,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from emotone.errors import EmotoneError
 from emotone.features.job import cores
-from emotone.server.caller import AccessError, Caller, admit, allow, bearer, still_holds
+from emotone.server.caller import Caller, admit, allow, bearer, still_holds
+from emotone.server.errors import RequestError
 from emotone.server.metrics import Metrics
 from emotone.server.models import Models
 from emotone.server.realtime import messages
@@ -300,12 +301,12 @@ class Connection:
         """Find out who is there, if the handshake tells."""
         try:
             token = bearer(self.websocket)
-        except AccessError as error:
+        except RequestError as error:
             self._refuse(error)
             return
         try:
             caller = await self._admitted(token)
-        except AccessError as error:
+        except RequestError as error:
             if token is not None or error.code != "unauthorised":
                 self._refuse(error)
             elif self._takes(self._realtime.strangers, "", "server_busy"):
@@ -321,7 +322,7 @@ class Connection:
                 continue
             try:
                 caller = await self._admitted(effect.key)
-            except AccessError as error:
+            except RequestError as error:
                 self._refuse(error)
             else:
                 if self._takes_session(caller):

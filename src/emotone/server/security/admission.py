@@ -7,8 +7,8 @@ from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from emotone.server.caller import AccessError, Caller, Keyring, bearer
-from emotone.server.errors import described
+from emotone.server.caller import Caller, Keyring, bearer
+from emotone.server.errors import RequestError, described
 from emotone.server.security.rates import Slots
 
 _OPEN = frozenset({"/v1/service"})
@@ -54,7 +54,7 @@ class Admission:
                 if not got:
                     raise _too_many()
                 await self.app(scope, receive, send)
-        except AccessError as error:
+        except RequestError as error:
             headers = {**error.headers, "Connection": "close"}
             refusal = JSONResponse({"error": described(error)}, error.status, headers=headers)
             await refusal(scope, receive, send)
@@ -64,15 +64,15 @@ class Admission:
         try:
             # On a thread: it asks the store.
             return await run_in_threadpool(self.keyring.admit, token)
-        except AccessError:
+        except RequestError:
             # A token that is shown must be a key, so that no page takes a wrong one for right.
             if token is None and connection.scope["path"] in _OPEN:
                 return None
             raise
 
 
-def _too_many() -> AccessError:
-    return AccessError(
+def _too_many() -> RequestError:
+    return RequestError(
         "too many requests are open at once",
         status=429,
         code="too_many_at_once",

@@ -8,7 +8,8 @@ from collections import OrderedDict
 from datetime import datetime, timedelta, timezone
 from typing import Protocol
 
-from emotone.server.caller import LOCAL, AccessError, Caller, unauthorised
+from emotone.server.caller import LOCAL, Caller, unauthorised
+from emotone.server.errors import RequestError
 from emotone.server.security.keys import Key, parts
 from emotone.server.security.rates import Rates
 
@@ -76,7 +77,7 @@ class StoredKeyring:
 
         Raises
         ------
-        AccessError
+        RequestError
             ``unauthorised``, ``too_many_requests``.
         """
         if token is None:
@@ -86,7 +87,7 @@ class StoredKeyring:
         key = self._valid(token)
         wait_s = self._rates.take(key.id, key.per_minute or self.per_minute)
         if wait_s > 0:
-            raise AccessError(
+            raise RequestError(
                 "this key has used up its requests for now",
                 status=429,
                 code="too_many_requests",
