@@ -18,7 +18,7 @@ from emotone import corpora, splits
 from emotone.corpora import Corpus
 from emotone.dataset import Dataset, prepare
 from emotone.emotions import CANONICAL
-from emotone.folds import Progress
+from emotone.execution import Progress
 from emotone.models import FAMILIES, Classifier
 from emotone.models.building import AnyClassifier
 from emotone.models.neural.files import TrainingFiles

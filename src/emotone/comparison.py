@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,11 +10,11 @@ from emotone.audio import Preparation
 from emotone.corpora import Corpus
 from emotone.dataset import Dataset
 from emotone.errors import EmotoneError, UsageError
+from emotone.execution import SERIAL, Callback, Executor, Progress
 from emotone.features.cache import FeatureCache
 from emotone.features.waveforms import NAME as WAVEFORM
 from emotone.folds import (
-    Callback,
-    Progress,
+    FoldResult,
     Recipe,
     dataset_for,
     evaluate_folds,
@@ -25,6 +25,7 @@ from emotone.metrics import Evaluation
 from emotone.models import families as known_families
 from emotone.models.preprocessing import Selection
 from emotone.prediction import Failure
+from emotone.splits import Fold
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,6 +122,7 @@ def compare(
     jobs: int | None = None,
     progress: Callback | None = None,
     room: int | None = None,
+    executor: Executor = SERIAL,
 ) -> Comparison:
     """Train and test several families on the same folds.
 
@@ -136,7 +138,7 @@ def compare(
         Parameters by family.
     bootstrap
         Resamples behind the 95 % intervals.
-    cache, jobs, progress, room
+    cache, jobs, progress, room, executor
         As in `emotone.training.train`.
 
     Raises
@@ -184,7 +186,9 @@ def compare(
             f"the split '{split}' leaves nothing to test",
             remedy="Give another, such as speakers:5.",
         )
-    rows = [_row(datasets[sets[r.family]], r, bootstrap, seed, tell) for r in recipes]
+    prepared = {recipe.family: datasets[sets[recipe.family]] for recipe in recipes}
+    found = _results(prepared, recipes, tell, executor)
+    rows = [_row(prepared[name], name, found[name], bootstrap, seed) for name in prepared]
     rows.sort(key=lambda row: (row.evaluation is None, -_ua(row), row.family))
     return Comparison(tuple(rows), datasets)
 
@@ -199,22 +203,63 @@ def _ua(row: ComparedFamily) -> float:
     return row.evaluation.ua.value if row.evaluation is not None else 0.0
 
 
+def _results(
+    datasets: Mapping[str, Dataset], recipes: Sequence[Recipe], tell: Callback, executor: Executor
+) -> dict[str, list[FoldResult] | EmotoneError]:
+    """The results of each family, or why it cannot be trained."""
+    results: dict[str, dict[int, FoldResult]] = {recipe.family: {} for recipe in recipes}
+    errors: dict[str, EmotoneError] = {}
+    given: list[tuple[str, int]] = []
+
+    def parts() -> Iterator[tuple[Recipe, Fold]]:
+        for recipe in recipes:
+            folds = [fold for fold in datasets[recipe.family].folds if len(fold.test)]
+            for at, fold in enumerate(folds):
+                if recipe.family not in errors:  # the other folds would fail as the first did
+                    given.append((recipe.family, at))
+                    yield recipe, fold
+
+    total = sum(len(fold.test) > 0 for recipe in recipes for fold in datasets[recipe.family].folds)
+    accelerated = any(known_families.get(r.family).input == "waveform" for r in recipes)
+    tell(Progress("fold", 0, total, f"training {recipes[0].family}"))
+    for done, finished in enumerate(
+        executor.run(_part, datasets, parts(), tell, accelerated=accelerated), start=1
+    ):
+        family, at = given[finished.index]
+        if finished.error is not None:
+            errors.setdefault(family, finished.error)
+        else:
+            results[family][at] = finished.get()
+        tell(Progress("fold", done, total, f"tested {family}"))
+    tell(Progress("fold", total, total, f"tested {len(recipes)} families"))
+    return {
+        name: errors[name] if name in errors else [found[at] for at in sorted(found)]
+        for name, found in results.items()
+    }
+
+
+def _part(
+    datasets: Mapping[str, Dataset],
+    part: tuple[Recipe, Fold],
+    tell: Callback,
+    executor: Executor,
+) -> FoldResult:
+    recipe, fold = part
+    return run_fold(datasets[recipe.family], fold, recipe, tell, executor)
+
+
 def _row(
-    dataset: Dataset, recipe: Recipe, bootstrap: int, seed: int, tell: Callback
+    dataset: Dataset,
+    family: str,
+    results: list[FoldResult] | EmotoneError,
+    bootstrap: int,
+    seed: int,
 ) -> ComparedFamily:
-    folds = [fold for fold in dataset.folds if len(fold.test)]
-    results = []
-    try:
-        for done, fold in enumerate(folds):
-            message = f"training {recipe.family} on fold {fold.name}"
-            tell(Progress("fold", done, len(folds), message))
-            results.append(run_fold(dataset, fold, recipe, tell))
-    except EmotoneError as error:
-        return ComparedFamily(recipe.family, dataset.feature_set, None, 0.0, 0.0, error)
-    tell(Progress("fold", len(folds), len(folds), f"tested {recipe.family}"))
+    if isinstance(results, EmotoneError):
+        return ComparedFamily(family, dataset.feature_set, None, 0.0, 0.0, results)
     clips = sum(len(result.rows) for result in results)
     return ComparedFamily(
-        family=recipe.family,
+        family=family,
         feature_set=dataset.feature_set,
         evaluation=evaluate_folds(dataset, results, bootstrap, seed),
         train_s=sum(result.fit_s for result in results) / len(results),

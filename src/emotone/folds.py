@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -19,6 +19,7 @@ from emotone.dataset import Dataset, fits, prepare
 from emotone.emotions import in_order
 from emotone.errors import SplitError, UsageError
 from emotone.evaluation import TestedClip, tested_clips
+from emotone.execution import SERIAL, Callback, Executor, Progress
 from emotone.feature_table import StoredCorpus
 from emotone.features import get, waveforms
 from emotone.features.cache import FeatureCache
@@ -29,30 +30,6 @@ from emotone.models.preprocessing import Selection
 from emotone.models.search import Search, search
 from emotone.models.streamed import too_large
 from emotone.splits import Fold
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a training is.
-
-    Attributes
-    ----------
-    stage
-        ``"features"``, ``"search"``, ``"fold"``, ``"epochs"``, ``"curve"`` or ``"model"``, in about
-        this order.
-    done, total
-        Steps of the stage: clips, trials, folds, batches, ...
-    message
-        What is being done, for people.
-    """
-
-    stage: str
-    done: int
-    total: int
-    message: str
-
-
-Callback = Callable[[Progress], None]
 
 DEFAULT_FEATURES = "rich"
 """What a classical family learns from unless another set is named."""
@@ -252,10 +229,12 @@ def fit(
     tell: Callback,
     watch: npt.NDArray[np.intp] | None = None,
     part: str = "all",
+    executor: Executor = SERIAL,
 ) -> tuple[AnyClassifier, Search | None]:
     """A model of some rows of a dataset, by a search inside them if the recipe has trials.
 
-    A neural family keeps its state in the folder `part` of the recipe's files.
+    A neural family keeps its state in the folder `part` of the recipe's files. The trials are
+    worked on where the executor says.
     """
     X, y = dataset.features[rows], dataset.labels[rows]
     groups, corpora = dataset.speakers[rows].tolist(), dataset.corpora[rows].tolist()
@@ -275,6 +254,7 @@ def fit(
             progress=lambda done, total: tell(
                 Progress("search", done, total, f"searching parameters of {recipe.family}")
             ),
+            executor=executor,
         )
         params = found.params
     classifier = recipe.classifier(params)
@@ -295,8 +275,10 @@ def fit(
     return classifier, found
 
 
-def run_fold(dataset: Dataset, fold: Fold, recipe: Recipe, tell: Callback) -> FoldResult:
-    """Fit the training part of a fold and score its test part.
+def run_fold(
+    dataset: Dataset, fold: Fold, recipe: Recipe, tell: Callback, executor: Executor = SERIAL
+) -> FoldResult:
+    """Fit the training part of a fold and score its test part; trials are for the executor.
 
     Raises
     ------
@@ -310,7 +292,7 @@ def run_fold(dataset: Dataset, fold: Fold, recipe: Recipe, tell: Callback) -> Fo
     started = time.perf_counter()
     watch = fold.test if FAMILIES[recipe.family].learns_in_epochs else None
     part = f"fold-{quote(fold.name, safe='')}"
-    classifier, found = fit(dataset, fold.train, recipe, tell, watch, part)
+    classifier, found = fit(dataset, fold.train, recipe, tell, watch, part, executor)
     fit_s = time.perf_counter() - started
 
     labels = dataset.labels

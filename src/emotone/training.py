@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -19,14 +20,13 @@ from emotone.bundle.card import is_name
 from emotone.corpora import Corpus
 from emotone.dataset import Dataset
 from emotone.emotions import in_order
-from emotone.errors import UsageError
+from emotone.errors import EmotoneWarning, UsageError
 from emotone.evaluation import TestedClip, confused_pairs
+from emotone.execution import SERIAL, Callback, Executor, Progress
 from emotone.features import get as get_feature_set
 from emotone.features.cache import FeatureCache
 from emotone.folds import (
-    Callback,
     FoldResult,
-    Progress,
     Recipe,
     answers,
     dataset_for,
@@ -37,7 +37,7 @@ from emotone.folds import (
     run_fold,
 )
 from emotone.metrics import Evaluation, metrics
-from emotone.models import AnyClassifier, Classifier
+from emotone.models import AnyClassifier, Classifier, families
 from emotone.models.neural.files import TrainingFiles
 from emotone.models.neural.shortcut import frames_model
 from emotone.models.preprocessing import Selection
@@ -47,6 +47,8 @@ from emotone.selective import uncertain_below
 from emotone.splits import Fold
 
 __all__ = ["Callback", "History", "Progress", "TrainingRun", "train"]
+
+Positions = npt.NDArray[np.intp]
 
 CURVE_SHARES = (0.25, 0.5, 0.75)
 """Shares of the training part behind a learning curve, besides the whole."""
@@ -186,6 +188,7 @@ def train(
     progress: Callback | None = None,
     files: TrainingFiles | None = None,
     room: int | None = None,
+    executor: Executor = SERIAL,
 ) -> TrainingRun:
     """Train a model and test it honestly.
 
@@ -230,6 +233,8 @@ def train(
     room
         Bytes of memory that learning from stored features may take; half of what there is when
         None. Where it is too little, logistic and mlp read them in pieces, and others refuse.
+    executor
+        Where folds and the trials of a search are worked on; see `emotone.execution`.
 
     Raises
     ------
@@ -264,26 +269,19 @@ def train(
         room=room,
     )
     folds = [fold for fold in dataset.folds if len(fold.test)]
-    results = []
-    for done, fold in enumerate(folds):
-        tell(Progress("fold", done, len(folds), f"training {family} on fold {fold.name}"))
-        results.append(run_fold(dataset, fold, recipe, tell))
-    if folds:
-        tell(Progress("fold", len(folds), len(folds), f"tested {family} on {len(folds)} folds"))
-
+    results, whole = _fitted(dataset, recipe, folds, tell, executor)
     history = _epochs(results[0].classifier) if results else None
     if results and history is None and curve:
-        history = _learning_curve(dataset, folds[0], recipe, results[0], tell)
-
-    if len(results) == 1:
+        history = _learning_curve(dataset, folds[0], recipe, results[0], tell, executor)
+    if whole is None:
         classifier, found, fitted = results[0].classifier, results[0].search, folds[0].train
     else:
-        tell(Progress("model", 0, 1, f"training {family} on all clips"))
         fitted = np.arange(len(dataset.utterances))
-        classifier, found = fit(dataset, fitted, recipe, tell)
+        classifier, found = whole
         if not results:
             history = _epochs(classifier)
     tell(Progress("model", 1, 1, f"trained {family}"))
+    _tell_failed([result.search for result in results] + [found])
 
     evaluation = evaluate_folds(dataset, results, bootstrap, seed) if results else None
     per_fold = {result.name: evaluate_fold(dataset, result, bootstrap, seed) for result in results}
@@ -299,6 +297,59 @@ def train(
     )
 
 
+Whole = tuple[AnyClassifier, Search | None]
+"""A model of all clips, and the search for its parameters."""
+
+
+def _fitted(
+    dataset: Dataset, recipe: Recipe, folds: Sequence[Fold], tell: Callback, executor: Executor
+) -> tuple[list[FoldResult], Whole | None]:
+    """The result of each fold; and a model of all clips, unless that of the one fold is kept."""
+    family, total = recipe.family, len(folds)
+    items: list[Fold | None] = [*folds, *([None] if total != 1 else [])]
+    results: dict[int, FoldResult] = {}
+    whole: Whole | None = None
+    if folds:
+        tell(Progress("fold", 0, total, f"training {family} on {total} folds"))
+    else:
+        tell(Progress("model", 0, 1, f"training {family} on all clips"))
+    accelerated = families.get(family).input == "waveform"
+    shared = (dataset, recipe)
+    for finished in executor.run(_part, shared, items, tell, accelerated=accelerated):
+        result = finished.get()
+        if isinstance(result, FoldResult):
+            results[finished.index] = result
+            done = len(results)
+            tell(Progress("fold", done, total, f"trained {family} on {done} of {total} folds"))
+            if done == total and whole is None and total != 1:
+                tell(Progress("model", 0, 1, f"training {family} on all clips"))
+        else:
+            whole = result
+    return [results[at] for at in range(total)], whole
+
+
+def _part(
+    shared: tuple[Dataset, Recipe], fold: Fold | None, tell: Callback, executor: Executor
+) -> FoldResult | Whole:
+    """One fold, or all clips where there is none."""
+    dataset, recipe = shared
+    if fold is None:
+        return fit(dataset, np.arange(len(dataset.utterances)), recipe, tell, executor=executor)
+    return run_fold(dataset, fold, recipe, tell, executor)
+
+
+def _tell_failed(searches: Sequence[Search | None]) -> None:
+    """Warn of trials that failed, which else would be seen nowhere."""
+    failed = [trial for search in searches if search is not None for trial in search.failed]
+    if failed:
+        warnings.warn(
+            f"{len(failed)} trials of the search failed, and the others decided; the first, with "
+            f"{failed[0].params}: {failed[0].error}",
+            EmotoneWarning,
+            stacklevel=3,
+        )
+
+
 def _epochs(classifier: AnyClassifier) -> History | None:
     loss, watched = classifier.loss_curve_, classifier.watch_curve_
     if not loss:
@@ -310,36 +361,61 @@ def _epochs(classifier: AnyClassifier) -> History | None:
 
 
 def _learning_curve(
-    dataset: Dataset, fold: Fold, recipe: Recipe, result: FoldResult, tell: Callback
+    dataset: Dataset,
+    fold: Fold,
+    recipe: Recipe,
+    result: FoldResult,
+    tell: Callback,
+    executor: Executor,
 ) -> History:
     """UA against the number of training clips; the last point is the fold's own model."""
     order = np.random.default_rng(recipe.seed).permutation(fold.train)
-    test = result.rows
-    x: list[int] = []
-    training: list[float] = []
-    tested: list[float] = []
-    for step, share in enumerate((*CURVE_SHARES, 1.0)):
-        tell(Progress("curve", step, len(CURVE_SHARES) + 1, "fitting shares of the training part"))
-        rows = order[: round(share * len(order))]
-        if share == 1.0:
-            classifier = result.classifier
-        elif len(set(dataset.labels[rows].tolist())) < len(result.classifier.classes_):
-            continue  # too small a share to hold every emotion
-        else:
-            classifier = recipe.classifier(result.classifier.params, calibration_folds=0)
-            classifier.fit(
-                dataset.features[rows],
-                dataset.labels[rows],
-                groups=dataset.speakers[rows].tolist(),
-                corpora=dataset.corpora[rows].tolist(),
-            )
-        x.append(len(rows))
-        for positions, values in ((rows, training), (test, tested)):
-            scores = classifier.scores(dataset.features[positions])
-            names = classifier.classes_.tolist()
-            figures = metrics(dataset.labels[positions], scores, names, bootstrap=0)
-            values.append(figures.ua.value)
+    known = len(result.classifier.classes_)
+    sizes = [round(share * len(order)) for share in CURVE_SHARES]
+    # Too small a share does not hold every emotion.
+    sizes = [n for n in sizes if len(set(dataset.labels[order[:n]].tolist())) == known]
+    total, doing = len(sizes) + 1, "fitting shares of the training part"
+    points: dict[int, tuple[float, float]] = {}
+    tell(Progress("curve", 0, total, doing))
+    shared = (dataset, recipe, result.classifier.params, order, result.rows)
+    for finished in executor.run(_point, shared, sizes, tell):
+        points[sizes[finished.index]] = finished.get()
+        tell(Progress("curve", len(points), total, doing))
+    points[len(order)] = _uas(dataset, result.classifier, order, result.rows)
+    tell(Progress("curve", total, total, doing))
+    x = [*sizes, len(order)]
+    training, tested = ([points[n][side] for n in x] for side in (0, 1))
     return History("training size", "ua", x, {"training": training, "test": tested})
+
+
+def _point(
+    shared: tuple[Dataset, Recipe, Mapping[str, Any], Positions, Positions],
+    size: int,
+    tell: Callback,
+    executor: Executor,
+) -> tuple[float, float]:
+    """A point of the learning curve: a model of the first clips, on these and on the test part."""
+    dataset, recipe, params, order, test = shared
+    rows = order[:size]
+    classifier = recipe.classifier(params, calibration_folds=0)
+    classifier.fit(
+        dataset.features[rows],
+        dataset.labels[rows],
+        groups=dataset.speakers[rows].tolist(),
+        corpora=dataset.corpora[rows].tolist(),
+    )
+    return _uas(dataset, classifier, rows, test)
+
+
+def _uas(
+    dataset: Dataset, classifier: AnyClassifier, train: Positions, test: Positions
+) -> tuple[float, float]:
+    names = classifier.classes_.tolist()
+    found = []
+    for positions in (train, test):
+        scores = classifier.scores(dataset.features[positions])
+        found.append(metrics(dataset.labels[positions], scores, names, bootstrap=0).ua.value)
+    return found[0], found[1]
 
 
 def _card(

@@ -20,7 +20,8 @@ from emotone.corpora import Corpus, Utterance
 from emotone.dataset import Dataset, prepare
 from emotone.errors import SplitError, TrainingError, UsageError
 from emotone.evaluation import evaluate, read_predictions, write_predictions
-from emotone.folds import Progress, Recipe, run_fold
+from emotone.execution import Progress
+from emotone.folds import Recipe, run_fold
 from emotone.training import train
 
 FEATURES = "rms:mean,std+centroid:mean,std+zcr:mean"

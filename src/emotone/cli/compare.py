@@ -61,6 +61,7 @@ def compare(
     jobs: options.Jobs = None,
     cache: options.Cache = True,
     room: options.Room = None,
+    ray: options.Ray = None,
     as_json: options.Json = False,
     as_csv: options.Csv = False,
 ) -> None:
@@ -76,6 +77,7 @@ def compare(
     Examples:
       emotone compare emodb/ --families svm-rbf,mlp,forest
       emotone compare ravdess/ -f all --split random:test=0.2,seed=7
+      emotone compare emodb-rich/ -f svm-rbf,mlp,logistic --search 20 --ray auto
       emotone compare emodb/ -f crnn,foundation -p crnn.epochs=30 \
           -p foundation.encoder=microsoft/wavlm-base
     """
@@ -95,7 +97,11 @@ def compare(
             if (name != "foundation" or name in params)
             and not (isinstance(corpus, StoredCorpus) and family.input == "waveform")
         ]
-    with options.feature_cache(cache) as kept, progress.stages() as tell:
+    with (
+        options.executor(ray) as executor,
+        options.feature_cache(cache) as kept,
+        progress.stages() as tell,
+    ):
         found = comparison.compare(
             corpus,
             chosen,
@@ -112,6 +118,7 @@ def compare(
             jobs=jobs,
             progress=tell,
             room=options.room(room),
+            executor=executor,
         )
     if as_json:
         output.write_json(found.to_dict())

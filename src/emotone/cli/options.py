@@ -14,6 +14,7 @@ from emotone.errors import UsageError
 if TYPE_CHECKING:
     from emotone.audio import Preparation
     from emotone.corpora import Corpus
+    from emotone.execution import Executor
     from emotone.features.cache import FeatureCache
 
 _PREPARATION = "Preparation of each clip"
@@ -309,6 +310,22 @@ def material(data: list[str], emotions: str | None, merge: list[str] | None) -> 
 def room(gibibytes: float | None) -> int | None:
     """Bytes of memory that learning from stored features may take."""
     return None if gibibytes is None else round(gibibytes * 2**30)
+
+
+@contextlib.contextmanager
+def executor(ray: str | None) -> Iterator[Executor]:
+    """Where folds and trials are worked on: here, or on a Ray cluster until the block ends."""
+    from emotone.execution import SERIAL
+
+    if ray is None:
+        yield SERIAL
+        return
+    from emotone.cluster.connection import connect
+    from emotone.cluster.executor import RayExecutor
+
+    with connect(ray) as cluster:
+        messages.note(f"Folds and trials run on {cluster}.")
+        yield RayExecutor()
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from emotone.cli import messages
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from emotone.folds import Progress as Step
+    from emotone.execution import Progress as Step
 
 Report = Callable[[int, int | None], None]
 """Called with how many are done, and of how many; None where that is unknown."""
@@ -74,7 +74,7 @@ def stages() -> Iterator[Callable[[Step], None]]:
     Yields
     ------
     callable
-        To be told each `emotone.folds.Progress`.
+        To be told each `emotone.execution.Progress`.
     """
     if messages.quiet() or not sys.stderr.isatty():
         yield lambda step: None

@@ -88,6 +88,7 @@ def train(
     jobs: options.Jobs = None,
     cache: options.Cache = True,
     room: options.Room = None,
+    ray: options.Ray = None,
     as_json: options.Json = False,
 ) -> None:
     r"""Train a model, test it, and write it as a bundle with a report.
@@ -115,6 +116,10 @@ def train(
     a folder: the audio is not needed then. Where that is too large for the
     memory, logistic and mlp read it bit by bit.
 
+    With --ray folds and the trials of --search spread over a cluster; the
+    same seeds give the same model. A trial that fails is told, the others go
+    on, and what was lost with a machine is done again.
+
     Examples:
       emotone train ravdess/ -o mine.emotone
       emotone train ravdess/ -f mlp-300 --emotions calm,happy,fearful,disgust \
@@ -123,6 +128,7 @@ def train(
           --trim-db 30 --normalize peak -o european.emotone
       emotone train ravdess/ -f crnn -p epochs=30 --logs runs -o crnn.emotone
       emotone train ravdess-rich/ -f logistic -o mine.emotone
+      emotone train ravdess-rich/ -f svm-rbf --search 50 --ray auto -o best.emotone
     """
     from emotone import training
     from emotone.bundle import check_target
@@ -135,11 +141,17 @@ def train(
     params = options.parameters(param)
     if family == "foundation":
         _check_size(params)
-    state = out.with_name(f"{out.name.removesuffix('.emotone')}.training")
-    files = TrainingFiles(checkpoints or state, logs, fresh)
+    state = out.absolute().with_name(f"{out.name.removesuffix('.emotone')}.training")
+    # Absolute, for a machine of a cluster begins elsewhere.
+    kept_in = state if checkpoints is None else checkpoints.absolute()
+    files = TrainingFiles(kept_in, logs and logs.absolute(), fresh)
     corpus = options.material(data, emotions, merge)
     preparation = options.preparation(rate, denoise, band, trim_db, normalize, length)
-    with options.feature_cache(cache) as kept, progress.stages() as tell:
+    with (
+        options.executor(ray) as executor,
+        options.feature_cache(cache) as kept,
+        progress.stages() as tell,
+    ):
         run = training.train(
             corpus,
             family=family,
@@ -158,6 +170,7 @@ def train(
             progress=tell,
             files=files,
             room=options.room(room),
+            executor=executor,
         )
     run.save(out)
     if checkpoints is None:

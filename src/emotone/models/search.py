@@ -7,14 +7,16 @@ no part.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from emotone.errors import MissingExtraError, TrainingError, UsageError
+from emotone.errors import EmotoneError, MissingExtraError, TrainingError, UsageError
+from emotone.execution import SERIAL, Callback, Executor, Progress
 from emotone.metrics import metrics
 from emotone.models import families
 from emotone.models.building import build
@@ -26,12 +28,31 @@ if TYPE_CHECKING:
     import optuna
 
 
+TOGETHER = 5
+"""Trials that are drawn together, knowing of those before them alone.
+
+It is the same everywhere, so that a search tries the same on one core as on a cluster, where these
+are worked on at once. The first ten are drawn at random anyway.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """Parameters that were tried, and the UA they reached in the cross-validation."""
+    """Parameters that were tried.
+
+    Attributes
+    ----------
+    params
+        These.
+    ua
+        What they reached in the cross-validation; NaN if it failed.
+    error
+        Why it failed; None if it did not.
+    """
 
     params: dict[str, Any]
     ua: float
+    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +76,13 @@ class Search:
 
     def to_dict(self) -> dict[str, Any]:
         """The outcome as plain types, ready for JSON and a card."""
-        return {"trials": len(self.trials), "inner_ua": round(self.ua, 6), "params": self.params}
+        found = {"trials": len(self.trials), "inner_ua": round(self.ua, 6), "params": self.params}
+        return found | ({"failed": len(self.failed)} if self.failed else {})
+
+    @property
+    def failed(self) -> tuple[Trial, ...]:
+        """The trials that failed."""
+        return tuple(trial for trial in self.trials if trial.error is not None)
 
 
 def search(
@@ -72,6 +99,7 @@ def search(
     sampling: str | None = None,
     select: Selection = None,
     progress: Callable[[int, int], None] | None = None,
+    executor: Executor = SERIAL,
 ) -> Search:
     """The best parameters of a family for these clips.
 
@@ -94,13 +122,16 @@ def search(
         As in `emotone.models.build`.
     progress
         Called with trials done and their number.
+    executor
+        Where the trials are worked on. A trial that fails is among the trials with its error, and
+        the others are done.
 
     Raises
     ------
     UsageError
         If `trials` is below 1 or the family has nothing to search.
     TrainingError
-        If there are too few clips to cross-validate.
+        If no trial gives a model: there are too few clips to cross-validate, say.
     MissingExtraError
         If Optuna is not installed.
     """
@@ -123,38 +154,85 @@ def search(
         raise MissingExtraError("searching for parameters", "train") from error
     fixed = dict(params or {})
     space = entry.space
-    tried: list[Trial] = []
+    sampler = optuna.samplers.TPESampler(seed=seed)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(direction="maximize", sampler=sampler)
+    setting = _Setting(X, y, groups, family, seed, folds, class_weight, sampling, select)
+    tried: dict[int, Trial] = {}
 
-    def attempt(chosen: dict[str, Any]) -> float:
+    def drawn() -> tuple[optuna.Trial, dict[str, Any]]:
+        asked = study.ask()
+        found = space(asked)
+        if "members" in fixed:  # the space speaks of the default members
+            found = {k: v for k, v in found.items() if k.split(".")[0] in fixed["members"]}
+        return asked, families.override(found, fixed)
+
+    while len(tried) <= trials:
+        first = len(tried)
+        asked = [drawn() for _ in range(min(TOGETHER, trials - first + 1) - (first == 0))]
+        chosen = [params for _, params in asked]
+        if first == 0:  # the defaults, of which the sampler knows nothing
+            chosen.insert(0, fixed)
+        for finished in executor.run(_attempt, setting, chosen, _unheard):
+            params = chosen[finished.index]
+            why = None if finished.error is None else str(finished.error)
+            ua = math.nan if finished.result is None else finished.result
+            tried[first + finished.index] = Trial(params, ua, why)
+            if progress is not None:
+                progress(len(tried), trials + 1)
+        # In the order in which they were drawn, whichever was ready first.
+        for at, (trial, _) in enumerate(asked, start=first + (first == 0)):
+            ua = tried[at].ua
+            state = optuna.trial.TrialState.FAIL if math.isnan(ua) else None
+            study.tell(trial, None if state else ua, state=state)
+    done = tuple(tried[at] for at in range(trials + 1))
+    values = np.array([trial.ua for trial in done])
+    if np.isnan(values).all():
+        why = f"; the first: {done[0].error}" if done[0].error else ""
+        raise TrainingError(f"no trial of the search gave a usable model{why}")
+    best = done[int(np.nanargmax(values))]
+    return Search(best.params, best.ua, done)
+
+
+class _Setting(NamedTuple):
+    """What all trials of a search have in common."""
+
+    X: Features
+    y: Sequence[str] | npt.NDArray[Any]
+    groups: Sequence[str | None] | None
+    family: str
+    seed: int
+    folds: int
+    class_weight: str | None
+    sampling: str | None
+    select: Selection
+
+
+def _attempt(
+    setting: _Setting, params: dict[str, Any], tell: Callback, executor: Executor
+) -> float:
+    """The UA that some parameters reach in the cross-validation."""
+    try:
         classifier = build(
-            family,
-            params=chosen,
-            seed=seed,
-            class_weight=class_weight,
-            sampling=sampling,
-            select=select,
+            setting.family,
+            params=params,
+            seed=setting.seed,
+            class_weight=setting.class_weight,
+            sampling=setting.sampling,
+            select=setting.select,
             calibration_folds=0,
         )
         assert isinstance(classifier, Classifier)
-        scores, codes, classes = classifier.out_of_fold(X, y, groups, folds)
-        ua = metrics(codes, scores, classes.tolist(), bootstrap=0).ua.value
-        tried.append(Trial(chosen, ua))
-        if progress is not None:
-            progress(len(tried), trials + 1)
-        return ua
+        scores, codes, classes = classifier.out_of_fold(
+            setting.X, setting.y, setting.groups, setting.folds
+        )
+        return metrics(codes, scores, classes.tolist(), bootstrap=0).ua.value
+    except EmotoneError:
+        raise
+    except (ArithmeticError, MemoryError, RuntimeError, ValueError) as error:
+        # Parameters may be such as an estimator chokes on; the other trials are none the worse.
+        raise TrainingError(f"{type(error).__name__}: {error}") from error
 
-    def objective(trial: optuna.Trial) -> float:
-        drawn = space(trial)
-        if "members" in fixed:  # the space speaks of the default members
-            drawn = {k: v for k, v in drawn.items() if k.split(".")[0] in fixed["members"]}
-        return attempt(families.override(drawn, fixed))
 
-    attempt(fixed)
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed))
-    study.optimize(objective, n_trials=trials, catch=())
-    values = np.array([trial.ua for trial in tried])
-    if np.isnan(values).all():
-        raise TrainingError("no trial of the search gave a usable model")
-    best = tried[int(np.nanargmax(values))]
-    return Search(best.params, best.ua, tuple(tried))
+def _unheard(event: Progress) -> None:
+    """A trial tells nothing before it is over."""
