@@ -12,6 +12,7 @@ import time
 import urllib.parse
 import zipfile
 from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from services import Service, multipart, service
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 LOW, RAISED = (EXAMPLES / f"{name}.flac" for name in ("low-voice", "raised-voice"))
 RATE = 16_000
+DAY = timedelta(days=1)
 CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed"}
 
 
@@ -340,6 +342,24 @@ def test_who_sent_a_clip_that_is_too_long_is_told_what_they_can_do(server: Servi
     error = errs(server.ask("POST", "/v1/predict", form=form), 413, "too_large")
     assert error["message"].endswith("it is longer than 300 s, the longest that is accepted.")
     assert error["remedy"] == "Cut it, or send it as a recording (POST /v1/analyses)."
+
+
+def test_each_recording_is_kept_for_as_long_as_its_owner_says(server: Service) -> None:
+    def left(found: Any) -> float:
+        return (datetime.fromisoformat(found["expires_at"]) - datetime.now(timezone.utc)) / DAY
+
+    sent = server.send(RAISED, keep_days=30)
+    assert left(sent) == pytest.approx(30, abs=0.01)
+    assert "keep_days" not in sent["options"]
+    at = f"/v1/analyses/{sent['id']}"
+    assert left(server.ask("PATCH", at, json={"keep_days": 2}).json) == pytest.approx(2, abs=0.01)
+    assert server.ask("PATCH", at, json={"notes": "so"}).json["expires_at"] is not None
+    assert server.ask("PATCH", at, json={"keep_days": None}).json["expires_at"] is None
+    for days in (0, -1, 1e6, "soon"):
+        errs(server.ask("PATCH", at, json={"keep_days": days}), 400)
+    server.finished(sent["id"])
+    alone = server.ask("GET", f"{at}?timeline=false").json
+    assert (alone["state"], alone["timeline"]) == ("done", None)
 
 
 def test_a_recording_that_cannot_be_read_fails(server: Service) -> None:

@@ -11,6 +11,7 @@ import threading
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -180,6 +181,9 @@ def test_results_expire(tmp_path: Path) -> None:
     with service(tmp_path / "data", results_days=1e-5, sweep_s=0.2) as server:
         made = server.send(RAISED, keep_audio=True, name="transient")
         assert made["expires_at"] > made["created_at"]
+        longer = server.send(RAISED, keep_days=30)  # than the service keeps anything
+        kept = (datetime.fromisoformat(longer[at]) for at in ("created_at", "expires_at"))
+        assert -next(kept).timestamp() + next(kept).timestamp() == pytest.approx(0.864, abs=0.01)
         until(lambda: server.ask("GET", f"/v1/analyses/{made['id']}").status == 404)
         until(lambda: not list((tmp_path / "data" / "recordings").iterdir()))
         assert server.ask("GET", "/v1/analyses?q=transient").json["total"] == 0

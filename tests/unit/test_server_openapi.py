@@ -59,7 +59,7 @@ def test_every_example_is_tested() -> None:
     named = {name for name in vars(examples) if name.isupper()}
     assert named - {"OPTIONS"} == set(ANSWERS)
     assert set(examples.OPTIONS) == set(schemas.AnalysisForm.model_fields) - {
-        "name", "notes", "keep_audio"
+        "name", "notes", "keep_audio", "keep_days"
     }  # fmt: skip
 
 

@@ -138,11 +138,12 @@ class AsyncClient:
         name: str | None = None,
         notes: str | None = None,
         keep_audio: bool | None = None,
+        keep_days: float | None = None,
     ) -> Analysis:
-        """Rename an analysis, note something, or delete its audio (``keep_audio=False``)."""
-        return await self._do(
-            calls.change(id, {"name": name, "notes": notes, "keep_audio": keep_audio})
-        )
+        """Rename an analysis, note something, delete its audio (``keep_audio=False``), or say in
+        how many days all of it is deleted."""
+        keep = {"keep_audio": keep_audio, "keep_days": keep_days}
+        return await self._do(calls.change(id, {"name": name, "notes": notes, **keep}))
 
     async def cancel(self, id: str) -> Analysis:
         """Give an analysis up."""

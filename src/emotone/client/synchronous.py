@@ -133,7 +133,8 @@ class Client:
             own when None.
         options
             Those of ``POST /v1/analyses``: ``name``, ``notes``, ``model``, ``keep_audio``,
-            ``channels``, ``speakers``, ``window_s``, ``step_s``, ``switch``, ``pause_s``.
+            ``keep_days``, ``channels``, ``speakers``, ``window_s``, ``step_s``, ``switch``,
+            ``pause_s``.
 
         Raises
         ------
@@ -212,9 +213,12 @@ class Client:
         name: str | None = None,
         notes: str | None = None,
         keep_audio: bool | None = None,
+        keep_days: float | None = None,
     ) -> Analysis:
-        """Rename an analysis, note something, or delete its audio (``keep_audio=False``)."""
-        return self._do(calls.change(id, {"name": name, "notes": notes, "keep_audio": keep_audio}))
+        """Rename an analysis, note something, delete its audio (``keep_audio=False``), or say in
+        how many days all of it is deleted."""
+        keep = {"keep_audio": keep_audio, "keep_days": keep_days}
+        return self._do(calls.change(id, {"name": name, "notes": notes, **keep}))
 
     def cancel(self, id: str) -> Analysis:
         """Give an analysis up."""

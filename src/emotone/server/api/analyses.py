@@ -26,6 +26,10 @@ from emotone.server.store.records import Analysis, Filters, NewAnalysis, Result
 
 router = APIRouter(prefix="/analyses", tags=["analyses"])
 
+_MOST_DAYS = 36_500
+_NO_OPTIONS = {"name", "notes", "keep_audio", "keep_days"}
+"""Fields that say nothing of how a recording is heard."""
+
 _SHOWN = tuple(schemas.Analysis.model_fields)
 _HEARTBEAT_S = 15.0
 _LOOK_S = 0.25
@@ -108,9 +112,8 @@ def _new(
 ) -> NewAnalysis:
     state = request.app.state
     model = state.models.check(asked.model)
-    options = asked.model_dump(exclude={"name", "notes", "keep_audio"}) | {"model": model}
+    options = asked.model_dump(exclude=_NO_OPTIONS) | {"model": model}
     now = datetime.now(timezone.utc)
-    days = state.settings.results_days
     return NewAnalysis(
         id=str(uuid.uuid4()),
         owner=caller.owner,
@@ -121,10 +124,22 @@ def _new(
         keep_audio=asked.keep_audio,
         node=state.folder.node,
         created_at=now,
-        expires_at=None if days is None else now + timedelta(days=days),
+        expires_at=_expiry(state.settings, now, now, asked.keep_days),
         request_key=request_key,
         request_digest=None if request_key is None else _digest(asked, upload),
     )
+
+
+def _expiry(
+    settings: ServerSettings, created: datetime, now: datetime, keep_days: float | None
+) -> datetime | None:
+    """When an analysis is deleted: so many days from now, and no later than the service has it."""
+    ends = []
+    if settings.results_days is not None:
+        ends.append(created + timedelta(days=min(settings.results_days, _MOST_DAYS)))
+    if keep_days is not None:
+        ends.append(now + timedelta(days=keep_days))
+    return min(ends, default=None)
 
 
 def _accept(request: Request, path: Path, new: NewAnalysis) -> tuple[Analysis, bool]:
@@ -190,6 +205,7 @@ def get_analysis(
     measurements: Annotated[
         bool, Query(description="With every window that was heard: in hours of sound, many.")
     ] = True,
+    timeline: Annotated[bool, Query(description="With its timeline; else `null`.")] = True,
 ) -> Response:
     """How far it is and, once it is done, what was heard when, with the labels people gave.
 
@@ -201,7 +217,7 @@ def get_analysis(
     if found is None:
         raise not_found()
     told = document(found.analysis)
-    if found.head is None:
+    if found.head is None or not timeline:
         return JSONResponse(told | {"timeline": None})
     text = timelines.document(told, found, results, measurements=measurements)
     return StreamingResponse(timelines.gathered(text), media_type="application/json")
@@ -209,7 +225,7 @@ def get_analysis(
 
 @router.patch(
     "/{id}",
-    summary="Rename it, note something, or delete its audio",
+    summary="Rename it, note something, delete its audio, or say how long it is kept",
     response_model=schemas.Analysis,
     responses=schemas.refusals(404, 409),
 )
@@ -218,11 +234,14 @@ def change(
 ) -> JSONResponse:
     """What is not given stays. `keep_audio: false` deletes the recording once it is analysed."""
     state = request.app.state
-    found = state.store.analyses.change(
-        caller.owner, str(id), name=changes.name, notes=changes.notes
-    )
+    analyses = state.store.analyses
+    found = analyses.change(caller.owner, str(id), name=changes.name, notes=changes.notes)
+    if found is not None and "keep_days" in changes.model_fields_set:
+        now = datetime.now(timezone.utc)
+        expires = _expiry(state.settings, found.created_at, now, changes.keep_days)
+        found = analyses.keep_until(caller.owner, str(id), expires)
     if found is not None and changes.keep_audio is False:
-        found = state.store.analyses.forget_audio(caller.owner, str(id))
+        found = analyses.forget_audio(caller.owner, str(id))
         if found is not None and found.over:
             state.folder.forget(found.id)
     if found is None:

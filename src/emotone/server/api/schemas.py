@@ -52,6 +52,7 @@ def _word_or_number(words: tuple[str, ...], least: int, most: int) -> BeforeVali
 
 Line = Annotated[str, Field(max_length=_LONGEST_NAME), AfterValidator(_line)]
 Lines = Annotated[str, Field(max_length=_LONGEST_NOTES), AfterValidator(_lines)]
+KeepDays = Annotated[float, Field(gt=0, le=36_500)]
 Word = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_writable)]
 Channels = Annotated[
     Literal["mix", "split"] | Annotated[int, Field(ge=0, le=63)],
@@ -94,6 +95,12 @@ class AnalysisForm(Form):
     keep_audio: bool = Field(
         False, description="Keep the recording, to listen to it later. Else it is deleted."
     )
+    keep_days: KeepDays | None = Field(
+        None,
+        description="Days after which all of it is deleted; sooner where the service keeps nothing "
+        "for so long. Else as the service has it.",
+        examples=[30],
+    )
     channels: Channels = Field(
         "mix",
         description="`mix` hears all channels together, `split` each by itself, a number that one.",
@@ -120,6 +127,9 @@ class AnalysisPatch(BaseModel):
     name: Annotated[Line, Field(min_length=1)] | None = None
     notes: Lines | None = None
     keep_audio: Literal[False] | None = Field(None, description="`false` deletes kept audio.")
+    keep_days: KeepDays | None = Field(
+        None, description="Days from now after which it is deleted; `null` as the service has it."
+    )
 
 
 class SegmentPatch(BaseModel):

@@ -189,6 +189,16 @@ class Analyses:
             search.index(connection, found.number, words)
             return changed
 
+    def keep_until(self, owner: str, id: str, moment: datetime | None) -> Analysis | None:
+        """Delete it at another time, or never; None as for `change`."""
+        with self._database.writing() as connection:
+            connection.execute(
+                analyses.update()
+                .where(analyses.c.owner == owner, analyses.c.id == id)
+                .values(expires_at=moment)
+            )
+            return one(connection, owner, id)
+
     def forget_audio(self, owner: str, id: str) -> Analysis | None:
         """Keep its audio no longer; the file is the caller's to remove. None as for `change`."""
         with self._database.writing() as connection:
