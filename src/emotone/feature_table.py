@@ -197,45 +197,42 @@ class FeatureTable:
         seen: set[str] = set()
         shared: dict[str, str] = {}
         row = -1
-        for file, texts in self._texts():
+        for file, cells in self._texts():
             name = Path(file).stem
-            for cells in texts:
-                row += 1
-                path = cells.get("file") or f"{file}, row {row}"
-                emotion = _emotion(cells.get("emotion"))
-                if path in seen:
-                    problems.append(Problem(Path(path), "its features come twice", "repeated"))
-                    continue
-                seen.add(path)
-                if emotion is None:
-                    problems.append(Problem(Path(path), "its features have no emotion", "row"))
-                    continue
-                # A million clips have few speakers: each text is kept once.
-                kept = {
-                    key: shared.setdefault(text, text)
-                    for key in TEXTS[2:]
-                    if (text := cells.get(key))
-                }
-                gender = kept.get("gender")
-                code = cells.get("error_code")
-                utterances.append(
-                    StoredUtterance(
-                        path=Path(path),
-                        emotion=shared.setdefault(emotion, emotion),
-                        corpus=kept.get("corpus") or shared.setdefault(name, name),
-                        label=kept.get("label", emotion),
-                        speaker=kept.get("speaker"),
-                        language=kept.get("language"),
-                        gender=gender if gender in ("female", "male") else None,  # type: ignore[arg-type]
-                        intensity=kept.get("intensity"),
-                        sentence=kept.get("sentence"),
-                        extra={"split": kept["split"]} if "split" in kept else _NOTHING,
-                        row=row,
-                        error=None
-                        if code is None
-                        else EmotoneError(cells.get("error") or code, code=code),
-                    )
+            row += 1
+            path = cells.get("file") or f"{file}, row {row}"
+            emotion = _emotion(cells.get("emotion"))
+            if path in seen:
+                problems.append(Problem(Path(path), "its features come twice", "repeated"))
+                continue
+            seen.add(path)
+            if emotion is None:
+                problems.append(Problem(Path(path), "its features have no emotion", "row"))
+                continue
+            # A million clips have few speakers: each text is kept once.
+            kept = {
+                key: shared.setdefault(text, text) for key in TEXTS[2:] if (text := cells.get(key))
+            }
+            gender = kept.get("gender")
+            code = cells.get("error_code")
+            utterances.append(
+                StoredUtterance(
+                    path=Path(path),
+                    emotion=shared.setdefault(emotion, emotion),
+                    corpus=kept.get("corpus") or shared.setdefault(name, name),
+                    label=kept.get("label", emotion),
+                    speaker=kept.get("speaker"),
+                    language=kept.get("language"),
+                    gender=gender if gender in ("female", "male") else None,  # type: ignore[arg-type]
+                    intensity=kept.get("intensity"),
+                    sentence=kept.get("sentence"),
+                    extra={"split": kept["split"]} if "split" in kept else _NOTHING,
+                    row=row,
+                    error=None
+                    if code is None
+                    else EmotoneError(cells.get("error") or code, code=code),
                 )
+            )
         if not utterances:
             raise CorpusError(
                 "no clip has an emotion" if row >= 0 else "there is no clip in it",
@@ -256,12 +253,13 @@ class FeatureTable:
         """The features of some rows."""
         return StoredFeatures(self, np.asarray(rows, dtype=np.intp))
 
-    def _texts(self) -> Iterator[tuple[str, Iterator[dict[str, str | None]]]]:
+    def _texts(self) -> Iterator[tuple[str, dict[str, str | None]]]:
         wanted = {*TEXTS, "error", "error_code"}
         for address in self.files:
             with _opened(address) as file:
                 names = [name for name in file.schema_arrow.names if name in wanted]
-                yield address, _cells(file, names)
+                for cells in _cells(file, names):
+                    yield address, cells
 
     @cached_property
     def _starts(self) -> npt.NDArray[np.intp]:
@@ -319,11 +317,11 @@ class StoredFeatures(Streamed):
         for group in groups.tolist():
             inside = slice(bounds[group], bounds[group + 1])
             for piece in self._group(group, sorted_rows[inside], order[inside]):
-                pool.append(piece)
-                held += piece[1].nbytes
-                if held >= PIECE_BYTES:
+                if pool and held + piece[1].nbytes > PIECE_BYTES:
                     yield _joined(pool, generator)
                     pool, held = [], 0
+                pool.append(piece)
+                held += piece[1].nbytes
         if pool:
             yield _joined(pool, generator)
 
@@ -337,8 +335,11 @@ class StoredFeatures(Streamed):
         with _opened(table.files[at]) as file:
             for matrix in _matrices(file, number, table.description, table.files[at]):
                 inside = slice(*np.searchsorted(rows, (first, first + len(matrix))))
-                if inside.stop > inside.start:
-                    yield positions[inside], matrix[rows[inside] - first]
+                wanted = rows[inside] - first
+                if len(wanted) == len(matrix) and (np.diff(wanted) == 1).all():
+                    yield positions[inside], matrix  # all of them: nothing is copied
+                elif len(wanted):
+                    yield positions[inside], matrix[wanted]
                 first += len(matrix)
 
 
@@ -423,7 +424,7 @@ def _matrices(
     import pyarrow
 
     d = description.dimension
-    rows = max(16, PIECE_BYTES // (4 * d))
+    rows = max(16, PIECE_BYTES // (8 * d))
     listed = COLUMN in file.schema_arrow.names
     names = [COLUMN] if listed else list(get(description.feature_set).names)
     for batch in file.iter_batches(batch_size=rows, row_groups=[group], columns=names):
@@ -432,8 +433,7 @@ def _matrices(
             yield np.column_stack(columns).astype(np.float32)
             continue
         column = batch.column(0)
-        there = np.asarray(column.is_valid().to_numpy(zero_copy_only=False), dtype=bool)
-        lists = column.drop_null()
+        lists = column.drop_null() if column.null_count else column
         flat = lists.flatten()
         fixed = pyarrow.types.is_fixed_size_list(column.type)
         lengths = [] if fixed else np.diff(lists.offsets.to_numpy()).tolist()
@@ -443,9 +443,13 @@ def _matrices(
                 source=address,
                 remedy=_AGAIN,
             )
-        numbers = flat.to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
+        numbers = flat.to_numpy(zero_copy_only=False).astype(np.float32, copy=False).reshape(-1, d)
+        if not column.null_count:
+            yield numbers
+            continue
+        there = np.asarray(column.is_valid().to_numpy(zero_copy_only=False), dtype=bool)
         matrix = np.full((len(there), d), np.nan, dtype=np.float32)
-        matrix[there] = numbers.reshape(-1, d)
+        matrix[there] = numbers
         yield matrix
 
 

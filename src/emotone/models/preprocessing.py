@@ -98,8 +98,8 @@ class Preprocessing:
         self.mean, self.deviation = np.zeros(d), np.ones(d)
         if self.scale:
             scaler = StandardScaler()
-            for _, rows in X.pieces():
-                scaler.partial_fit(rows.astype(np.float64))
+            for _, rows in X.parts():
+                scaler.partial_fit(rows)
             self.mean, self.deviation = np.array(scaler.mean_), np.array(scaler.scale_)
         self.columns = np.arange(d) if self.select is None else self._telling(X, y)
         return Prepared(X, self.transform, len(self.columns))
@@ -112,7 +112,8 @@ class Preprocessing:
 
     def transform(self, X: FloatMatrix) -> FloatMatrix:
         """Prepared features, shape (n, columns kept)."""
-        prepared: FloatMatrix = self._scaled(X, self.columns).astype(np.float64)
+        kept = slice(None) if len(self.columns) == X.shape[1] else self.columns
+        prepared: FloatMatrix = self._scaled(X, kept).astype(np.float64)
         return prepared
 
     def export(self, graph: Graph, x: str) -> str:
@@ -159,8 +160,8 @@ class Preprocessing:
         k, d = int(y.max()) + 1, X.shape[1]
         counts = np.bincount(y, minlength=k).astype(np.float64)
         sums, squares = np.zeros((k, d)), np.zeros(d)
-        for positions, rows in X.pieces():
-            scaled = self._scaled(rows.astype(np.float64), slice(None)).astype(np.float64)
+        for positions, rows in X.parts():
+            scaled = self._scaled(rows, slice(None)).astype(np.float64)
             np.add.at(sums, y[positions], scaled)
             squares += np.einsum("nd,nd->d", scaled, scaled)
         there = counts > 0

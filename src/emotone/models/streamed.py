@@ -13,8 +13,12 @@ from emotone.audio.clips import Clips
 from emotone.errors import TrainingError
 from emotone.models.calibration import FloatMatrix
 
-PIECE_BYTES = 16 * 1024**2
-"""Of a piece in float32; whoever works on it takes several times as much."""
+PIECE_BYTES = 8 * 1024**2
+"""Of a piece in float32."""
+
+_PART_BYTES = 2 * 1024**2
+"""Of the rows of a piece that are worked on in double precision at once: that takes many times as
+much, for numbers on the way."""
 
 Features: TypeAlias = "npt.ArrayLike | Clips | Streamed"
 """What a classifier may be given; a neural family hears clips, the others learn from features."""
@@ -61,9 +65,15 @@ class Streamed(ABC):
     ) -> npt.NDArray[np.float64]:
         """What `work` makes of each row in double precision, shape ``(n, columns)``."""
         made = np.empty((len(self), columns))
-        for positions, rows in self.pieces():
-            made[positions] = work(rows.astype(np.float64))
+        for positions, rows in self.parts():
+            made[positions] = work(rows)
         return made
+
+    def parts(self) -> Iterator[tuple[npt.NDArray[np.intp], FloatMatrix]]:
+        """As `pieces`, in double precision, fewer rows at once."""
+        for positions, rows in self.pieces():
+            for some in _slices(rows):
+                yield positions[some], rows[some].astype(np.float64)
 
 
 class Prepared(Streamed):
@@ -91,7 +101,17 @@ class Prepared(Streamed):
     def pieces(self, generator: np.random.Generator | None = None) -> Iterator[Piece]:
         """As of the features themselves; prepared numbers are exact in float32."""
         for positions, rows in self._features.pieces(generator):
-            yield positions, self._transform(rows.astype(np.float64)).astype(np.float32)
+            prepared = np.empty((len(rows), self.shape[1]), dtype=np.float32)
+            for some in _slices(rows):
+                prepared[some] = self._transform(rows[some].astype(np.float64))
+            yield positions, prepared
+
+
+def _slices(rows: npt.NDArray[np.float32]) -> Iterator[slice]:
+    """Parts of a piece."""
+    step = max(1, _PART_BYTES // (4 * rows.shape[1]))
+    for start in range(0, len(rows), step):
+        yield slice(start, start + step)
 
 
 def needed(shape: tuple[int, int]) -> int:
