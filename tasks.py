@@ -1,4 +1,4 @@
-"""The project's chores, each with no set-up before it: `python3 tasks.py demo`, `test`, `lint`.
+"""The project's chores, each with no set-up before it: `python3 tasks.py demo`, `test`, `lint`, …
 
 Needs Python 3.10 to 3.13 and nothing else. Each task builds the virtual environment that it needs
 (`.venv` for the demo, `.venv-test` for the rest) with the versions pinned in constraints.txt, and
@@ -113,20 +113,77 @@ def test(arguments):
 
 
 def lint(arguments):
-    """Check style and format with ruff and types with mypy."""
+    """Check style and format with ruff, types with mypy, the direction of imports, and the pins."""
     programs = testing()
     status = 0
     for command in (
         ["ruff", "check", *arguments],
         ["ruff", "format", "--check", *arguments],
         ["mypy"],
+        ["lint-imports", "--no-cache"],
+        ["python", "tools/lock.py", "--check"],
     ):
         say(" ".join(command))
         status = run([programs / command[0], *command[1:]]) or status
     return status
 
 
-TASKS = {"demo": demo, "test": test, "lint": lint}
+def docs(arguments):
+    """Build the documentation into site/; `docs serve` shows it and follows changes."""
+    programs = testing()
+    serve = arguments[:1] == ["serve"]
+    command = ["serve", *arguments[1:]] if serve else ["build", "--strict", *arguments]
+    os.environ["NO_MKDOCS_2_WARNING"] = "1"  # an advertisement
+    status = run([programs / "mkdocs", *command])
+    if not status and not serve and not arguments:
+        say("open site/index.html")
+    return status
+
+
+def tool(name, arguments):
+    """Run a program of tools/ where everything is installed."""
+    return run([testing() / "python", Path("tools") / (name + ".py"), *arguments])
+
+
+def lock(arguments):
+    """Check the pins of constraints.txt; with --resolve, move them on (network)."""
+    return tool("lock", arguments or ["--check"])
+
+
+def audit(arguments):
+    """Look up known weaknesses of what is pinned (network)."""
+    return tool("audit", arguments)
+
+
+def licences(arguments):
+    """Write docs/licences.md, and check that every licence will do."""
+    return tool("licences", arguments)
+
+
+def build(arguments):
+    """Build wheel, source distribution and bill of materials into dist/, and try them."""
+    return tool("build", arguments)
+
+
+def speed(arguments):
+    """Check that nothing has become slower than benchmarks/results/speed.json says."""
+    script = Path("benchmarks") / "speed.py"
+    committed = Path("benchmarks") / "results" / "speed.json"
+    quick = ["--quick", "--check", committed]
+    return run([testing() / "python", script, *(arguments or quick)])
+
+
+TASKS = {
+    "demo": demo,
+    "test": test,
+    "lint": lint,
+    "docs": docs,
+    "speed": speed,
+    "lock": lock,
+    "audit": audit,
+    "licences": licences,
+    "build": build,
+}
 
 
 def main():
@@ -134,7 +191,7 @@ def main():
     if len(sys.argv) < 2 or sys.argv[1] not in TASKS:
         print(__doc__)
         for name, task in TASKS.items():
-            print(f"  python3 tasks.py {name:5} {task.__doc__}")
+            print(f"  python3 tasks.py {name:8} {task.__doc__}")
         return 0 if sys.argv[1:] in (["-h"], ["--help"]) else 2
     try:
         return TASKS[sys.argv[1]](sys.argv[2:])

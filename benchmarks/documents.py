@@ -414,7 +414,7 @@ def speed(records: list[Record]) -> str:
     head = ["one core, warm", "clip", "one answer", "loading", "size"]
     parts = [
         table(head, rows or [["as in the package", "", *missing(3)]]),
-        source(warm, "emotone benchmark speed"),
+        source(warm, "emotone benchmark speed-answer"),
     ]
     cold = [r for r in measured(records, "speed-predict") if r["way"].startswith("emotone")]
     rows = [
@@ -430,7 +430,7 @@ def speed(records: list[Record]) -> str:
     head = ["whole process, cold", "clip", "wall", "CPU", "peak memory"]
     parts += [
         table(head, rows or [["emotone predict", "", *missing(3)]]),
-        source(cold, "emotone benchmark speed"),
+        source(cold, "emotone benchmark speed-predict"),
     ]
     return "\n\n".join(parts)
 

@@ -180,7 +180,7 @@ def speed_section(records: list[Record]) -> str:
             if "pass" not in record["way"]
         ]
         parts.append(table(head, rows))
-    parts.append(footer(sums + processes, "emotone benchmark speed"))
+    parts.append(footer(sums + processes, "emotone benchmark speed-features` and `speed-predict"))
     return "\n\n".join(parts)
 
 

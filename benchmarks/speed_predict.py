@@ -145,19 +145,27 @@ def machine() -> str:
     return f"{name}, {len(os.sched_getaffinity(0))} cores"
 
 
-def side_by_side(clip: Path, model: str | None, runs: int) -> list[dict[str, object]]:
-    """Time every way on one clip, print a table, and give a record per way."""
-    chosen = ["--model", model] if model else []
-    with tempfile.TemporaryDirectory() as folder:
-        pickled, script = Path(folder, "model.pickle"), Path(folder, "peer.py")
+def commands(clip: Path, model: str | None, folder: Path) -> tuple[list[str], list[str]]:
+    """What answers for one clip: emotone's command, and the peer, whose model is trained first."""
+    pickled, script = folder / "model.pickle", folder / "peer.py"
+    if not pickled.exists():
         script.write_text(_PEER)
         subprocess.run([sys.executable, "-c", _TRAIN, str(pickled)], check=True)
+    chosen = ["--model", model] if model else []
+    ours = [sys.executable, "-m", "emotone", "predict", str(clip), *chosen]
+    return ours, [sys.executable, str(script), str(pickled), str(clip)]
+
+
+def side_by_side(clip: Path, model: str | None, runs: int) -> list[dict[str, object]]:
+    """Time every way on one clip, print a table, and give a record per way."""
+    with tempfile.TemporaryDirectory() as folder:
+        ours, theirs = commands(clip, model, Path(folder))
         load = f"import emotone; emotone.load({model!r}).predict({str(clip)!r})"
         figures = run(
             {
-                "emotone predict": [sys.executable, "-m", "emotone", "predict", str(clip), *chosen],
+                "emotone predict": ours,
                 "emotone.load().predict": [sys.executable, "-c", load],
-                "pickle + librosa": [sys.executable, str(script), str(pickled), str(clip)],
+                "pickle + librosa": theirs,
                 "python -c pass": [sys.executable, "-c", "pass"],
             },
             runs,
