@@ -38,6 +38,7 @@ class Progress:
 
 
 Callback = Callable[[Progress], None]
+"""Who is told how far it is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import Literal
 from emotone import emotions
 
 Gender = Literal["female", "male"]
+"""As the makers of the corpora wrote it down."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,7 @@ class Ended:
 
 
 Event = Started | Ended
+"""What `UtteranceFinder` tells of."""
 
 
 class UtteranceFinder:

@@ -324,6 +324,7 @@ class Closed:
 ServerMessage = (
     Created | Updated | UtteranceStart | Measurement | UtteranceEnd | Behind | Error | Closed
 )
+"""What the service says in a live session."""
 
 
 def _plain(message: Any) -> dict[str, Any]:
