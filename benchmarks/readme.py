@@ -151,7 +151,7 @@ def hybrid_story(records: list[Record]) -> str:
 def speed_section(records: list[Record]) -> str:
     """Features beside librosa, and one clip as a whole process."""
     parts = ["**Speed**, each beside the tutorials' way in one run, so compare the ratios."]
-    sums = [r for r in records if r["benchmark"] == "speed" and r["clip"] == "all"]
+    sums = [r for r in records if r["benchmark"] == "speed" and r.get("clip") == "all"]
     if sums:
         head = ["features of the same clips, 48 kHz, one core", "librosa", "emotone", "faster"]
         rows = [
