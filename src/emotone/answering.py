@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 from emotone import audio
@@ -24,7 +23,7 @@ _WAITING_PER_WORKER = 4
 def expand(sources: Iterable[Source]) -> Iterator[Source | Failure]:
     """The clips that the sources stand for; an empty folder is a failure of its own."""
     for source in sources:
-        if not isinstance(source, (str, os.PathLike)) or not Path(source).is_dir():
+        if not isinstance(source, (str, os.PathLike)) or not audio.is_folder(source):
             yield source
             continue
         try:

@@ -91,6 +91,32 @@ def stamped(
     return path
 
 
+def test_more_channels_than_a_frame_has_room_for() -> None:
+    """PyAV reads beyond the end of a frame with more than eight planes."""
+    import av
+
+    layout, count, rate = "hexadecagonal", 16, 48_000
+    time = np.arange(rate) / rate
+    tones = np.stack([0.3 * np.sin(2 * np.pi * (200 + 50 * k) * time) for k in range(count)], 1)
+    out = io.BytesIO()
+    with av.open(out, "w", format="matroska") as container:
+        stream = container.add_stream("aac", rate=rate, layout=layout)
+        packed = av.AudioFrame.from_ndarray(
+            tones.astype(np.float32).reshape(1, -1), format="flt", layout=layout
+        )
+        packed.sample_rate, packed.pts = rate, 0
+        fifo = av.AudioFifo()
+        for piece in av.AudioResampler(stream.codec_context.format, layout, rate).resample(packed):
+            fifo.write(piece)
+        while (piece := fifo.read(1024)) is not None:
+            container.mux(stream.encode(piece))
+        container.mux(stream.encode(None))
+    for channel in range(count):
+        samples = audio.read(out.getvalue(), channel=channel).samples
+        loudest = np.abs(np.fft.rfft(samples)).argmax() * rate / len(samples)
+        assert loudest == pytest.approx(200 + 50 * channel, abs=3)
+
+
 @pytest.mark.parametrize("form", ["wav", "flac", "mp3", "ogg"])
 def test_a_file_that_ends_mid_stream(
     recognizer: Recognizer, voice: Samples, tmp_path: Path, form: str

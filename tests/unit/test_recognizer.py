@@ -346,7 +346,7 @@ def test_a_model_that_is_not_as_its_card_says(tmp_path: Path) -> None:
             [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 13])],
         ),
         "does not load": _write_model(
-            tmp_path / "d", [helper.make_node("NoSuchOperator", ["features"], ["scores"])], [scores]
+            tmp_path / "d", [helper.make_node("Upsample", ["features"], ["scores"])], [scores]
         ),
     }
     for reason, path in odd.items():

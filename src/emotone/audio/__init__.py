@@ -11,7 +11,7 @@ them.
 
 from __future__ import annotations
 
-from emotone.audio.files import find_audio, is_audio_path
+from emotone.audio.files import find_audio, is_audio_path, is_folder
 from emotone.audio.limits import Limits
 from emotone.audio.preparation import Preparation
 from emotone.audio.reading import AudioInfo, probe, read, read_blocks
@@ -27,6 +27,7 @@ __all__ = [
     "Waveform",
     "find_audio",
     "is_audio_path",
+    "is_folder",
     "probe",
     "read",
     "read_blocks",

@@ -117,7 +117,7 @@ def _check_rate(rate: int, name: str) -> None:
         raise AudioError(
             f"its rate of {rate} Hz is outside {MIN_RATE} to {MAX_RATE} Hz",
             source=name,
-            remedy="Convert it to 16000 Hz or more.",
+            remedy="Convert it to 16000 Hz.",
             code="bad_rate",
         )
 

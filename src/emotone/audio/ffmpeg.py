@@ -31,6 +31,9 @@ _LENGTH_KNOWN = {"mov,mp4,m4a,3gp,3g2,mj2", "flac", "wav", "aiff", "caf", "asf",
 _GAP_S = 0.1
 """Timestamps are rounded and jitter, and encoders pad; from here on something is missing."""
 
+_PLANES = 8
+"""Channels that an FFmpeg frame has room for by itself; pointers to others lie elsewhere."""
+
 _LONGEST_GAP_S = 3600.0
 _LONGEST_BROADCAST_GAP_S = 10.0
 """A longer gap is taken for a clock that was set anew, as FFmpeg takes it in a broadcast."""
@@ -102,6 +105,11 @@ class FfmpegDecoder(decoding.FileDecoder):
         self.rate = self._first.sample_rate
         self.channels = len(self._first.layout.channels)
         self._format, self._layout = self._first.format.name, self._first.layout.name
+        # PyAV makes no array of integers of 64 bits, and of more than eight planes it reads memory
+        # that is not the frame's: these are converted on the way.
+        self._format = {"s64": "dbl", "s64p": "dblp"}.get(self._format, self._format)
+        if self.channels > _PLANES and self._format.endswith("p"):
+            self._format = self._format.removesuffix("p")
         self.promised_s = header.promised_s or self._stated_s()
 
     def _stated_s(self) -> float | None:

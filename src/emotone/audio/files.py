@@ -28,6 +28,11 @@ def is_audio_path(path: str | os.PathLike[str]) -> bool:
     return os.path.splitext(os.fspath(path))[1].lower() in EXTENSIONS  # noqa: PTH122
 
 
+def is_folder(path: str | os.PathLike[str]) -> bool:
+    """Whether a folder is there; no name is too long and no link too tangled for an answer."""
+    return os.path.isdir(path)  # noqa: PTH112 -- Path.is_dir raises for such names
+
+
 def find_audio(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     """The audio files among paths and inside folders.
 
@@ -53,7 +58,7 @@ def find_audio(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     found: dict[Path, None] = {}
     for given in paths:
         path = Path(given)
-        if not path.is_dir():
+        if not is_folder(path):
             found[path] = None
             continue
         inside = sorted(_walk(path))

@@ -232,6 +232,9 @@ def _ogg(handle: IO[bytes], size: int) -> Header:
 
 _MPEG_PIECE = 65_536
 
+_MPEG_FRAME_S = 0.072
+"""The longest frame; the index stands in one that it does not count."""
+
 _KBITS = (
     (0, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),  # version 1, layer I
     (0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),  # version 1, layer II
@@ -290,6 +293,10 @@ def _mpeg_frames(handle: IO[bytes], size: int, start: int, promised_s: float | N
     if position > size:
         # Cut off inside a frame: by how much, only an index tells.
         return Header(True, promised_s) if promised_s else BROKEN_OFF
+    if promised_s and seconds > 1.01 * promised_s + 2 * _MPEG_FRAME_S:
+        # libsndfile would stop there, and its decoder print a warning of its own.
+        note = f"its header says {promised_s:.2f} s and more follows; all of it was read"
+        return Header(ffmpeg=True, note=note)
     return TRUSTED
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
+import numpy.typing as npt
 
 from emotone.audio.filters import band_pass
 from emotone.audio.limits import check_rate
@@ -29,6 +30,7 @@ than its non-stationary gate."""
 
 _FRAME = 2048
 _HOP = 512
+_HOPS_AT_ONCE = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,15 +191,27 @@ def trim(samples: FloatArray, threshold_db: float) -> FloatArray:
     """
     if not len(samples):
         return samples
-    energy = np.zeros(len(samples) + 1)
-    np.cumsum(np.square(samples, dtype=np.float64), out=energy[1:])
-    middles = np.arange(0, len(samples) + 1, _HOP)
-    ends = np.minimum(middles + _FRAME // 2, len(samples))
-    power = energy[ends] - energy[np.maximum(middles - _FRAME // 2, 0)]
+    power = _frame_power(samples)
     loud = np.flatnonzero(power > power.max() * 10 ** (-threshold_db / 10))
     if not len(loud):
         return samples
     return samples[loud[0] * _HOP : (loud[-1] + 1) * _HOP]
+
+
+def _frame_power(samples: FloatArray) -> npt.NDArray[np.float64]:
+    """The energy of a frame around every `_HOP`-th sample, from the first to the end."""
+    hops = -(-len(samples) // _HOP)
+    energy = np.zeros(hops + _FRAME // _HOP)
+    before = _FRAME // _HOP // 2
+    step = _HOPS_AT_ONCE * _HOP
+    for start in range(0, len(samples), step):
+        # In double precision, but a stretch at a time: a recording may last for hours.
+        squares = np.square(samples[start : start + step], dtype=np.float64)
+        sums = np.add.reduceat(squares, np.arange(0, len(squares), _HOP))
+        energy[before + start // _HOP :][: len(sums)] = sums
+    windows = np.lib.stride_tricks.sliding_window_view(energy, _FRAME // _HOP)
+    power: npt.NDArray[np.float64] = windows[: len(samples) // _HOP + 1].sum(axis=1)
+    return power
 
 
 def fix_length(samples: FloatArray, length: int) -> FloatArray:

@@ -32,6 +32,9 @@ _CLIPPED = 0.01
 _FULL_SCALE = 128.0
 """Float samples beyond 42 dB over full scale are integers that nobody scaled."""
 
+_LARGEST = 2.0**32
+"""No integers are larger, and the powers of what is do not fit into float32."""
+
 
 @dataclass(frozen=True, slots=True)
 class AudioInfo:
@@ -293,6 +296,8 @@ def _mono(
         chunk_low, chunk_high = float(mono.min()), float(mono.max())
         if not (np.isfinite(chunk_low) and np.isfinite(chunk_high)):
             raise _non_finite(chunk if channel is None else mono, frames, decoder.rate, name)
+        if max(chunk_high, -chunk_low) > _LARGEST:
+            raise _too_large(f"its samples reach {max(chunk_high, -chunk_low):.3g}", name)
         low, high = min(low, chunk_low), max(high, chunk_high)
         if tell_clipping and max(chunk_high, -chunk_low) >= _EDGE:
             clipped += _clipped(mono)
@@ -368,12 +373,7 @@ def _non_finite(chunk: FloatArray, before: int, rate: int, name: str) -> AudioEr
     columns = chunk.reshape(len(chunk), -1)
     rows = np.flatnonzero(~np.isfinite(columns).all(axis=1))
     if not len(rows):
-        return AudioError(
-            "its samples are too large to add up",
-            source=name,
-            remedy="Scale them to full scale, from -1 to 1.",
-            code="non_finite",
-        )
+        return _too_large("its samples are too large to add up", name)
     frame = int(rows[0])
     values = columns[frame]
     value = values[~np.isfinite(values)][0]
@@ -382,6 +382,15 @@ def _non_finite(chunk: FloatArray, before: int, rate: int, name: str) -> AudioEr
         f"sample {before + frame} (at {(before + frame) / rate:.3f} s) is {kind}",
         source=name,
         remedy="Export it again, or replace such samples.",
+        code="non_finite",
+    )
+
+
+def _too_large(cause: str, name: str) -> AudioError:
+    return AudioError(
+        cause,
+        source=name,
+        remedy="Scale them to full scale, from -1 to 1.",
         code="non_finite",
     )
 
@@ -399,7 +408,8 @@ def _conclude(decoder: Decoder, name: str, frames: int, limits: Limits) -> None:
         )
     if frames < limits.min_duration_s * decoder.rate:
         raise AudioError(
-            f"it lasts {frames / decoder.rate:.3f} s, less than the "
+            # Rounded down, or it would be as long as it has to be.
+            f"it lasts {int(1000 * frames / decoder.rate) / 1000:.3f} s, less than the "
             f"{limits.min_duration_s:g} s that are needed",
             source=name,
             remedy="Give a longer clip.",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import os
 import stat
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -42,6 +44,9 @@ _SPOOL_IN_MEMORY = 32 * 1024**2
 """Input that cannot be rewound goes to a temporary file past this many bytes."""
 
 _PIECE = 1024**2
+
+PIPE_S = 10.0
+"""Seconds that a named pipe is waited for until a program has it open for writing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +120,19 @@ def _open(source: object, name: str, limits: Limits) -> Iterator[tuple[IO[bytes]
             with _spool(sys.stdin.buffer, name, limits) as spooled:
                 yield spooled
             return
-        with open_binary(path) as handle:
+        with _opened(path) as handle:
             status = os.fstat(handle.fileno())
+            if stat.S_ISCHR(status.st_mode) or stat.S_ISBLK(status.st_mode):
+                raise AudioError(
+                    "this is a device, not an audio file",
+                    source=name,
+                    remedy="Record from a microphone with: emotone listen",
+                )
             if not stat.S_ISREG(status.st_mode):
                 with _spool(handle, name, limits) as spooled:
                     yield spooled
             elif status.st_size <= _SMALL_FILE:
-                data = handle.read()
+                data = _read_small(handle, status.st_size)
                 yield io.BytesIO(data), len(data)
             else:
                 yield handle, status.st_size
@@ -141,6 +152,61 @@ def _open(source: object, name: str, limits: Limits) -> Iterator[tuple[IO[bytes]
             f"audio is read from a path, bytes, a binary file object, '-' or (samples, rate), "
             f"not from {type(source).__name__}"
         )
+
+
+@contextmanager
+def _opened(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+    """A file opened for reading; for somebody to open a named pipe it waits a while."""
+    if not _is_pipe(path):
+        with open_binary(path) as handle:
+            yield handle
+        return
+    # Opened as usual, a pipe that nobody writes to would be waited for for ever.
+    with _Pipe(os.open(path, os.O_RDONLY | os.O_NONBLOCK), source_name(path)) as pipe:
+        yield cast("IO[bytes]", pipe)
+
+
+def _is_pipe(path: str | os.PathLike[str]) -> bool:
+    try:
+        return hasattr(os, "O_NONBLOCK") and stat.S_ISFIFO(os.stat(path).st_mode)  # noqa: PTH116
+    except (OSError, ValueError):
+        return False  # opening it says what is wrong
+
+
+class _Pipe(io.FileIO):
+    """A named pipe, from when somebody has opened it for writing."""
+
+    def __init__(self, descriptor: int, name: str) -> None:
+        super().__init__(descriptor, "r")
+        self._first = b""
+        ends = time.monotonic() + PIPE_S
+        # An empty pipe is at its end where nobody has it open, and else has nothing for now.
+        with contextlib.suppress(BlockingIOError):
+            while not (first := os.read(descriptor, 1)):
+                if time.monotonic() > ends:
+                    self.close()
+                    raise AudioError(
+                        f"no program wrote to this pipe within {PIPE_S:g} s",
+                        source=name,
+                        remedy="Start the one that does first, or give a file.",
+                    )
+                time.sleep(0.01)
+            self._first = first
+        os.set_blocking(descriptor, True)
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        first, self._first = self._first, b""
+        return first or super().read(-1 if size is None else size)
+
+
+def _read_small(handle: IO[bytes], size: int) -> bytes:
+    """What a file held when it was opened; no more, where another program goes on writing."""
+    # Some files of Linux say that they are empty, and are not.
+    most = size or _SMALL_FILE
+    found = bytearray()
+    while len(found) < most and (piece := handle.read(most - len(found))):
+        found += piece
+    return bytes(found)
 
 
 def open_binary(path: str | os.PathLike[str]) -> IO[bytes]:

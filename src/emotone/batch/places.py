@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from emotone.audio import is_folder
 from emotone.errors import EmotoneError, MissingExtraError, UsageError
 
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+)://")
@@ -108,8 +109,8 @@ class Place:
             If the store does not answer.
         """
         if self.is_local:
-            path = Path(self.path)
-            return "folder" if path.is_dir() else "file" if path.exists() else "missing"
+            there = os.path.exists(self.path)  # noqa: PTH110 -- Path's raises for odd names
+            return "folder" if is_folder(self.path) else "file" if there else "missing"
         import pyarrow.fs
 
         with self._told():
@@ -241,11 +242,11 @@ def _walk_local(folder: str) -> Iterator[Entry]:
             continue
         if entry.is_dir(follow_symlinks=False):
             yield from _walk_local(entry.path)
-        elif not entry.is_dir():
+        elif not is_folder(entry.path):
             try:
                 status = entry.stat()
                 yield Entry(entry.path, status.st_size, status.st_mtime)
-            except OSError:  # a link to nothing: reading it tells
+            except OSError:  # a link to nothing, or to itself: reading it tells
                 yield Entry(entry.path, 0, None)
 
 

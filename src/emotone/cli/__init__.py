@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import sys
 
 
@@ -14,6 +15,7 @@ def main() -> None:
     # A sixth of a short command would be spent on looking for garbage: while modules are loaded,
     # where there is none, and at the end, where the system frees everything anyway.
     gc.set_threshold(50_000)
+    _let_any_name_be_printed()
     try:
         from emotone.cli.app import run
 
@@ -23,3 +25,13 @@ def main() -> None:
         status = 130
     gc.freeze()
     sys.exit(status)
+
+
+def _let_any_name_be_printed() -> None:
+    """Let stdout take file names that are no text, and those its encoding does not have.
+
+    In UTF-8 they come out byte for byte as they are on disk, elsewhere with escapes.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        utf8 = sys.stdout.encoding.lower() in ("utf-8", "utf8")
+        sys.stdout.reconfigure(errors="surrogateescape" if utf8 else "backslashreplace")

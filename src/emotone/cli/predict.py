@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -152,7 +151,7 @@ class _Answers:
     def __iter__(self) -> Iterator[Prediction | Failure]:
         from emotone.cli import progress
 
-        one_clip = len(self.files) == 1 and not Path(self.files[0]).is_dir()
+        one_clip = len(self.files) == 1 and not os.path.isdir(self.files[0])  # noqa: PTH112
         with progress.bar("Listening", "clips", show=not one_clip) as report:
             for answer in self.recognizer.predict_many(
                 self.files,

@@ -120,7 +120,8 @@ def content(timeline: Timeline, form: str) -> bytes:
     found = form_of(None, form)
     if found.name == "parquet":
         return tables.parquet_bytes(timeline)
-    return text(timeline, found.name).encode()
+    # What was read from elsewhere may have halves of characters in its names.
+    return text(timeline, found.name).encode(errors="replace")
 
 
 def read(path: str | os.PathLike[str]) -> Timeline:
