@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from emotone.selective import CoverageCurve
     from emotone.training import History
 
-CURVES = (ACCENT, SECOND, "#009E73", "#7B3FA0", "#E69F00", "#5E7A1F")
+CURVES = (ACCENT, SECOND, "#117733", "#882255", "#999933", "#332288")
+"""Of things that are no emotions, so no colour of one (after Tol 2021, told apart by most)."""
 DASHES = ("-", "--", "-.", ":")
 
 
