@@ -16,6 +16,7 @@ import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+import _leaks
 import _records
 import emobox
 from _conditions import CLEAN, CONDITIONS
@@ -746,6 +747,21 @@ def batch(records: list[Record]) -> str:
     return f"{text}\n\n{source(found, 'emotone benchmark batch')}"
 
 
+def leakage(records: list[Record]) -> str:
+    """One corpus and two models, tested with fewer and fewer leaks."""
+    found = [record for record in records if record["benchmark"] == "leakage"]
+    if not found:
+        return source(found, "emotone benchmark leakage")
+    parts = [_leaks.ladder(found), _leaks.story(found), source(found, "emotone benchmark leakage")]
+    return "\n\n".join(parts)
+
+
+def tutorial(records: list[Record]) -> str:
+    """What the tutorial's trainings come to."""
+    found = [record for record in records if record["benchmark"] == "leakage"]
+    return f"{_leaks.tutorial(found)}\n\n{source(found, 'emotone benchmark leakage')}"
+
+
 DOCUMENTS: dict[str, dict[str, Section]] = {
     "model-card.md": {
         "identity": identity,
@@ -764,6 +780,9 @@ DOCUMENTS: dict[str, dict[str, Section]] = {
     "timeline.md": {"conversations": conversations, "length": length, "speakers": speakers},
     "live.md": {"live": live},
     "realtime.md": {"service": service},
+    "explanation/splits.md": {"leakage": leakage},
+    "explanation/uncertainty.md": {"coverage": coverage},
+    "tutorial/index.md": {"tutorial": tutorial},
     "scaling.md": {"batch": batch},
     "data-statement.md": {
         "holdings": holdings,

@@ -123,6 +123,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=_records.RESULTS / "leakage.json")
     options = parser.parse_args()
 
+    commit = _records.commit()
     corpus = corpora.load(f"ravdess={options.data / 'ravdess'}")
     if options.clips:
         corpus = dataclasses.replace(corpus, utterances=corpus.utterances[:: options.clips])
@@ -152,7 +153,7 @@ def main() -> None:
                     "best": round(max(was), 6),
                     "ua": round(float(np.mean(uas)), 6),
                     "seeds": options.seeds,
-                    "commit": _records.commit(),
+                    "commit": commit,
                     "seed": 0,
                     "seconds": round(time.time() - started, 1),
                     "machine": _records.machine(),
