@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +11,7 @@ import pytest
 import batches
 import bundles
 import emotone
+import stores
 from emotone.batch import run
 from emotone.batch.places import Place
 from emotone.batch.plan import parts
@@ -26,36 +23,10 @@ pytest.importorskip("moto")
 
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Place]:
-    with (tmp_path / "log").open("w") as log:
-        server = subprocess.Popen(
-            [sys.executable, "-c", "from moto.server import main; main(['-p', '0'])"],
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-        try:
-            yield _made(_port(tmp_path / "log", server), monkeypatch)
-        finally:
-            server.kill()
-            server.wait()
-
-
-def _port(log: Path, server: subprocess.Popen[bytes]) -> int:
-    until = time.monotonic() + 60
-    while "http://127.0.0.1:" not in log.read_text():
-        assert server.poll() is None, log.read_text()
-        assert time.monotonic() < until
-        time.sleep(0.1)
-    return int(log.read_text().partition("http://127.0.0.1:")[2].split()[0])
-
-
-def _made(port: int, monkeypatch: pytest.MonkeyPatch) -> Place:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    request = urllib.request.Request(f"http://127.0.0.1:{port}/calls{port}", method="PUT")
-    urllib.request.urlopen(request).close()
-    options = f"?region=us-east-1&scheme=http&endpoint_override=127.0.0.1:{port}"
-    return Place(f"s3://calls{port}{options}")
+    for name, value in stores.KEYS.items():
+        monkeypatch.setenv(name, value)
+    with stores.bucket(tmp_path) as place:
+        yield place
 
 
 def test_from_a_bucket_to_a_bucket(bucket: Place, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -295,6 +296,24 @@ def test_no_more_is_read_ahead_than_there_is_room_for() -> None:
                 held -= weight
     assert held == 0
     assert most <= 10 + 3 * 3  # what waits, one in the hands of each thread, and the reader's
+
+
+def test_what_is_read_ahead_comes_in_its_order() -> None:
+    def slow_now_and_then(number: int) -> int:
+        time.sleep(0.02 * (number % 5 == 0))
+        return number
+
+    with Ahead(
+        range(50), slow_now_and_then, weigh=lambda _: 1, threads=4, most=3, weight=3
+    ) as ahead:
+        assert list(ahead) == list(range(50))
+
+
+def test_two_runs_give_the_same_bits(tmp_path: Path, model: str) -> None:
+    batches.clips(tmp_path / "in", 100)
+    heard(tmp_path / "in", tmp_path / "one", model)
+    heard(tmp_path / "in", tmp_path / "two", model)
+    assert batches.rows(tmp_path / "one") == batches.rows(tmp_path / "two")
 
 
 def test_what_is_read_ahead_may_fail_and_be_left() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, TypeVar
 
@@ -12,7 +11,9 @@ Result = TypeVar("Result")
 
 
 class Ahead(Generic[Item, Result]):
-    """Results of items, in the order in which they are ready; the threads run while it is entered.
+    """Results of items, in their order; the threads run while it is entered.
+
+    In their order, since what is heard together is then the same in every run, to the last bit.
 
     Parameters
     ----------
@@ -25,8 +26,7 @@ class Ahead(Generic[Item, Result]):
     threads
         How many work at once.
     most, weight
-        Results, and bytes of them, that may wait for the reader. One that is heavier than that
-        waits alone.
+        Results, and bytes of them, that may wait for the reader; the one that is next may always.
     """
 
     def __init__(
@@ -39,10 +39,11 @@ class Ahead(Generic[Item, Result]):
         most: int,
         weight: int,
     ) -> None:
-        self._items, self._work, self._weigh = iter(items), work, weigh
+        self._items, self._work, self._weigh = enumerate(items), work, weigh
         self._most, self._weight = most, weight
         self._changed = threading.Condition()
-        self._ready: deque[tuple[Result, int]] = deque()
+        self._ready: dict[int, tuple[Result, int]] = {}
+        self._next = 0
         self._held = 0
         self._working = threads
         self._ended = False
@@ -67,12 +68,15 @@ class Ahead(Generic[Item, Result]):
     def __iter__(self) -> Iterator[Result]:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._ready or not self._working or self._error)
+                self._changed.wait_for(
+                    lambda: self._next in self._ready or not self._working or self._error
+                )
                 if self._error is not None:
                     raise self._error
-                if not self._ready:
+                if self._next not in self._ready:
                     return
-                result, weight = self._ready.popleft()
+                result, weight = self._ready.pop(self._next)
+                self._next += 1
                 self._held -= weight
                 self._changed.notify_all()
             yield result
@@ -84,10 +88,10 @@ class Ahead(Generic[Item, Result]):
                     if self._ended:
                         return
                     try:
-                        item = next(self._items)
+                        place, item = next(self._items)
                     except StopIteration:
                         return
-                self._give(self._work(item))
+                self._give(place, self._work(item))
         except BaseException as error:
             with self._changed:
                 self._error = error
@@ -96,14 +100,14 @@ class Ahead(Generic[Item, Result]):
                 self._working -= 1
                 self._changed.notify_all()
 
-    def _give(self, result: Result) -> None:
+    def _give(self, place: int, result: Result) -> None:
         weight = self._weigh(result)
         with self._changed:
-            self._changed.wait_for(lambda: self._ended or self._has_room(weight))
-            self._ready.append((result, weight))
+            self._changed.wait_for(lambda: self._ended or self._has_room(place, weight))
+            self._ready[place] = (result, weight)
             self._held += weight
             self._changed.notify_all()
 
-    def _has_room(self, weight: int) -> bool:
+    def _has_room(self, place: int, weight: int) -> bool:
         fits = self._held + weight <= self._weight and len(self._ready) < self._most
-        return fits or not self._ready
+        return fits or place == self._next

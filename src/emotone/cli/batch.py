@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from emotone.cli import completion, messages, options, output
+from emotone.cli import batches, completion, messages, options, output
 from emotone.errors import UsageError
 
 if TYPE_CHECKING:
-    from emotone.batch.run import Count, Progress
     from emotone.batch.summary import Summary
     from emotone.timeline.analysis import Channels
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as for `emotone predict`
 
 _RUN = "run"
-_LINE_EVERY_S = 60.0
-"""Between one line of progress and the next, where there is no terminal."""
 
 
 class _Group(TyperGroup):
@@ -77,6 +71,7 @@ def run_batch(
         bool, typer.Option("--resume", help="Go on with what an earlier run left.")
     ] = False,
     jobs: options.Jobs = None,
+    ray: options.Ray = None,
     as_json: options.Json = False,
 ) -> None:
     """Hear any number of recordings and write what was heard as Parquet.
@@ -85,8 +80,9 @@ def run_batch(
     column path and, if wanted, speaker and recorded), a file, or an address
     such as s3://bucket/calls. OUT is a folder or an address. A file that
     cannot be heard is a row with its error, and the exit status is 1. After a
-    kill, --resume goes on: no file is done twice and none is left out. Each
-    input that is called as a command is needs a ./ before it.
+    kill, --resume goes on: no file is done twice and none is left out. With
+    --ray the machines of a cluster do the same work, and all of them must see
+    IN and OUT. Each input that is called as a command is needs a ./ before it.
 
     Examples:
       emotone batch run calls/ heard/
@@ -94,6 +90,7 @@ def run_batch(
       emotone batch run 'calls/2026-*/*.mp3' heard/ --segments --partition day
       emotone batch run s3://calls/october list.csv s3://heard --segments \\
         --channels split
+      emotone batch run s3://calls s3://heard --ray auto
     """
     from emotone.batch import run
 
@@ -103,25 +100,19 @@ def run_batch(
         )
     *inputs, out = places
     task = run.task(model, segments=segments, channels=_channels(channels))
-    with _shown() as tell:
-        plan = run.prepare(
-            inputs,
-            out,
-            task,
-            partition=partition,  # type: ignore[arg-type]  # prepare() refuses others
-            jobs=jobs,
-            resume=resume,
-            progress=tell,
-        )
-        try:
-            count = run.run(plan, jobs=jobs, progress=tell)
-        except KeyboardInterrupt:
-            messages.note("Stopped. The same command with --resume goes on from there")
-            raise
+    plan, count = batches.carry_out(
+        inputs,
+        out,
+        task,
+        partition=partition,  # type: ignore[arg-type]  # others are refused
+        resume=resume,
+        jobs=jobs,
+        ray=ray,
+    )
     if as_json:
         output.write_json(count.to_dict() | {"out": plan.out.address})
     else:
-        messages.note(_told(count, plan.out.address))
+        messages.note(batches.told(count, plan.out.address))
     if count.failed:
         kinds = ", ".join(f"{number:,} {code}" for code, number in count.failures.most_common())
         recordings = output.counted(count.done, "recording")
@@ -186,63 +177,6 @@ def _channels(text: str) -> Channels:
     if text.isdecimal():
         return int(text)
     raise UsageError(f"--channels {text} is none", remedy="Give mix, split, or a number from 0.")
-
-
-def _told(count: Count, out: str) -> str:
-    """What was done, in one line."""
-    parts = [output.counted(count.done, "recording")]
-    if count.earlier:
-        parts.append(f"{count.earlier:,} of them earlier")
-    if count.audio_s:
-        parts.append(
-            f"{output.length(count.audio_s)} of sound in {output.length(count.elapsed_s)}, "
-            f"{count.speed:,.0f} × real time"
-        )
-    return f"{'; '.join(parts)}: {out}"
-
-
-@contextlib.contextmanager
-def _shown() -> Iterator[Progress]:
-    """Progress on stderr: a bar on a terminal, else a line a minute."""
-    if not sys.stderr.isatty():
-        told = time.monotonic()
-
-        def line(count: Count) -> None:
-            nonlocal told
-            if time.monotonic() - told >= _LINE_EVERY_S:
-                told = time.monotonic()
-                messages.note(_state(count))
-
-        yield line
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn
-
-    console = Console(stderr=True)
-    console.width -= 3  # room for the "^C" that a terminal writes
-    columns = (BarColumn(bar_width=None), TextColumn("{task.description}"))
-    with Progress(
-        *columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty()
-    ) as shown:
-        bar = shown.add_task("Looking for recordings", total=None)
-
-        def tell(count: Count) -> None:
-            shown.update(
-                bar, description=_state(count), completed=count.done, total=count.recordings
-            )
-
-        yield tell
-
-
-def _state(count: Count) -> str:
-    if count.done == count.elapsed_s == 0:
-        return f"{count.recordings or 0:,} recordings"
-    parts = [f"{count.done:,}/{count.recordings or 0:,}", f"{count.speed:,.0f} × real time"]
-    if count.failed:
-        parts.append(f"{count.failed:,} failed")
-    if count.left_s is not None:
-        parts.append(f"{output.length(count.left_s)} left")
-    return ", ".join(parts)
 
 
 def _print(found: Summary) -> None:

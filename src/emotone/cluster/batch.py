@@ -46,6 +46,12 @@ _TASKS = 10_000
 _AHEAD = 2
 """Tasks that wait at each actor, the one in work included, so that none waits for the driver."""
 
+_SETTINGS = {
+    "enable_progress_bars": False,
+    # Ray takes back actors for which there is no room yet, and counts them as dead.
+    "max_consecutive_actor_init_deaths": 20,
+}
+
 
 def run(
     plan: Plan, cluster: Cluster, *, jobs: int | None = None, progress: Progress | None = None
@@ -94,7 +100,7 @@ def run(
             counted(count, ((each, time.monotonic() - begun) for each in heard), progress)
     except ray.exceptions.RayError as error:
         raise EmotoneError(
-            f"the cluster did not get through ({' '.join(str(error).split())[:300]})",
+            f"the cluster did not get through ({' '.join(str(error).split())})",
             source=cluster.address,
             remedy="See what became of its machines; then go on with --resume.",
             code="cluster_failed",
@@ -123,6 +129,7 @@ def _heard(
 
     tasks = min(len(blocks), _TASKS)
     most = min(tasks, jobs or tasks)
+    least = max(1, min(most, cluster.cores))
     # Numbers that are there already: tasks that make them would each want a process of their own.
     source = ray.data.from_items(
         [{"block": number} for number in blocks], override_num_blocks=tasks
@@ -133,9 +140,8 @@ def _heard(
         batch_format="numpy",
         num_cpus=1,
         compute=ray.data.ActorPoolStrategy(
-            min_size=1,
-            max_size=most,
-            initial_size=max(1, min(most, cluster.cores)),
+            min_size=least,
+            max_size=most,  # where machines join later
             max_tasks_in_flight_per_actor=_AHEAD,
         ),
         fn_constructor_args=(plan.out.address, __version__),
@@ -219,15 +225,18 @@ class BlockHearer:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """No bars and lines of Ray Data's own."""
+    """No bars and lines of Ray Data's own; what is an error is raised."""
     import ray.data
 
     context, logger = ray.data.DataContext.get_current(), logging.getLogger("ray.data")
-    bars, level = context.enable_progress_bars, logger.level
-    context.enable_progress_bars = False
-    logger.setLevel(logging.ERROR)
+    before = {name: getattr(context, name) for name in _SETTINGS}
+    level = logger.level
+    for name, value in _SETTINGS.items():
+        setattr(context, name, value)
+    logger.setLevel(logging.CRITICAL)
     try:
         yield
     finally:
-        context.enable_progress_bars = bars
+        for name, value in before.items():
+            setattr(context, name, value)
         logger.setLevel(level)

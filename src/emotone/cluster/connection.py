@@ -113,14 +113,15 @@ def connect(address: str = "auto") -> Iterator[Cluster]:
 def _join_or_start(ray: Any, address: str) -> bool:
     """Whether one was started."""
     named = os.environ.get("RAY_ADDRESS", "")
-    # What `ray start` writes down, which outlives a cluster that crashed.
-    noted = ray._private.services.find_bootstrap_address(None)
     if address == "auto" and named in ("", "auto", "local"):
+        # What `ray start` writes down, which outlives a cluster that crashed.
+        noted = ray._private.services.find_bootstrap_address(None)
         if named == "local" or not noted or not _answers(*_parts(noted, noted)):
             _init(ray, "this machine", address="local", num_cpus=cores(), include_dashboard=False)
             return True
-        address = noted
-    elif address == "auto":
+        _init(ray, noted, address=None)  # which Ray finds by itself, with the token that it wants
+        return False
+    if address == "auto":
         address = named
     host, port = _parts(address, "RAY_ADDRESS" if address == named else "--ray")
     if not _answers(host, port):
@@ -130,9 +131,7 @@ def _join_or_start(ray: Any, address: str) -> bool:
             remedy="Start one by 'ray start --head', name the head of one that runs, or give auto.",
             code="no_cluster",
         )
-    # Where it is left out, Ray finds the same, and gives the secret that it asks for.
-    found = address == noted and named in ("", "auto", noted)
-    _init(ray, address, address=None if found else address)
+    _init(ray, address, address=address)
     return False
 
 
@@ -145,7 +144,7 @@ def _init(ray: Any, where: str, **options: Any) -> None:
             f"the Ray cluster does not take this program ({_line(error.__cause__ or error)})",
             source=where,
             remedy="Run it on a node of the cluster, with the same Python and Ray, and with "
-            "RAY_AUTH_MODE=token where the cluster asks for a token.",
+            "RAY_AUTH_MODE=token where the cluster wants a token.",
             code="no_cluster",
         ) from error
 
