@@ -53,9 +53,9 @@ def test_recordings_are_searched_and_filtered(visit, service, recordings):
     segments = recordings["Call 7"]["timeline"]["segments"]
     heard = {each.get("emotion") for each in segments} - {None}
     missing = next(e for e in service.get("/v1/service")["emotions"] if e not in heard)
-    page.get_by_label("Heard").select_option(missing)
+    page.get_by_label("Emotion").select_option(missing)
     expect(page.locator(".entry")).to_have_count(0)
-    page.get_by_label("Heard").select_option(next(iter(heard)))
+    page.get_by_label("Emotion").select_option(next(iter(heard)))
     expect(page.locator(".entry")).to_have_count(3)
     page.get_by_role("button", name="Clear").click()
     page.get_by_label("State").select_option("failed")
@@ -106,9 +106,14 @@ def test_corrections_are_exported_to_train_with(visit, service, recordings, tmp_
     page = visit(f"recordings/{recordings['Lecture']['id']}")
     label = page.locator("tbody tr").first.get_by_role("combobox")
     label.select_option("surprised")
-    expect(page.get_by_text("With 1 corrected label.")).to_be_visible()
+    expect(page.get_by_text("With 1 corrected label")).to_be_visible()
     page.wait_for_load_state("networkidle")
     page.get_by_role("link", name="History").click()
+    entry = page.locator(".entry").filter(has_text="Lecture")
+    expect(entry).to_contain_text("1 label corrected")
+    made = service.get(f"/v1/analyses/{recordings['Lecture']['id']}?timeline=false")
+    for name in made["summary"]["shares"]:  # each by its name, not the first few
+        expect(entry.locator(".glance p")).to_contain_text(name)
     page.get_by_label("Corrected to").select_option("surprised")
     expect(page.locator(".entry")).to_have_count(1)
     with page.expect_download() as coming:

@@ -95,8 +95,47 @@ def test_axe_finds_nothing_in_what_opens(shown, axe):
     expect(page.locator(".sheet")).not_to_be_visible()
     page.get_by_role("button", name="Name and notes").click()
     check("form.about")
+    page.get_by_role("button", name="add a note").first.click()
+    check("dialog")
+    page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
     page.get_by_role("button", name="Delete", exact=True).click()
     check("dialog")
+
+
+def test_on_a_phone_what_is_pressed_is_large_enough_and_nothing_is_cut_off(shown):
+    page = shown("recording", viewport={"width": 360, "height": 740})
+    link = page.get_by_role("link", name="Responsible use").bounding_box()
+    assert min(link["width"], link["height"]) >= 24  # WCAG 2.2, 2.5.8
+    player = page.get_by_role("group", name="Player")
+    for part in (".seek", ".times", ".now", ".group"):
+        box = player.locator(part).bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 360, part
+    times, group = (player.locator(part).bounding_box() for part in (".times", ".group"))
+    assert abs(times["y"] + times["height"] / 2 - group["y"] - group["height"] / 2) < 6
+    page = shown("home", viewport={"width": 360, "height": 740})
+    tops = {way.bounding_box()["y"] for way in page.locator(".drop .segmented label").all()}
+    assert len(tops) == 1
+
+
+def test_who_was_heard_last_can_be_read_while_nobody_speaks(visit):
+    """As axe cannot tell: of the chip that stands for what is not said now."""
+    page = visit("live")
+    contrast = page.evaluate("""() => {
+        const chip = document.createElement('span'), box = document.createElement('div');
+        box.className = 'verdict resting'; chip.className = 'chip'; chip.textContent = 'Ca';
+        chip.style.setProperty('--shade', '#56B4E9'); chip.style.setProperty('--on', '#000');
+        box.append(chip); document.querySelector('main').append(box);
+        const rgb = (text) => text.match(/[0-9.]+/g).slice(0, 3).map((v) => v / 255);
+        const light = (text) => rgb(text)
+            .map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+            .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+        const style = getComputedStyle(chip), page = getComputedStyle(document.body);
+        const both = [light(style.color), light(page.backgroundColor)];
+        const [one, other] = both.sort((a, b) => b - a);
+        return style.opacity * (one + 0.05) / (other + 0.05);
+    }""")
+    assert contrast >= 4.5
 
 
 def test_everything_can_be_done_by_keys(shown, call):

@@ -6,6 +6,7 @@ import csv
 import json
 import re
 import time
+from datetime import datetime
 
 import pytest
 
@@ -212,7 +213,7 @@ def test_a_label_is_corrected_in_place_and_taken_back(visit, service, files):
     segment = speech(made)[0]
     wrong = "calm" if segment["emotion"] != "calm" else "happy"
     page.locator("tbody tr").first.get_by_role("combobox").select_option(wrong)
-    expect(page.get_by_text("With 1 corrected label.")).to_be_visible()
+    expect(page.get_by_text("With 1 corrected label")).to_be_visible()
 
     def stored():
         page.wait_for_load_state("networkidle")
@@ -220,10 +221,25 @@ def test_a_label_is_corrected_in_place_and_taken_back(visit, service, files):
 
     assert (stored()["label"], stored()["emotion"]) == (wrong, segment["emotion"])
     assert pixels(page, 0) != before
+    # What is counted follows, and the model's own stands beside it.
+    counted = service.get(f"/v1/analyses/{made['id']}?timeline=false")
+    changes = page.get_by_label("Summary").locator("div", has_text="Changes").locator("dd").first
+    expect(changes).to_have_text(f"{counted['summary']['changes_per_minute']:.1f}")
+    expect(page.locator(".peaks")).to_contain_text(wrong)
+    alone = page.get_by_text("The model alone:").inner_text()
+    assert set(re.findall("[a-z]+(?= [0-9])", alone.rpartition(":")[2])) == set(
+        made["summary"]["shares"]
+    )
+    row = page.locator("tbody tr").first
+    row.get_by_role("button", name="add a note").click()
+    page.get_by_role("dialog").get_by_role("textbox").fill("She laughs.")
+    page.get_by_role("dialog").get_by_role("button", name="Save").click()
+    expect(row.get_by_role("button", name="She laughs.")).to_be_visible()
+    assert (stored()["label"], stored()["label_note"]) == (wrong, "She laughs.")
     page.reload()
     shown(page)
-    row = page.locator("tbody tr").first
     expect(row.get_by_role("combobox")).to_have_value(wrong)
+    expect(row.get_by_role("button", name="She laughs.")).to_be_visible()
     expect(row).to_contain_text(segment["emotion"])  # the model's answer is kept beside
     expect(row.locator(".overruled")).to_have_count(1)
     row.get_by_role("combobox").select_option(segment["emotion"])  # which confirms it
@@ -238,6 +254,40 @@ def test_a_label_is_corrected_in_place_and_taken_back(visit, service, files):
     assert stored()["label"] is None
 
 
+def test_how_long_a_recording_is_kept_is_chosen(visit, service, files):
+    page = visit()
+    page.get_by_label("Keep its audio").check()
+    page.get_by_label("Keep its timeline").select_option("for 7 days")
+    page.locator("input[type=file]").first.set_input_files(str(files["talk"]))
+    page.wait_for_url("**/#/recordings/*")
+    shown(page)
+    made = service.get(f"/v1/analyses/{page.url.rpartition('/')[2]}?timeline=false")
+    assert made["has_audio"]
+    assert days_left(made) == pytest.approx(7, abs=0.01)
+    expect(page.get_by_text("deleted in 7 days")).to_be_visible()
+    page.get_by_role("button", name="Name and notes").click()
+    page.get_by_label("Keep all of it").select_option("until it is deleted")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("deleted in 7 days")).to_have_count(0)
+    assert service.get(f"/v1/analyses/{made['id']}?timeline=false")["expires_at"] is None
+    # What was chosen holds for the next one too, in the settings as well.
+    page.get_by_role("link", name="Settings").click()
+    expect(page.get_by_label("Keep new recordings")).to_have_value("7")
+
+
+def days_left(analysis):
+    ends, made = (datetime.fromisoformat(analysis[at]) for at in ("expires_at", "created_at"))
+    return (ends - made).total_seconds() / 86_400
+
+
+def test_what_is_not_there_has_a_way_onward(visit):
+    page = visit("recordings/0f8fad5b-d9cb-469f-a165-70867728950e", expected=["404 (Not Found)"])
+    expect(page.get_by_text("There is no such analysis.")).to_be_visible()
+    expect(page.get_by_text("It may have been deleted")).to_be_visible()
+    page.get_by_role("main").get_by_role("link", name="All recordings").click()
+    expect(page.locator("h1")).to_have_text("History")
+
+
 def test_exports_are_files_that_can_be_opened(visit, service, files, tmp_path, browser):
     made = service.analysed(files["talk"], name="To export")
     page = visit(f"recordings/{made['id']}")
@@ -245,7 +295,7 @@ def test_exports_are_files_that_can_be_opened(visit, service, files, tmp_path, b
     segment = speech(made)[0]
     wrong = "calm" if segment["emotion"] != "calm" else "happy"
     page.locator("tbody tr").first.get_by_role("combobox").select_option(wrong)
-    expect(page.get_by_text("With 1 corrected label.")).to_be_visible()
+    expect(page.get_by_text("With 1 corrected label")).to_be_visible()
 
     def export(format_, labels=None):
         page.get_by_text("Export", exact=True).click()

@@ -118,12 +118,13 @@ export async function analyse(
   name: string,
   progress?: (share: number) => void,
 ): Promise<Analysis> {
-  const { model, channels, speakers } = preferences.value;
+  const { model, channels, speakers, keepDays } = preferences.value;
   const form = new FormData();
   form.append("file", file, name);
   form.append("name", name.replace(/\.[a-z0-9]{2,4}$/i, ""));
   form.append("channels", channels);
   form.append("keep_audio", String(keepsAudio.value));
+  if (keepDays !== null) form.append("keep_days", String(keepDays));
   if (speakers) form.append("speakers", speakers);
   if (model) form.append("model", model);
   const analysis = await upload<Analysis>("analyses", form, progress ? { progress } : {});

@@ -21,6 +21,8 @@ export interface Preferences {
   threshold: number;
   /** Whether the service keeps the audio of recordings; null is as the service has it. */
   keepAudio: boolean | null;
+  /** Days after which new recordings are deleted; null is as the service has it. */
+  keepDays: number | null;
   /** "mix" hears all channels as one, "split" each by itself. */
   channels: "mix" | "split";
   /** How many voices of a channel are told apart: "" is not at all. */
@@ -34,6 +36,7 @@ const DEFAULTS: Preferences = {
   model: "",
   threshold: 0,
   keepAudio: null,
+  keepDays: null,
   channels: "mix",
   speakers: "",
   greeted: false,
@@ -63,6 +66,15 @@ export function prefer(values: Partial<Preferences>): void {
 export const keepsAudio = computed(
   () => preferences.value.keepAudio ?? service.value?.retention.keeps_audio_by_default ?? false,
 );
+
+/** How long new recordings are kept, as a choice: days, or as the service has it. */
+export function keptFor(days: number | null): string {
+  return days === null ? "service" : String(days);
+}
+
+export function keepFor(choice: string): void {
+  prefer({ keepDays: choice === "service" ? null : Number(choice) });
+}
 
 const system = matchMedia("(prefers-color-scheme: dark)");
 const systemIsDark = signal(system.matches);

@@ -87,7 +87,11 @@ export interface Analysis {
   error: Problem | null;
   /** What is wrong with a recording that was heard all the same. */
   warnings: string[];
+  /** With what people said in place of the model's answers. */
   summary: Summary | null;
+  model_summary: Summary | null;
+  /** Segments that people called something else than the model did. */
+  corrected: number;
 }
 
 export type Kind = "speech" | "silence" | "non-speech";

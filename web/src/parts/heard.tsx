@@ -2,9 +2,9 @@
 
 import { useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { change, request } from "../api/client.ts";
+import { change, get, request } from "../api/client.ts";
 import { type Tracks, tracksOf } from "../api/tracks.ts";
-import type { AnalysisWithTimeline, Segment, Timeline } from "../api/types.ts";
+import type { Analysis, AnalysisWithTimeline, Segment, Timeline } from "../api/types.ts";
 import { axis } from "../draw/axis.ts";
 import { band } from "../draw/bands.ts";
 import { frame } from "../draw/frame.ts";
@@ -75,18 +75,33 @@ export function Heard({ analysis, onChange }: Props) {
     }
   }, [analysis.id]);
 
-  const correct = async (segment: Segment, label: string | null): Promise<void> => {
-    const replace = (changed: Segment): void => {
-      const segments = timeline.segments.map((one) =>
+  // Corrections may overlap: each replaces its segment in what there is by then.
+  const latest = useRef(analysis);
+  latest.current = analysis;
+  const correct = async (
+    segment: Segment,
+    said: { label: string | null; note?: string },
+  ): Promise<void> => {
+    const replace = (changed: Segment, counted: Partial<Analysis> = {}): void => {
+      const { current } = latest;
+      const segments = current.timeline.segments.map((one) =>
         one.index === changed.index ? changed : one,
       );
-      onChange({ ...analysis, timeline: { ...timeline, segments } });
+      const summary = counted.summary ?? current.timeline.summary;
+      latest.current = {
+        ...current,
+        ...counted,
+        timeline: { ...current.timeline, segments, summary },
+      };
+      onChange(latest.current);
     };
-    replace({ ...segment, label });
+    replace({ ...segment, label: said.label });
     try {
-      replace(
-        await change<Segment>(`analyses/${analysis.id}/segments/${segment.index}`, { label }),
-      );
+      const path = `analyses/${analysis.id}`;
+      const changed = await change<Segment>(`${path}/segments/${segment.index}`, said);
+      // What is counted of the whole follows.
+      const { summary, corrected } = await get<Analysis>(`${path}?timeline=false`);
+      replace(changed, { summary, corrected });
     } catch (error) {
       replace(segment);
       complain(error);
@@ -227,7 +242,12 @@ export function Heard({ analysis, onChange }: Props) {
             )}
             {now.corrected > 0 && (
               <p class="muted small">
-                With {now.corrected} corrected {now.corrected === 1 ? "label" : "labels"}.
+                With {now.corrected} corrected {now.corrected === 1 ? "label" : "labels"}, as are
+                the figures above and the exports. The model alone:{" "}
+                {Object.entries(analysis.model_summary?.shares ?? {})
+                  .map(([name, share]) => `${name} ${percent(share)}`)
+                  .join(", ")}
+                .
               </p>
             )}
             {summary.peaks.length > 0 && (
@@ -258,8 +278,9 @@ export function Heard({ analysis, onChange }: Props) {
                 />
               ))}
               <p class="muted small">
-                The path of the whole, and in colour its last seconds. Derived from the scores by
-                where psychology places each emotion: a picture, not a measurement.
+                The way that the voice takes, smoothed: from the ring to the square, fading towards
+                its beginning; the dot is now. Derived from the scores by where psychology places
+                each emotion: a picture, not a measurement.
               </p>
             </section>
           )}

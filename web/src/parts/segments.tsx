@@ -7,6 +7,7 @@ import { preferences, service } from "../state.ts";
 import { clock, percent } from "../timeline/clock.ts";
 import { at, type Lane, labelOf, overruled } from "../timeline/lanes.ts";
 import type { Playhead } from "../timeline/playhead.ts";
+import { Ask } from "./dialog.tsx";
 import { Emotion } from "./emotion.tsx";
 
 const PAGE = 100;
@@ -18,13 +19,14 @@ interface Props {
   segments: Segment[];
   emotions: string[];
   playhead: Playhead;
-  /** Called with a label, or null for the model's own answer. */
-  onCorrect: (segment: Segment, label: string | null) => void;
+  /** Called with a label, or null for the model's own answer; and with a note, if that changes. */
+  onCorrect: (segment: Segment, said: { label: string | null; note?: string }) => void;
 }
 
 export function Segments({ lanes, segments, emotions, playhead, onCorrect }: Props) {
   const filter = useSignal<Filter>("all");
   const page = useSignal(0);
+  const noting = useSignal<Segment | null>(null);
   const body = useRef<HTMLTableSectionElement>(null);
   const scroller = useRef<HTMLDivElement>(null);
   const { threshold } = preferences.value;
@@ -139,6 +141,19 @@ export function Segments({ lanes, segments, emotions, playhead, onCorrect }: Pro
                       disabled={!writes}
                       onCorrect={onCorrect}
                     />
+                    {(segment.label !== null || segment.label_note) && (
+                      <button
+                        type="button"
+                        class="link said"
+                        disabled={!writes}
+                        onClick={() => {
+                          noting.value = segment;
+                        }}
+                      >
+                        {segment.label_note || "add a note"}
+                        <span class="hidden">, note on {clock(segment.start, 1)}</span>
+                      </button>
+                    )}
                   </td>
                 </tr>
               ))}
@@ -173,7 +188,44 @@ export function Segments({ lanes, segments, emotions, playhead, onCorrect }: Pro
           </span>
         </div>
       )}
+      {noting.value && (
+        <Note
+          segment={noting.value}
+          onCancel={() => {
+            noting.value = null;
+          }}
+          onAct={(note) => {
+            const segment = noting.value;
+            noting.value = null;
+            if (segment) onCorrect(segment, { label: segment.label, note });
+          }}
+        />
+      )}
     </section>
+  );
+}
+
+interface NoteProps {
+  segment: Segment;
+  onAct: (note: string) => void;
+  onCancel: () => void;
+}
+
+/** Why a person says so. */
+function Note({ segment, onAct, onCancel }: NoteProps) {
+  const field = useRef<HTMLTextAreaElement>(null);
+  return (
+    <Ask
+      title={`Note on ${labelOf(segment)} at ${clock(segment.start, 1)}`}
+      action="Save"
+      onCancel={onCancel}
+      onAct={() => onAct(field.current?.value.trim() ?? "")}
+    >
+      <label class="field">
+        <span>It is kept with the correction and goes with it into the corpus to train on.</span>
+        <textarea ref={field} rows={3} maxLength={10_000} defaultValue={segment.label_note ?? ""} />
+      </label>
+    </Ask>
   );
 }
 
@@ -181,7 +233,7 @@ interface LabelProps {
   segment: Segment;
   emotions: string[];
   disabled: boolean;
-  onCorrect: (segment: Segment, label: string | null) => void;
+  onCorrect: Props["onCorrect"];
 }
 
 /** The model's answer, or what a person says it is. */
@@ -195,7 +247,7 @@ function Label({ segment, emotions, disabled, onCorrect }: LabelProps) {
       aria-label={`Label at ${clock(segment.start, 1)}: ${labelOf(segment)}`}
       value={segment.label ?? ""}
       disabled={disabled}
-      onChange={(event) => onCorrect(segment, event.currentTarget.value || null)}
+      onChange={(event) => onCorrect(segment, { label: event.currentTarget.value || null })}
     >
       <option value="">{segment.label === null ? "correct …" : "as heard"}</option>
       {choices.map((name) => (

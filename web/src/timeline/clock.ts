@@ -36,7 +36,8 @@ export function moment(iso: string): string {
 export function until(iso: string, now = Date.now()): string {
   const hours = (new Date(iso).getTime() - now) / 3_600_000;
   if (hours <= 0) return "any moment";
-  const [count, unit] = hours >= 48 ? [Math.floor(hours / 24), "day"] : [Math.ceil(hours), "hour"];
+  const [count, unit] =
+    hours >= 48 ? [Math.floor(hours / 24 + 0.02), "day"] : [Math.ceil(hours), "hour"];
   return `${count} ${unit}${count === 1 ? "" : "s"}`;
 }
 

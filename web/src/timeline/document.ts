@@ -5,6 +5,7 @@ import type { Point } from "../draw/plane.ts";
 import { percent } from "./clock.ts";
 import { type Curve, circumplex, curve } from "./curve.ts";
 import { at, type Lane, labelOf, lanes, overruled } from "./lanes.ts";
+import { smooth } from "./path.ts";
 
 /** The most points of a path; of a longer recording it is drawn through segments. */
 const POINTS = 4000;
@@ -15,7 +16,7 @@ export class RecordingDocument {
   readonly curves: Curve[];
   /** Emotions that lead somewhere, in the vocabulary's order. */
   readonly shown: string[];
-  /** Where it is in the circumplex when, by channel. */
+  /** Where it is in the circumplex when, by channel, smoothed. */
   readonly paths: { channel: number | null; points: Point[] }[];
 
   constructor(
@@ -40,7 +41,7 @@ export class RecordingDocument {
     ];
     this.paths = this.curves.map((one) => ({
       channel: one.channel,
-      points: pathOf(one, timeline, places),
+      points: smooth(pathOf(one, timeline, places)),
     }));
   }
 

@@ -106,7 +106,7 @@ export function History() {
             onInput={(event) => set("q", event.currentTarget.value)}
           />
         </label>
-        <Choice name="Heard" value={filters.value.emotion} onChange={(v) => set("emotion", v)} />
+        <Choice name="Emotion" value={filters.value.emotion} onChange={(v) => set("emotion", v)} />
         <Choice name="Corrected to" value={filters.value.label} onChange={(v) => set("label", v)} />
         <label>
           <span>State</span>
@@ -248,6 +248,8 @@ function Entry({ analysis, onDelete }: { analysis: Analysis; onDelete: () => voi
             analysis.duration_s !== null && clock(analysis.duration_s),
             moment(analysis.created_at),
             analysis.has_audio && "audio kept",
+            analysis.corrected > 0 &&
+              `${analysis.corrected} ${analysis.corrected === 1 ? "label" : "labels"} corrected`,
           ]
             .filter(Boolean)
             .join(" · ")}
@@ -275,7 +277,7 @@ function Entry({ analysis, onDelete }: { analysis: Analysis; onDelete: () => voi
             ))}
           </div>
           <p class="small">
-            {parts.slice(0, 3).map(([name, share]) => (
+            {parts.map(([name, share]) => (
               <span key={name} class="emotion">
                 <Chip of={name} />
                 {name} {percent(share)}

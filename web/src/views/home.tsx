@@ -5,8 +5,9 @@ import { useEffect, useRef } from "preact/hooks";
 import { CLIP_S, hear, items, type Way } from "../hearing.ts";
 import { Clip } from "../parts/clip.tsx";
 import { Icon } from "../parts/icons.tsx";
+import { Keeping } from "../parts/keeping.tsx";
 import { Recorder } from "../parts/recorder.tsx";
-import { prefer, preferences, service } from "../state.ts";
+import { keepFor, keepsAudio, keptFor, prefer, preferences, service } from "../state.ts";
 import { size } from "../timeline/clock.ts";
 
 const WAYS: [Way, string][] = [
@@ -117,6 +118,7 @@ export function Home() {
                 limits &&
                 `What is heard when, in up to ${Math.round(limits.max_recording_s / 3600)} hours and ${size(limits.max_upload_bytes)}.`}
             </p>
+            {way.value !== "clip" && <Kept />}
           </>
         )}
       </section>
@@ -126,6 +128,29 @@ export function Home() {
         ))}
       </div>
     </>
+  );
+}
+
+/** What stays of a recording, and how long. */
+function Kept() {
+  return (
+    <fieldset class="kept">
+      <legend class="hidden">What is kept of a recording</legend>
+      <label class="inline">
+        <input
+          type="checkbox"
+          checked={keepsAudio.value}
+          onChange={(event) => prefer({ keepAudio: event.currentTarget.checked })}
+        />
+        <span>Keep its audio</span>
+      </label>
+      <Keeping
+        name="Keep its timeline"
+        class="inline"
+        value={keptFor(preferences.value.keepDays)}
+        onChange={keepFor}
+      />
+    </fieldset>
   );
 }
 

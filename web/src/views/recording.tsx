@@ -10,15 +10,16 @@ import { Ask } from "../parts/dialog.tsx";
 import { Exports } from "../parts/exports.tsx";
 import { Heard } from "../parts/heard.tsx";
 import { Icon } from "../parts/icons.tsx";
+import { Keeping } from "../parts/keeping.tsx";
 import { sentence, Trouble } from "../parts/problem.tsx";
-import { go } from "../router.ts";
+import { go, href } from "../router.ts";
 import { complain, ownFiles, say, service } from "../state.ts";
 import { clock, moment, percent, until } from "../timeline/clock.ts";
-import { overruled } from "../timeline/lanes.ts";
 
 export function Recording({ id }: { id: string }) {
   const analysis = useSignal<AnalysisWithTimeline | null>(null);
   const trouble = useSignal<Pick<Problem, "message" | "remedy"> | null>(null);
+  const missing = useSignal(false);
   const away = useSignal(false);
   const editing = useSignal(false);
   const deleting = useSignal(false);
@@ -32,7 +33,9 @@ export function Recording({ id }: { id: string }) {
       if (found) analysis.value = found;
     };
     void follow(id, leaving.signal, tell).catch((error: unknown) => {
-      if (!leaving.signal.aborted) trouble.value = problem(error);
+      if (leaving.signal.aborted) return;
+      trouble.value = problem(error);
+      missing.value = error instanceof ApiError && error.status === 404;
     });
     return () => leaving.abort();
   }, [id]);
@@ -43,6 +46,17 @@ export function Recording({ id }: { id: string }) {
       <>
         <h1 tabIndex={-1}>Recording</h1>
         <Trouble of={trouble.value} />
+        {missing.value && (
+          <p class="muted">It may have been deleted or have expired, or belong to another key.</p>
+        )}
+        <p class="row">
+          <a class="button" href={href({ view: "history" })}>
+            <Icon name="history" /> All recordings
+          </a>
+          <a class="button" href={href({ view: "home" })}>
+            <Icon name="hear" /> Hear another
+          </a>
+        </p>
       </>
     );
   }
@@ -75,13 +89,7 @@ export function Recording({ id }: { id: string }) {
           {found.notes && !editing.value && <p class="notes">{found.notes}</p>}
         </div>
         <div class="row">
-          {found.timeline && (
-            <Exports
-              id={id}
-              name={found.name}
-              corrected={found.timeline.segments.some(overruled)}
-            />
-          )}
+          {found.timeline && <Exports id={id} name={found.name} corrected={found.corrected > 0} />}
           {writes && (
             <>
               <button
@@ -188,6 +196,7 @@ async function follow(
       for await (const event of events(`analyses/${id}/events`, leaving)) {
         const step = JSON.parse(event.data) as Analysis;
         if (event.name === "progress") tell({ ...step, timeline: null });
+        // Asked for once more, it is told that there is no such one.
       }
     } catch (error) {
       // What broke off within an answer is no error of the service's: it may be starting again.
@@ -237,6 +246,7 @@ interface AboutProps {
 /** Name, notes, and whether the audio stays. */
 function About({ analysis, onDone }: AboutProps) {
   const keep = useSignal(analysis.has_audio);
+  const days = useSignal("");
   const save = async (event: SubmitEvent): Promise<void> => {
     event.preventDefault();
     const form = new FormData(event.currentTarget as HTMLFormElement);
@@ -245,9 +255,11 @@ function About({ analysis, onDone }: AboutProps) {
       notes: String(form.get("notes")),
     };
     if (analysis.has_audio && !keep.value) values["keep_audio"] = false;
+    if (days.value) values["keep_days"] = days.value === "service" ? null : Number(days.value);
     try {
-      const { name, notes, has_audio } = await change<Analysis>(`analyses/${analysis.id}`, values);
-      onDone({ name, notes, has_audio });
+      const path = `analyses/${analysis.id}`;
+      const { name, notes, has_audio, expires_at } = await change<Analysis>(path, values);
+      onDone({ name, notes, has_audio, expires_at });
     } catch (error) {
       complain(error);
     }
@@ -274,6 +286,18 @@ function About({ analysis, onDone }: AboutProps) {
           <span>Keep the audio on the service; without the tick it is deleted now</span>
         </label>
       )}
+      <Keeping
+        name="Keep all of it, from now"
+        value={days.value}
+        onChange={(value) => {
+          days.value = value;
+        }}
+        now={
+          analysis.expires_at === null
+            ? "as it is: until it is deleted"
+            : `as it is: deleted in ${until(analysis.expires_at)}`
+        }
+      />
       <div class="row end">
         <button type="button" class="quiet" onClick={() => onDone(null)}>
           Cancel

@@ -2,10 +2,13 @@
 
 import { key, refused, setKey } from "../api/client.ts";
 import { Icon } from "../parts/icons.tsx";
+import { Keeping } from "../parts/keeping.tsx";
 import {
   complain,
   greet,
+  keepFor,
   keepsAudio,
+  keptFor,
   models,
   type Preferences,
   prefer,
@@ -106,6 +109,11 @@ export function Settings() {
           />
           <span>Keep the audio of new recordings on the service, to listen and to train with</span>
         </label>
+        <Keeping
+          name="Keep new recordings and their results"
+          value={keptFor(chosen.keepDays)}
+          onChange={keepFor}
+        />
         <p class="muted small">
           {days === null
             ? "Results stay until you delete them."
