@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import command_page
 import emotion_table
 import module_pages
-
-import command_page
+import setting_table
 
 _PLACE = "reference/python/"
 """What stands for the pages of Python in the navigation of mkdocs.yml."""
@@ -51,6 +51,7 @@ def on_page_markdown(markdown: str, *, page: Page, **_: Any) -> str:
     """Put tables that are made from the code where a page has their name in a comment."""
     tables = {
         "reference/index.md": ("<!-- modules -->", module_pages.table),
+        "reference/configuration.md": ("<!-- settings -->", setting_table.table),
         "reference/words.md": ("<!-- emotions -->", emotion_table.table),
     }
     if page.file.src_uri not in tables:

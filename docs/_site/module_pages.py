@@ -50,7 +50,7 @@ HIDDEN = {
     "emotone.plots": ("emotone.plots.timeline.timeline",),
     "emotone.speech": ("emotone.speech.utterances.utterances",),
 }
-"""Functions that are named as the file that they are in, which is what Griffe then takes them for."""
+"""Functions with the name of their file, which is what Griffe takes them for."""
 
 MODULES = {name: about for group in GROUPS.values() for name, about in group.items()}
 
