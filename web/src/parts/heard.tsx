@@ -4,7 +4,7 @@ import { useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { change, get, request } from "../api/client.ts";
 import { type Tracks, tracksOf } from "../api/tracks.ts";
-import type { Analysis, AnalysisWithTimeline, Segment, Timeline } from "../api/types.ts";
+import type { Analysis, AnalysisWithTimeline, Peak, Segment, Timeline } from "../api/types.ts";
 import { axis } from "../draw/axis.ts";
 import { band } from "../draw/bands.ts";
 import { frame } from "../draw/frame.ts";
@@ -15,7 +15,7 @@ import { spectrum } from "../draw/spectrum.ts";
 import { complain, dark, ownFiles, preferences, service } from "../state.ts";
 import { clock, percent, signed } from "../timeline/clock.ts";
 import { RecordingDocument, shares } from "../timeline/document.ts";
-import { labelOf } from "../timeline/lanes.ts";
+import { labelOf, overruled } from "../timeline/lanes.ts";
 import { Playhead } from "../timeline/playhead.ts";
 import { Bars } from "./bars.tsx";
 import { Chart } from "./chart.tsx";
@@ -107,6 +107,12 @@ export function Heard({ analysis, onChange }: Props) {
       complain(error);
     }
   };
+
+  // How sure the model was of another label says nothing.
+  const corrected = ({ emotion, time }: Peak): boolean =>
+    timeline.segments.some(
+      (one) => overruled(one) && one.label === emotion && one.start <= time && time <= one.end,
+    );
 
   const { threshold } = preferences.value;
   const now = shares(timeline.segments);
@@ -236,7 +242,7 @@ export function Heard({ analysis, onChange }: Props) {
           <section class="panel" aria-labelledby="shares">
             <h2 id="shares">Share of speech</h2>
             {summary.speech_s > 0 ? (
-              <Bars scores={now.shares} label="Share of speech of each emotion" stretched />
+              <Bars scores={summary.shares} label="Share of speech of each emotion" stretched />
             ) : (
               <p class="muted">Nobody speaks.</p>
             )}
@@ -257,7 +263,8 @@ export function Heard({ analysis, onChange }: Props) {
                   {summary.peaks.map((peak) => (
                     <li key={peak.emotion}>
                       <button type="button" onClick={() => playhead.seek(peak.time)}>
-                        <Emotion name={peak.emotion} /> {percent(peak.confidence)} at{" "}
+                        <Emotion name={peak.emotion} />{" "}
+                        {corrected(peak) ? "corrected" : percent(peak.confidence)} at{" "}
                         {clock(peak.time, 1)}
                       </button>
                     </li>
