@@ -20,10 +20,12 @@ from emotone.folds import (
     evaluate_folds,
     feature_set_for,
     run_fold,
+    searched,
 )
 from emotone.metrics import Evaluation
 from emotone.models import families as known_families
 from emotone.models.preprocessing import Selection
+from emotone.models.search import Search
 from emotone.prediction import Failure
 from emotone.splits import Fold
 
@@ -207,25 +209,33 @@ def _results(
     datasets: Mapping[str, Dataset], recipes: Sequence[Recipe], tell: Callback, executor: Executor
 ) -> dict[str, list[FoldResult] | EmotoneError]:
     """The results of each family, or why it cannot be trained."""
+    folds = [
+        (recipe, fold)
+        for recipe in recipes
+        for fold in datasets[recipe.family].folds
+        if len(fold.test)
+    ]
+    found = searched(datasets, [(recipe, fold.train) for recipe, fold in folds], tell, executor)
     results: dict[str, dict[int, FoldResult]] = {recipe.family: {} for recipe in recipes}
     errors: dict[str, EmotoneError] = {}
-    given: list[tuple[str, int]] = []
+    given: list[int] = []
 
-    def parts() -> Iterator[tuple[Recipe, Fold]]:
-        for recipe in recipes:
-            folds = [fold for fold in datasets[recipe.family].folds if len(fold.test)]
-            for at, fold in enumerate(folds):
-                if recipe.family not in errors:  # the other folds would fail as the first did
-                    given.append((recipe.family, at))
-                    yield recipe, fold
+    def pieces() -> Iterator[tuple[Recipe, Fold, Search | None]]:
+        for at, ((recipe, fold), outcome) in enumerate(zip(folds, found, strict=True)):
+            if isinstance(outcome, EmotoneError):
+                errors.setdefault(recipe.family, outcome)
+            elif recipe.family not in errors:  # the other folds would fail as the first did
+                given.append(at)
+                yield recipe, fold, outcome
 
-    total = sum(len(fold.test) > 0 for recipe in recipes for fold in datasets[recipe.family].folds)
+    total = len(folds)
     accelerated = any(known_families.get(r.family).input == "waveform" for r in recipes)
     tell(Progress("fold", 0, total, f"training {recipes[0].family}"))
     for done, finished in enumerate(
-        executor.run(_part, datasets, parts(), tell, accelerated=accelerated), start=1
+        executor.run(_part, datasets, pieces(), tell, accelerated=accelerated), start=1
     ):
-        family, at = given[finished.index]
+        at = given[finished.index]
+        family = folds[at][0].family
         if finished.error is not None:
             errors.setdefault(family, finished.error)
         else:
@@ -239,13 +249,10 @@ def _results(
 
 
 def _part(
-    datasets: Mapping[str, Dataset],
-    part: tuple[Recipe, Fold],
-    tell: Callback,
-    executor: Executor,
+    datasets: Mapping[str, Dataset], piece: tuple[Recipe, Fold, Search | None], tell: Callback
 ) -> FoldResult:
-    recipe, fold = part
-    return run_fold(datasets[recipe.family], fold, recipe, tell, executor)
+    recipe, fold, found = piece
+    return run_fold(datasets[recipe.family], fold, recipe, tell, found)
 
 
 def _row(

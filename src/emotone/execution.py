@@ -79,7 +79,7 @@ class Executor(ABC):
     @abstractmethod
     def run(
         self,
-        work: Callable[[Any, Any, Callback, Executor], Result],
+        work: Callable[[Any, Any, Callback], Result],
         shared: Any,
         items: Iterable[Any],
         tell: Callback,
@@ -91,10 +91,10 @@ class Executor(ABC):
         Parameters
         ----------
         work
-            A function of a module, called with `shared`, an item, a callback for progress, and an
-            executor for pieces of its own. An `EmotoneError` that it raises ends that piece alone.
+            A function of a module, called with `shared`, an item, and a callback for progress. An
+            `EmotoneError` that it raises ends that piece alone.
         shared
-            What all pieces need; it is not changed.
+            What all pieces need; it is not changed. The same object again costs nothing.
         items
             One for each piece; the next is taken when there is somebody to work on it.
         tell
@@ -114,7 +114,7 @@ class Serial(Executor):
 
     def run(
         self,
-        work: Callable[[Any, Any, Callback, Executor], Result],
+        work: Callable[[Any, Any, Callback], Result],
         shared: Any,
         items: Iterable[Any],
         tell: Callback,
@@ -124,7 +124,7 @@ class Serial(Executor):
         """See `Executor.run`."""
         for index, item in enumerate(items):
             try:
-                finished = Finished(index, work(shared, item, tell, self))
+                finished = Finished(index, work(shared, item, tell))
             except EmotoneError as error:
                 finished = Finished(index, error=error)
             yield finished

@@ -17,9 +17,9 @@ from emotone.audio.clips import Clips
 from emotone.corpora import Corpus
 from emotone.dataset import Dataset, fits, prepare
 from emotone.emotions import in_order
-from emotone.errors import SplitError, UsageError
+from emotone.errors import EmotoneError, SplitError, UsageError
 from emotone.evaluation import TestedClip, tested_clips
-from emotone.execution import SERIAL, Callback, Executor, Progress
+from emotone.execution import Callback, Executor, Progress
 from emotone.feature_table import StoredCorpus
 from emotone.features import get, waveforms
 from emotone.features.cache import FeatureCache
@@ -27,7 +27,15 @@ from emotone.metrics import Evaluation, FloatMatrix, fold_mean, metrics
 from emotone.models import FAMILIES, AnyClassifier, Classifier, build, families
 from emotone.models.neural.files import TrainingFiles
 from emotone.models.preprocessing import Selection
-from emotone.models.search import Search, search
+from emotone.models.search import (
+    Search,
+    Searching,
+    Setting,
+    Trial,
+    attempt,
+    failed,
+    search,
+)
 from emotone.models.streamed import too_large
 from emotone.splits import Fold
 
@@ -113,7 +121,8 @@ class FoldResult:
     train_clips
         Size of the training part.
     fit_s, score_s
-        Seconds to fit (search and calibration included) and to score all m clips, features apart.
+        Seconds to fit (all trials and calibration included) and to score all m clips; features
+        apart.
     """
 
     name: str
@@ -229,17 +238,16 @@ def fit(
     tell: Callback,
     watch: npt.NDArray[np.intp] | None = None,
     part: str = "all",
-    executor: Executor = SERIAL,
+    found: Search | None = None,
 ) -> tuple[AnyClassifier, Search | None]:
     """A model of some rows of a dataset, by a search inside them if the recipe has trials.
 
-    A neural family keeps its state in the folder `part` of the recipe's files. The trials are
-    worked on where the executor says.
+    A neural family keeps its state in the folder `part` of the recipe's files. What a search has
+    found already is taken.
     """
     X, y = dataset.features[rows], dataset.labels[rows]
     groups, corpora = dataset.speakers[rows].tolist(), dataset.corpora[rows].tolist()
-    found, params = None, recipe.params
-    if recipe.trials and not isinstance(X, Clips):
+    if found is None and recipe.trials and not isinstance(X, Clips):
         found = search(
             X,
             y,
@@ -254,10 +262,8 @@ def fit(
             progress=lambda done, total: tell(
                 Progress("search", done, total, f"searching parameters of {recipe.family}")
             ),
-            executor=executor,
         )
-        params = found.params
-    classifier = recipe.classifier(params)
+    classifier = recipe.classifier(recipe.params if found is None else found.params)
     seen = None if watch is None else (dataset.features[watch], dataset.labels[watch])
     if isinstance(classifier, Classifier):
         return classifier.fit(X, y, groups=groups, watch=seen, corpora=corpora), found
@@ -275,10 +281,79 @@ def fit(
     return classifier, found
 
 
+def searched(
+    datasets: Mapping[str, Dataset],
+    parts: Sequence[tuple[Recipe, npt.NDArray[np.intp]]],
+    tell: Callback,
+    executor: Executor,
+) -> list[Search | EmotoneError | None]:
+    """What a search finds in each of some training parts, the trials of all worked on together.
+
+    Parameters
+    ----------
+    datasets
+        By the family of a recipe.
+    parts
+        Recipes, and rows of their dataset.
+    tell
+        Told of the trials.
+    executor
+        Where they are worked on.
+
+    Returns
+    -------
+    list
+        For each part what was found, or why nothing was; None where the recipe has no trials.
+    """
+    running = {
+        at: Searching(recipe.family, trials=recipe.trials, params=recipe.params, seed=recipe.seed)
+        for at, (recipe, _) in enumerate(parts)
+        if recipe.trials and not isinstance(datasets[recipe.family].features, Clips)
+    }
+    shared = (datasets, parts)
+    done, total = 0, sum(each.total for each in running.values())
+    while active := [at for at in running if not running[at].over]:
+        drawn = [(at, params) for at in active for params in running[at].draw()]
+        tried: dict[int, Trial] = {}
+        for finished in executor.run(_try, shared, drawn, tell):
+            at, params = drawn[finished.index]
+            error = finished.error
+            tried[finished.index] = finished.get() if error is None else failed(params, error)
+            done += 1
+            family = parts[at][0].family
+            tell(Progress("search", done, total, f"searching parameters of {family}"))
+        for at in active:
+            running[at].tell([tried[i] for i, (of, _) in enumerate(drawn) if of == at])
+    outcomes: list[Search | EmotoneError | None] = [None] * len(parts)
+    for at, each in running.items():
+        try:
+            outcomes[at] = each.found()
+        except EmotoneError as error:
+            outcomes[at] = error
+    return outcomes
+
+
+def _try(
+    shared: tuple[Mapping[str, Dataset], Sequence[tuple[Recipe, npt.NDArray[np.intp]]]],
+    item: tuple[int, dict[str, Any]],
+    tell: Callback,
+) -> Trial:
+    """One trial in one training part."""
+    datasets, parts = shared
+    at, params = item
+    recipe, rows = parts[at]
+    dataset = datasets[recipe.family]
+    setting = Setting(
+        recipe.family, recipe.seed, recipe.class_weight, recipe.sampling, recipe.select
+    )
+    features = dataset.features[rows]
+    return attempt(setting, params, features, dataset.labels[rows], dataset.speakers[rows].tolist())
+
+
 def run_fold(
-    dataset: Dataset, fold: Fold, recipe: Recipe, tell: Callback, executor: Executor = SERIAL
+    dataset: Dataset, fold: Fold, recipe: Recipe, tell: Callback, found: Search | None = None
 ) -> FoldResult:
-    """Fit the training part of a fold and score its test part; trials are for the executor.
+    """Fit the training part of a fold, with what a search there has `found`; score its test part.
 
     Raises
     ------
@@ -292,8 +367,9 @@ def run_fold(
     started = time.perf_counter()
     watch = fold.test if FAMILIES[recipe.family].learns_in_epochs else None
     part = f"fold-{quote(fold.name, safe='')}"
-    classifier, found = fit(dataset, fold.train, recipe, tell, watch, part, executor)
-    fit_s = time.perf_counter() - started
+    searched_s = 0.0 if found is None else sum(trial.seconds for trial in found.trials)
+    classifier, found = fit(dataset, fold.train, recipe, tell, watch, part, found)
+    fit_s = time.perf_counter() - started + searched_s
 
     labels = dataset.labels
     known = np.isin(labels[fold.test], classifier.classes_)

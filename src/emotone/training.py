@@ -20,7 +20,7 @@ from emotone.bundle.card import is_name
 from emotone.corpora import Corpus
 from emotone.dataset import Dataset
 from emotone.emotions import in_order
-from emotone.errors import EmotoneWarning, UsageError
+from emotone.errors import EmotoneError, EmotoneWarning, UsageError
 from emotone.evaluation import TestedClip, confused_pairs
 from emotone.execution import SERIAL, Callback, Executor, Progress
 from emotone.features import get as get_feature_set
@@ -35,6 +35,7 @@ from emotone.folds import (
     feature_set_for,
     fit,
     run_fold,
+    searched,
 )
 from emotone.metrics import Evaluation, metrics
 from emotone.models import AnyClassifier, Classifier, families
@@ -313,9 +314,17 @@ def _fitted(
         tell(Progress("fold", 0, total, f"training {family} on {total} folds"))
     else:
         tell(Progress("model", 0, 1, f"training {family} on all clips"))
+    everything = np.arange(len(dataset.utterances))
+    rows = [everything if fold is None else fold.train for fold in items]
+    found = searched({family: dataset}, [(recipe, part) for part in rows], tell, executor)
+    pieces = []
+    for fold, outcome in zip(items, found, strict=True):
+        if isinstance(outcome, EmotoneError):
+            raise outcome
+        pieces.append((fold, outcome))
     accelerated = families.get(family).input == "waveform"
     shared = (dataset, recipe)
-    for finished in executor.run(_part, shared, items, tell, accelerated=accelerated):
+    for finished in executor.run(_part, shared, pieces, tell, accelerated=accelerated):
         result = finished.get()
         if isinstance(result, FoldResult):
             results[finished.index] = result
@@ -329,13 +338,14 @@ def _fitted(
 
 
 def _part(
-    shared: tuple[Dataset, Recipe], fold: Fold | None, tell: Callback, executor: Executor
+    shared: tuple[Dataset, Recipe], piece: tuple[Fold | None, Search | None], tell: Callback
 ) -> FoldResult | Whole:
-    """One fold, or all clips where there is none."""
+    """One fold, or all clips where there is none, with what a search found there."""
     dataset, recipe = shared
+    fold, found = piece
     if fold is None:
-        return fit(dataset, np.arange(len(dataset.utterances)), recipe, tell, executor=executor)
-    return run_fold(dataset, fold, recipe, tell, executor)
+        return fit(dataset, np.arange(len(dataset.utterances)), recipe, tell, found=found)
+    return run_fold(dataset, fold, recipe, tell, found)
 
 
 def _tell_failed(searches: Sequence[Search | None]) -> None:
@@ -392,7 +402,6 @@ def _point(
     shared: tuple[Dataset, Recipe, Mapping[str, Any], Positions, Positions],
     size: int,
     tell: Callback,
-    executor: Executor,
 ) -> tuple[float, float]:
     """A point of the learning curve: a model of the first clips, on these and on the test part."""
     dataset, recipe, params, order, test = shared

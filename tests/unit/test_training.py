@@ -258,7 +258,7 @@ def test_progress_counts_every_stage(corpus: Corpus) -> None:
     last = {event.stage: (event.done, event.total) for event in events}
     assert last["features"] == (72, 72)
     assert last["fold"] == (3, 3)
-    assert last["search"] == (2, 2)
+    assert last["search"] == (8, 8)  # two in each fold, and for the model of all clips
     assert last["model"] == (1, 1)
 
 

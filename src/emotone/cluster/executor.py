@@ -28,22 +28,16 @@ class RayExecutor(Executor):
     What all pieces share is put into the memory of the cluster once. A piece has one core, and with
     `accelerated` a graphics card, where the cluster has any. At most as many pieces are in work as
     the cluster has cores.
-
-    Parameters
-    ----------
-    within
-        Whether this is a piece of work itself. What its own pieces tell of goes nowhere: it knows
-        how many of them are finished.
     """
 
-    def __init__(self, *, within: bool = False) -> None:
-        self._within = within
+    def __init__(self) -> None:
         self._told: Any = None
         self._runs = 0
+        self._held: tuple[Any, Any] = (None, None)
 
     def run(
         self,
-        work: Callable[[Any, Any, Callback, Executor], Result],
+        work: Callable[[Any, Any, Callback], Result],
         shared: Any,
         items: Iterable[Any],
         tell: Callback,
@@ -69,7 +63,7 @@ class RayExecutor(Executor):
             num_gpus=1 if cards else 0,
             scheduling_strategy="SPREAD",
         )
-        if self._told is None and not self._within:
+        if self._told is None:
             self._told = ray.remote(_Told).options(num_cpus=0, max_restarts=-1).remote()
         told, run = self._told, self._runs
         self._runs += 1
@@ -77,7 +71,9 @@ class RayExecutor(Executor):
         pending: dict[Any, int] = {}
         stages = _Stages(tell)
         try:
-            held = ray.put(shared)
+            if shared is not self._held[0]:
+                self._held = (shared, ray.put(shared))
+            held = self._held[1]
             while True:
                 while len(pending) < (cards or most):
                     following = next(waiting, None)
@@ -140,8 +136,6 @@ def _lost(error: Exception, code: str = "cluster_failed") -> EmotoneError:
 def _events(told: Any, run: int) -> list[tuple[int, Progress]]:
     import ray
 
-    if told is None:
-        return []
     try:
         found = ray.get(told.take.remote(), timeout=5.0)
     except (ray.exceptions.GetTimeoutError, ray.exceptions.RayActorError):
@@ -201,7 +195,7 @@ class _Told:
 
 
 def _work_on(
-    work: Callable[[Any, Any, Callback, Executor], Any],
+    work: Callable[[Any, Any, Callback], Any],
     shared: Any,
     item: Any,
     piece: _Piece,
@@ -212,8 +206,6 @@ def _work_on(
     said: dict[str, float] = {}
 
     def tell(event: Progress) -> None:
-        if told is None:
-            return
         now = time.monotonic()
         if event.done == event.total or now - said.get(event.stage, 0.0) >= _TELL_EVERY_S:
             said[event.stage] = now
@@ -226,6 +218,6 @@ def _work_on(
                 remedy="Install the same version on all of them.",
                 code="other_version",
             )
-        return work(shared, item, tell, RayExecutor(within=True)), None
+        return work(shared, item, tell), None
     except EmotoneError as error:
         return None, values_of(error)

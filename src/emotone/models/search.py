@@ -8,15 +8,15 @@ no part.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from emotone.errors import EmotoneError, MissingExtraError, TrainingError, UsageError
-from emotone.execution import SERIAL, Callback, Executor, Progress
 from emotone.metrics import metrics
 from emotone.models import families
 from emotone.models.building import build
@@ -48,11 +48,14 @@ class Trial:
         What they reached in the cross-validation; NaN if it failed.
     error
         Why it failed; None if it did not.
+    seconds
+        How long it took.
     """
 
     params: dict[str, Any]
     ua: float
     error: str | None = None
+    seconds: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,169 @@ class Search:
         return tuple(trial for trial in self.trials if trial.error is not None)
 
 
+class Searching:
+    """A search that draws parameters and is told what became of them.
+
+    Parameters
+    ----------
+    family
+        A name in `emotone.models.FAMILIES`.
+    trials
+        How many to draw (tree-structured Parzen estimator, Bergstra et al. 2011), besides the
+        defaults.
+    params
+        Parameters to keep fixed.
+    seed
+        Of the drawing.
+
+    Raises
+    ------
+    UsageError
+        If `trials` is below 1 or the family has nothing to search.
+    MissingExtraError
+        If Optuna is not installed.
+    """
+
+    def __init__(
+        self, family: str, *, trials: int, params: Mapping[str, Any] | None = None, seed: int = 0
+    ) -> None:
+        entry = families.get(family)
+        if trials < 1:
+            raise UsageError("a search needs at least one trial")
+        if entry.input == "waveform":
+            raise UsageError(
+                f"there is no search for parameters of the neural family '{family}'",
+                remedy="Set them with --param (params in Python), and train without a search.",
+            )
+        if entry.space is None:
+            raise UsageError(
+                f"the family '{family}' is a preset with nothing to search",
+                remedy="Search the family 'mlp' instead.",
+            )
+        try:
+            import optuna
+        except ImportError as error:
+            raise MissingExtraError("searching for parameters", "train") from error
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        sampler = optuna.samplers.TPESampler(seed=seed)
+        self._study = optuna.create_study(direction="maximize", sampler=sampler)
+        self._space = entry.space
+        self._fixed = dict(params or {})
+        self._asked: list[optuna.Trial] = []
+        self.total = trials + 1
+        """Trials in all, the defaults included."""
+        self._done: list[Trial] = []
+
+    @property
+    def over(self) -> bool:
+        """Whether all trials are done."""
+        return len(self._done) == self.total
+
+    def draw(self) -> list[dict[str, Any]]:
+        """Parameters to try next, at most `TOGETHER`; first of all the defaults."""
+        count = min(TOGETHER, self.total - len(self._done))
+        chosen = [] if self._done else [self._fixed]  # of which the sampler knows nothing
+        self._asked = [self._study.ask() for _ in range(count - len(chosen))]
+        for trial in self._asked:
+            drawn = self._space(trial)
+            if "members" in self._fixed:  # the space speaks of the default members
+                named = self._fixed["members"]
+                drawn = {k: v for k, v in drawn.items() if k.split(".")[0] in named}
+            chosen.append(families.override(drawn, self._fixed))
+        return chosen
+
+    def tell(self, trials: Sequence[Trial]) -> None:
+        """What became of all that were drawn, in that order."""
+        from optuna.trial import TrialState
+
+        drawn = trials[len(trials) - len(self._asked) :]
+        for asked, trial in zip(self._asked, drawn, strict=True):
+            if math.isnan(trial.ua):
+                self._study.tell(asked, state=TrialState.FAIL)
+            else:
+                self._study.tell(asked, trial.ua)
+        self._done += trials
+
+    def found(self) -> Search:
+        """The outcome.
+
+        Raises
+        ------
+        TrainingError
+            If no trial gave a model.
+        """
+        values = np.array([trial.ua for trial in self._done])
+        if np.isnan(values).all():
+            why = self._done[0].error
+            raise TrainingError(
+                "no trial of the search gave a usable model"
+                + (f"; the first: {why}" if why else "")
+            )
+        best = self._done[int(np.nanargmax(values))]
+        return Search(best.params, best.ua, tuple(self._done))
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the trials of a search have in common.
+
+    Attributes
+    ----------
+    family, seed, class_weight, sampling, select
+        As in `emotone.models.build`.
+    folds
+        Of the inner cross-validation.
+    """
+
+    family: str
+    seed: int = 0
+    class_weight: str | None = None
+    sampling: str | None = None
+    select: Selection = None
+    folds: int = 4
+
+
+def attempt(
+    setting: Setting,
+    params: dict[str, Any],
+    X: Features,
+    y: Sequence[str] | npt.NDArray[Any],
+    groups: Sequence[str | None] | None,
+) -> Trial:
+    """Try parameters, by a cross-validation over some clips.
+
+    Raises
+    ------
+    TrainingError
+        If they give no model.
+    """
+    begun = time.perf_counter()
+    try:
+        classifier = build(
+            setting.family,
+            params=params,
+            seed=setting.seed,
+            class_weight=setting.class_weight,
+            sampling=setting.sampling,
+            select=setting.select,
+            calibration_folds=0,
+        )
+        assert isinstance(classifier, Classifier)
+        scores, codes, classes = classifier.out_of_fold(X, y, groups, setting.folds)
+        ua = metrics(codes, scores, classes.tolist(), bootstrap=0).ua.value
+    except EmotoneError:
+        raise
+    except (ArithmeticError, MemoryError, RuntimeError, ValueError) as error:
+        # Parameters may be such as an estimator chokes on; the other trials are none the worse.
+        raise TrainingError(f"{type(error).__name__}: {error}") from error
+    return Trial(params, ua, seconds=time.perf_counter() - begun)
+
+
+def failed(params: dict[str, Any], error: EmotoneError) -> Trial:
+    """A trial that gave no model."""
+    return Trial(params, math.nan, str(error))
+
+
 def search(
     X: Features,
     y: Sequence[str] | npt.NDArray[Any],
@@ -99,7 +265,6 @@ def search(
     sampling: str | None = None,
     select: Selection = None,
     progress: Callable[[int, int], None] | None = None,
-    executor: Executor = SERIAL,
 ) -> Search:
     """The best parameters of a family for these clips.
 
@@ -107,13 +272,8 @@ def search(
     ----------
     X, y, groups
         Features (n, d), emotions and speakers of the training part.
-    family
-        A name in `emotone.models.FAMILIES`.
-    trials
-        How many to draw (tree-structured Parzen estimator, Bergstra et al. 2011), besides the
-        defaults.
-    params
-        Parameters to keep fixed.
+    family, trials, params
+        As of `Searching`.
     seed
         Of the drawing, the folds and the models.
     folds
@@ -122,117 +282,27 @@ def search(
         As in `emotone.models.build`.
     progress
         Called with trials done and their number.
-    executor
-        Where the trials are worked on. A trial that fails is among the trials with its error, and
-        the others are done.
 
     Raises
     ------
-    UsageError
-        If `trials` is below 1 or the family has nothing to search.
+    UsageError, MissingExtraError
+        As `Searching`.
     TrainingError
-        If no trial gives a model: there are too few clips to cross-validate, say.
-    MissingExtraError
-        If Optuna is not installed.
+        If no trial gives a model: there are too few clips to cross-validate, say. One that fails
+        is among the trials with its error, and the others are done.
     """
-    entry = families.get(family)
-    if trials < 1:
-        raise UsageError("a search needs at least one trial")
-    if entry.input == "waveform":
-        raise UsageError(
-            f"there is no search for parameters of the neural family '{family}'",
-            remedy="Set them with --param (params in Python), and train without a search.",
-        )
-    if entry.space is None:
-        raise UsageError(
-            f"the family '{family}' is a preset with nothing to search",
-            remedy="Search the family 'mlp' instead.",
-        )
-    try:
-        import optuna
-    except ImportError as error:
-        raise MissingExtraError("searching for parameters", "train") from error
-    fixed = dict(params or {})
-    space = entry.space
-    sampler = optuna.samplers.TPESampler(seed=seed)
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(direction="maximize", sampler=sampler)
-    setting = _Setting(X, y, groups, family, seed, folds, class_weight, sampling, select)
-    tried: dict[int, Trial] = {}
-
-    def drawn() -> tuple[optuna.Trial, dict[str, Any]]:
-        asked = study.ask()
-        found = space(asked)
-        if "members" in fixed:  # the space speaks of the default members
-            found = {k: v for k, v in found.items() if k.split(".")[0] in fixed["members"]}
-        return asked, families.override(found, fixed)
-
-    while len(tried) <= trials:
-        first = len(tried)
-        asked = [drawn() for _ in range(min(TOGETHER, trials - first + 1) - (first == 0))]
-        chosen = [params for _, params in asked]
-        if first == 0:  # the defaults, of which the sampler knows nothing
-            chosen.insert(0, fixed)
-        for finished in executor.run(_attempt, setting, chosen, _unheard):
-            params = chosen[finished.index]
-            why = None if finished.error is None else str(finished.error)
-            ua = math.nan if finished.result is None else finished.result
-            tried[first + finished.index] = Trial(params, ua, why)
+    searching = Searching(family, trials=trials, params=params, seed=seed)
+    setting = Setting(family, seed, class_weight, sampling, select, folds)
+    done = 0
+    while not searching.over:
+        tried = []
+        for chosen in searching.draw():
+            try:
+                tried.append(attempt(setting, chosen, X, y, groups))
+            except EmotoneError as error:
+                tried.append(failed(chosen, error))
+            done += 1
             if progress is not None:
-                progress(len(tried), trials + 1)
-        # In the order in which they were drawn, whichever was ready first.
-        for at, (trial, _) in enumerate(asked, start=first + (first == 0)):
-            ua = tried[at].ua
-            state = optuna.trial.TrialState.FAIL if math.isnan(ua) else None
-            study.tell(trial, None if state else ua, state=state)
-    done = tuple(tried[at] for at in range(trials + 1))
-    values = np.array([trial.ua for trial in done])
-    if np.isnan(values).all():
-        why = f"; the first: {done[0].error}" if done[0].error else ""
-        raise TrainingError(f"no trial of the search gave a usable model{why}")
-    best = done[int(np.nanargmax(values))]
-    return Search(best.params, best.ua, done)
-
-
-class _Setting(NamedTuple):
-    """What all trials of a search have in common."""
-
-    X: Features
-    y: Sequence[str] | npt.NDArray[Any]
-    groups: Sequence[str | None] | None
-    family: str
-    seed: int
-    folds: int
-    class_weight: str | None
-    sampling: str | None
-    select: Selection
-
-
-def _attempt(
-    setting: _Setting, params: dict[str, Any], tell: Callback, executor: Executor
-) -> float:
-    """The UA that some parameters reach in the cross-validation."""
-    try:
-        classifier = build(
-            setting.family,
-            params=params,
-            seed=setting.seed,
-            class_weight=setting.class_weight,
-            sampling=setting.sampling,
-            select=setting.select,
-            calibration_folds=0,
-        )
-        assert isinstance(classifier, Classifier)
-        scores, codes, classes = classifier.out_of_fold(
-            setting.X, setting.y, setting.groups, setting.folds
-        )
-        return metrics(codes, scores, classes.tolist(), bootstrap=0).ua.value
-    except EmotoneError:
-        raise
-    except (ArithmeticError, MemoryError, RuntimeError, ValueError) as error:
-        # Parameters may be such as an estimator chokes on; the other trials are none the worse.
-        raise TrainingError(f"{type(error).__name__}: {error}") from error
-
-
-def _unheard(event: Progress) -> None:
-    """A trial tells nothing before it is over."""
+                progress(done, searching.total)
+        searching.tell(tried)
+    return searching.found()
