@@ -19,22 +19,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from services import Answer
+
 CLIP = Path(__file__).resolve().parent.parent / "examples" / "raised-voice.flac"
 _START_S = 60.0
 _STOP_S = 30.0
 
 
-@dataclass
-class Reply:
+@dataclass(frozen=True)
+class Reply(Answer):
     """What came back."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
 
     @property
     def code(self) -> str:

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from emotone.cli import completion, messages, options, output, timelines
-from emotone.errors import UsageError
+from emotone.cli import messages, options, output, timelines
 from emotone.timeline.clock import clock
 
 if TYPE_CHECKING:
@@ -41,14 +40,7 @@ def analyze(
         ),
     ] = None,
     model: options.Model = None,
-    channels: Annotated[
-        str,
-        typer.Option(
-            metavar="mix|split|N",
-            help="All together, each by itself, or one, from 0.",
-            autocompletion=completion.choices("mix", "split"),
-        ),
-    ] = "mix",
+    channels: options.Channels = "mix",
     speakers: Annotated[
         str | None,
         typer.Option(metavar="N|auto", help="Tell so many voices apart (rough); auto guesses."),
@@ -89,7 +81,7 @@ def analyze(
     wanted = outputs or []
     for path in wanted:
         timelines.check(path)  # before the work, not after it
-    heard = _channels(channels)
+    heard = options.channels(channels)
     who = None if speakers is None else _speakers(speakers, file)
     settings = timelines.settings(window, step, switch, pause)
     recognizer = load(model)
@@ -170,14 +162,6 @@ def _kept(
     if not keep.path.exists():
         remove_old(keep.path.parent)
     return keep
-
-
-def _channels(text: str) -> Channels:
-    if text in ("mix", "split"):
-        return text  # type: ignore[return-value]
-    if text.isdecimal():
-        return int(text)
-    raise UsageError(f"--channels is {text!r}", remedy="Give mix, split, or a number from 0.")
 
 
 def _speakers(text: str, source: str) -> Speakers:

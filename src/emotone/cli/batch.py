@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from emotone.cli import batches, completion, messages, options, output
+from emotone.cli import batches, messages, options, output
 from emotone.errors import UsageError
 
 if TYPE_CHECKING:
     from emotone.batch.summary import Summary
-    from emotone.timeline.analysis import Channels
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as for `emotone predict`
 
@@ -55,14 +54,7 @@ def run_batch(
         bool,
         typer.Option("--segments", help="Make a timeline of each; else each is one clip."),
     ] = False,
-    channels: Annotated[
-        str,
-        typer.Option(
-            metavar="mix|split|N",
-            help="All together, each by itself, or one, from 0.",
-            autocompletion=completion.choices("mix", "split"),
-        ),
-    ] = "mix",
+    channels: options.Channels = "mix",
     partition: Annotated[
         str,
         typer.Option(metavar="none|day|speaker", help="How the results lie in folders."),
@@ -99,7 +91,7 @@ def run_batch(
             "there is nowhere to write to", remedy="Give inputs and then a folder: IN... OUT."
         )
     *inputs, out = places
-    task = run.task(model, segments=segments, channels=_channels(channels))
+    task = run.task(model, segments=segments, channels=options.channels(channels))
     plan, count = batches.carry_out(
         inputs,
         out,
@@ -169,14 +161,6 @@ def summarize_batch(
         sys.stdout.write(tables.csv_text(found))
     else:
         _print(found)
-
-
-def _channels(text: str) -> Channels:
-    if text in ("mix", "split"):
-        return text  # type: ignore[return-value]
-    if text.isdecimal():
-        return int(text)
-    raise UsageError(f"--channels {text} is none", remedy="Give mix, split, or a number from 0.")
 
 
 def _print(found: Summary) -> None:

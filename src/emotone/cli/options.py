@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from emotone.corpora import Corpus
     from emotone.execution import Executor
     from emotone.features.cache import FeatureCache
+    from emotone.timeline.analysis import Channels as ChannelChoice
 
 _PREPARATION = "Preparation of each clip"
 _DATA = "Choice of utterances"
@@ -41,6 +42,14 @@ Model: TypeAlias = Annotated[
         metavar="MODEL",
         help="A bundle, or the name of an installed model.",
         autocompletion=completion.models,
+    ),
+]
+Channels: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        metavar="mix|split|N",
+        help="All together, each by itself, or one, from 0.",
+        autocompletion=completion.choices("mix", "split"),
     ),
 ]
 Window: TypeAlias = Annotated[
@@ -196,6 +205,21 @@ def _band(text: str) -> tuple[float, float]:
     raise UsageError(
         f"--band {text} is no band", remedy="Give two frequencies in Hz, such as 300-3400."
     )
+
+
+def channels(text: str) -> ChannelChoice:
+    """What ``--channels`` asks for.
+
+    Raises
+    ------
+    UsageError
+        If it is neither ``mix``, ``split`` nor a number.
+    """
+    if text in ("mix", "split"):
+        return cast("ChannelChoice", text)
+    if text.isdecimal():
+        return int(text)
+    raise UsageError(f"--channels is {text!r}", remedy="Give mix, split, or a number from 0.")
 
 
 def names(text: str | None) -> list[str] | None:
