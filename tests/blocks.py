@@ -39,7 +39,7 @@ MARKED = ("js", "cpp", "praat", "html", "ts")
 DATA = ("text", "json", "yaml", "nginx", "toml", "csv", "xml", "")
 """Languages that do nothing."""
 
-_PATIENCE_S = 180.0
+_PATIENCE_S = 300.0
 _ADDRESS = "127.0.0.1:8000"
 _FENCE = re.compile(
     r"^(?P<indent> *)```(?P<language>[\w+-]*)[^`\n]*\n(?P<body>.*?)^(?P=indent)```", re.M | re.S
