@@ -96,20 +96,35 @@ def hear_together(
     """
     taken = [each._take(block) for each, block in zip(detectors, blocks, strict=True)]
     found = [np.empty(len(chunks), dtype=np.float32) for chunks in taken]
-    for number in range(max(map(len, taken), default=0)):
-        places = [place for place, chunks in enumerate(taken) if number < len(chunks)]
-        some = [detectors[place] for place in places]
-        chunks = np.stack([taken[place][number] for place in places])
-        inputs: dict[str, Any] = {
-            "input": np.concatenate([np.stack([each._context for each in some]), chunks], axis=1),
-            "state": np.concatenate([each._state for each in some], axis=1),
-            "sr": np.array(RATE, dtype=np.int64),
-        }
-        probabilities, states = _session().run(None, inputs)
-        for row, (place, each) in enumerate(zip(places, some, strict=True)):
-            found[place][number] = probabilities[row, 0]
-            each._state = states[:, row : row + 1].copy()
-            each._context = chunks[row, -_CONTEXT:].copy()
+    # The longest first, so that those which are heard to the end are always the first rows.
+    order = sorted(range(len(taken)), key=lambda place: -len(taken[place]))
+    order = [place for place in order if len(taken[place])]
+    if not order:
+        return found
+    counts = [len(taken[place]) for place in order]
+    given: FloatArray = np.empty((counts[0], len(order), _CONTEXT + CHUNK), dtype=np.float32)
+    for row, (place, count) in enumerate(zip(order, counts, strict=True)):
+        chunks = taken[place]
+        given[:count, row, _CONTEXT:] = chunks
+        given[0, row, :_CONTEXT] = detectors[place]._context
+        given[1:count, row, :_CONTEXT] = chunks[:-1, -_CONTEXT:]
+        detectors[place]._context = chunks[-1, -_CONTEXT:].copy()
+    state = np.concatenate([detectors[place]._state for place in order], axis=1)
+    heard: FloatArray = np.empty((counts[0], len(order)), dtype=np.float32)
+    session, rows = _session(), len(order)
+    inputs: dict[str, Any] = {"sr": np.array(RATE, dtype=np.int64)}
+    for number in range(counts[0]):
+        while counts[rows - 1] <= number:
+            rows -= 1
+            detectors[order[rows]]._state = state[:, rows : rows + 1].copy()
+            state = np.ascontiguousarray(state[:, :rows])
+        inputs["input"], inputs["state"] = given[number, :rows], state
+        probabilities, state = session.run(None, inputs)
+        heard[number, :rows] = probabilities[:, 0]
+    for row, (place, count) in enumerate(zip(order, counts, strict=True)):
+        found[place][:] = heard[:count, row]
+        if row < rows:
+            detectors[place]._state = state[:, row : row + 1].copy()
     return found
 
 
