@@ -1,6 +1,7 @@
 """How fast `emotone batch` hears the corpora on all cores, beside the two usual ways, in one run.
 
-    python benchmarks/batch.py [--clips 3000] [--others 300] [--rounds 3] [--corpora DIR]
+    python benchmarks/batch.py [--clips 3000] [--others 300] [--rounds 3] [--minutes 10]
+                               [--corpora DIR]
 
 The ways take turns at the same clips, drawn from all corpora and shuffled. emotone's is the whole
 command: finding the clips, starting its processes, and writing Parquet. The others are the tutorial
@@ -9,12 +10,18 @@ vector machine, each in a process for each core that is warm already, on the fir
 they would take all day for all. The models of these are fitted to labels that mean nothing, since
 only their speed is asked for. Seconds of sound per second are compared, on the clock and of the
 processor: other people's load disturbs the second less. Of the rounds the median counts.
+
+Then emotone's runs again with one process, with two and so on up to all cores, on the clips and, as
+``--segments``, on recordings of some minutes that are joined from them; what went in and came out
+is counted in bytes. `scaling.py` reckons with these rates.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import itertools
+import json
 import multiprocessing
 import os
 import random
@@ -26,6 +33,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -107,24 +115,40 @@ def theirs(pool: Any, clips: list[str]) -> tuple[float, float]:
     return time.perf_counter() - began, spent
 
 
-def ours(clips: list[str], jobs: int) -> tuple[float, float, float]:
-    """The same, and the most memory of all processes together, in MiB."""
+@dataclass(frozen=True)
+class Run:
+    """What `emotone batch` took, in seconds, MiB and bytes, and for how many recordings in vain."""
+
+    took: float
+    spent: float
+    memory_mib: float
+    written: int
+    failed: int
+
+
+def ours(recordings: list[str], jobs: int, *more: str) -> Run:
+    """The whole command, from its start to its end."""
     with tempfile.TemporaryDirectory() as folder:
-        listed = Path(folder, "clips.csv")
+        listed = Path(folder, "recordings.csv")
         with listed.open("w", newline="") as file:
-            csv.writer(file).writerows([["path"], *([path] for path in clips)])
-        words = ["batch", str(listed), str(Path(folder, "out")), "--jobs", str(jobs)]
+            csv.writer(file).writerows([["path"], *([path] for path in recordings)])
+        out = Path(folder, "out")
+        words = ["batch", str(listed), str(out), "--jobs", str(jobs), "--json", *more]
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         began = time.perf_counter()
-        process = subprocess.Popen([sys.executable, "-m", "emotone", *words])
+        process = subprocess.Popen(
+            [sys.executable, "-m", "emotone", *words], stdout=subprocess.PIPE
+        )
         most = [0.0]
         threading.Thread(target=watch, args=(process.pid, most), daemon=True).start()
-        if process.wait():
+        said, _ = process.communicate()
+        if process.returncode not in (0, 1):
             raise SystemExit("the batch failed; its message is above")
         took = time.perf_counter() - began
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        written = sum(part.stat().st_size for part in out.rglob("part-*.parquet"))
     spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return took, spent, most[0]
+    return Run(took, spent, most[0], written, json.loads(said)["failed"])
 
 
 def watch(pid: int, most: list[float]) -> None:
@@ -148,7 +172,8 @@ def measure(clips: list[str], others: list[str], rounds: int, jobs: int) -> list
     load = os.getloadavg()[0]
     lengths = {path: soundfile.info(path).duration for path in clips}
     sound = {EMOTONE: sum(lengths.values())}
-    heard: dict[str, list[tuple[float, ...]]] = {EMOTONE: []}
+    heard: dict[str, list[tuple[float, float]]] = {EMOTONE: []}
+    memory = 0.0
     context = multiprocessing.get_context("spawn")
     pools = {
         way: context.Pool(jobs, initializer=begin, initargs=(way, clips[-24:])) for way in WAYS
@@ -158,7 +183,9 @@ def measure(clips: list[str], others: list[str], rounds: int, jobs: int) -> list
             sound[way], heard[way] = sum(lengths[path] for path in others), []
             theirs(pool, others[:8])
         for _ in range(rounds):
-            heard[EMOTONE].append(ours(clips, jobs))
+            run = ours(clips, jobs)
+            memory = max(memory, run.memory_mib)
+            heard[EMOTONE].append((run.took, run.spent))
             for way, pool in pools.items():
                 heard[way].append(theirs(pool, others))
     finally:
@@ -181,17 +208,75 @@ def measure(clips: list[str], others: list[str], rounds: int, jobs: int) -> list
             "per_core_second": round(speeds[way][1], 1),
             "ratio": round(speeds[EMOTONE][0] / speeds[way][0], 2),
             "cpu_ratio": round(speeds[EMOTONE][1] / speeds[way][1], 2),
-            "memory_mib": round(max(t[2] for t in heard[way])) if way == EMOTONE else None,
+            "memory_mib": round(memory) if way == EMOTONE else None,
             "rounds": rounds,
             "cores": jobs,
             "load_before": round(load, 1),
             "seconds": round(sum(taken[0] for taken in heard[way]), 1),
-            "commit": _records.commit(),
-            "seed": 0,
-            "machine": _records.machine(),
+            **about(),
         }
         for way in heard
     ]
+
+
+def about() -> dict[str, Any]:
+    """What every record says."""
+    return {"commit": _records.commit(), "seed": 0, "machine": _records.machine()}
+
+
+def by_jobs(task: str, recordings: list[str], rounds: int, most: int) -> list[dict[str, Any]]:
+    """A record for each number of processes."""
+    import soundfile
+
+    audio_s = sum(soundfile.info(path).duration for path in recordings)
+    read = sum(Path(path).stat().st_size for path in recordings)
+    more = ["--segments"] if task == "segments" else []
+    runs: dict[int, list[Run]] = {jobs: [] for jobs in range(1, most + 1)}
+    load = os.getloadavg()[0]
+    for _ in range(rounds):
+        for jobs in runs:
+            runs[jobs].append(ours(recordings, jobs, *more))
+    return [
+        {
+            "benchmark": "batch-jobs",
+            "task": task,
+            "jobs": jobs,
+            "recordings": len(recordings),
+            "audio_s": round(audio_s, 1),
+            "times_real_time": round(statistics.median(audio_s / run.took for run in found), 1),
+            "per_core_second": round(statistics.median(audio_s / run.spent for run in found), 1),
+            "memory_mib": round(max(run.memory_mib for run in found)),
+            "read_bytes": read,
+            "written_bytes": found[-1].written,
+            "failed": found[-1].failed,
+            "rounds": rounds,
+            "load_before": round(load, 1),
+            "seconds": round(sum(run.took for run in found), 1),
+            **about(),
+        }
+        for jobs, found in runs.items()
+    ]
+
+
+def joined(clips: list[str], folder: Path, count: int, minutes: float) -> list[str]:
+    """Recordings of so many minutes each: clips one after the other, with pauses."""
+    import soundfile
+
+    from emotone import audio
+
+    rate, following = 16_000, itertools.cycle(clips)
+    pause = np.zeros(rate // 2, np.float32)
+    made = []
+    for number in range(count):
+        path = folder / f"{number}.flac"
+        with soundfile.SoundFile(path, "w", rate, 1, "PCM_16") as file:
+            written = 0
+            while written < minutes * 60 * rate:
+                for samples in (audio.read(next(following), rate=rate).samples, pause):
+                    file.write(samples)
+                    written += len(samples)
+        made.append(str(path))
+    return made
 
 
 def main() -> None:
@@ -202,6 +287,7 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=3000)
     parser.add_argument("--others", type=int, default=300, help="clips for the other ways")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--minutes", type=float, default=10, help="of each recording for segments")
     parser.add_argument("--jobs", type=int, default=cores(), help="default: all cores")
     parser.add_argument("--corpora", type=Path, default=_records.corpora_folder())
     parser.add_argument("--json", type=Path, default=_records.RESULTS / "batch.json")
@@ -221,6 +307,16 @@ def main() -> None:
             f"{record['per_core_second']:>10,.0f}{record['ratio']:>11.1f} ×"
             f"{record['cpu_ratio']:>7.1f} ×"
         )
+    records += by_jobs("clips", clips, options.rounds, options.jobs)
+    with tempfile.TemporaryDirectory() as folder:
+        long = joined(clips, Path(folder), 4 * options.jobs, options.minutes)
+        records += by_jobs("segments", long, options.rounds, options.jobs)
+    for record in records:
+        if record["benchmark"] == "batch-jobs":
+            print(
+                f"{record['task']}, {record['jobs']} processes: {record['times_real_time']:,.0f} × "
+                f"real time, {record['per_core_second']:,.0f} × per core"
+            )
     _records.write(options.json, records)
 
 
