@@ -54,6 +54,9 @@ RATE = 16_000
 CLIP_S = 3.7
 TIMELINE_S = 30.0
 LIVE_S = 10.0
+BATCH_CLIPS, PEER_CLIPS = 240, 24
+"""Of a batch, quick or not: what its start takes is shared by so many."""
+
 WINDOW_S, STEP_S, LIVE_STEP_S = 3.0, 0.5, 0.25
 
 Work = Callable[[], object]
@@ -263,10 +266,9 @@ class Pair:
 class Bench:
     """Measures on demand, and keeps what is slow to make for the next one."""
 
-    def __init__(self, folder: Path, *, quick: bool) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.clip = speed_features.synthesise(folder, count=1, seconds=CLIP_S)[0]
-        self.quick = quick
         self._workers: dict[str, Worker] = {}
 
     def close(self) -> None:
@@ -312,8 +314,7 @@ class Bench:
         from emotone.features.job import cores
 
         os.environ.update(batch.SINGLE)
-        few, many = (24, 120) if self.quick else (48, 480)
-        clips = [str(path) for path in _copies(self.folder, many)]
+        clips = [str(path) for path in _copies(self.folder, BATCH_CLIPS)]
         jobs = cores()
         context = multiprocessing.get_context("spawn")
         pool = context.Pool(jobs, initializer=batch.begin, initargs=(way, clips[:24]))
@@ -321,12 +322,13 @@ class Bench:
         try:
             batch.theirs(pool, clips[:8])
             for _ in range(rounds):
-                ours.append(batch.ours(clips, jobs)[:2])
-                theirs.append(batch.theirs(pool, clips[:few]))
+                run = batch.ours(clips, jobs)
+                ours.append((run.took, run.spent))
+                theirs.append(batch.theirs(pool, clips[:PEER_CLIPS]))
         finally:
             pool.terminate()
             pool.join()
-        return Pair(ours, theirs, per=(many, few))
+        return Pair(ours, theirs, per=(BATCH_CLIPS, PEER_CLIPS))
 
 
 def _copies(folder: Path, count: int) -> list[Path]:
@@ -444,7 +446,7 @@ def main() -> int:
     print(f"{'':24}{'beside':44}{'emotone ms':>11}{'peer ms':>11}{'ratio':>10}")
     slower, records = [], []
     with tempfile.TemporaryDirectory(prefix="emotone-speed-") as name:
-        bench = Bench(Path(name), quick=options.quick)
+        bench = Bench(Path(name))
         try:
             if options.check:
                 for found, holds in compared(bench, chosen, before, rounds, options.repeats):

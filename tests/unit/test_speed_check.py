@@ -91,7 +91,7 @@ def test_what_is_measured_is_written_beside_what_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Fake(Bench):
-        def __init__(self, folder: Path, *, quick: bool) -> None:
+        def __init__(self, folder: Path) -> None:
             super().__init__(pair(10, 40), pair(10, 50))
 
         def close(self) -> None:
