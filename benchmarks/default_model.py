@@ -246,6 +246,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=_records.RESULTS / "default-model.json")
     options = parser.parse_args()
 
+    commit = _records.commit()  # the bundle, written below, is a part of the checkout
     names = _joint.present(options.data)
     corpus = corpora.load_many([f"{name}={options.data / name}" for name in names])
     answers = read(options.predictions, corpus)
@@ -288,7 +289,7 @@ def main() -> None:
         "fold": "mean",
         "model": card.model,
         "parameters": classifier.parameter_count,
-        "commit": _records.commit(),
+        "commit": commit,
         "seed": options.seed,
         "seconds": round(classifier.training_s_),
         "machine": _records.machine(),
