@@ -21,6 +21,7 @@ from emotone.batch.count import Count
 from emotone.batch.places import Place
 from emotone.batch.plan import Plan
 from emotone.batch.sources import Recording
+from emotone.batch.summary import summarize
 from emotone.batch.work import Analyst
 from emotone.errors import AudioError, BundleError, EmotoneError, UsageError
 
@@ -230,6 +231,24 @@ def test_what_is_told_of_a_part(tmp_path: Path, model: str) -> None:
     assert about["recordings"] == 4
     assert about["failures"] == {"unreadable_audio": 1}
     assert about["model"] == "test@1.0"
+
+
+def test_a_damaged_part_is_told_and_heard_again(tmp_path: Path, model: str) -> None:
+    batches.clips(tmp_path / "in", 3)
+    heard(tmp_path / "in", tmp_path / "out", model)
+    before = batches.rows(tmp_path / "out")
+    part = tmp_path / "out" / "part-00000.parquet"
+    for content in (b"", b"PAR1 and then nothing", part.read_bytes()[:-40]):
+        part.write_bytes(content)
+        with pytest.raises(EmotoneError, match="Delete the part") as caught:
+            heard(tmp_path / "in", tmp_path / "out", model, resume=True)
+        assert caught.value.code == "damaged_part"
+        assert caught.value.source == str(part)
+        with pytest.raises(EmotoneError, match="Delete the part"):
+            summarize(str(tmp_path / "out"))
+    part.unlink()
+    heard(tmp_path / "in", tmp_path / "out", model, resume=True)
+    assert batches.rows(tmp_path / "out") == before
 
 
 def test_a_damaged_plan_is_refused(tmp_path: Path) -> None:

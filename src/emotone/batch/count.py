@@ -49,7 +49,7 @@ class Count:
 
         Raises
         ------
-        OSError, pyarrow.ArrowInvalid
+        EmotoneError
             If a part cannot be read.
         """
         count = cls(recordings)

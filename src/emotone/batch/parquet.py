@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from emotone.batch.places import Place
+from emotone.errors import EmotoneError
 
 _ROWS = 16_384
 """Rows that are held before they are written, as a row group of their own."""
@@ -139,13 +140,28 @@ def about(part: Place) -> dict[str, Any]:
 
     Raises
     ------
-    OSError, pyarrow.ArrowInvalid
-        If it cannot be read.
+    EmotoneError
+        If it cannot be read: ``damaged_part``.
     """
+    import pyarrow
     import pyarrow.parquet
 
-    with part.open() as stream:
-        found: dict[str, Any] = json.loads(
-            pyarrow.parquet.read_metadata(stream).metadata[b"emotone"]
-        )
+    try:
+        with part.open() as stream:
+            found: dict[str, Any] = json.loads(
+                pyarrow.parquet.read_metadata(stream).metadata[b"emotone"]
+            )
+    except (OSError, KeyError, TypeError, ValueError, pyarrow.ArrowException) as error:
+        raise damaged(part.address, error) from error
     return found
+
+
+def damaged(where: str, error: Exception) -> EmotoneError:
+    """What is told of results that cannot be read."""
+    text = (str(error).splitlines() or [type(error).__name__])[0]
+    return EmotoneError(
+        f"a part of the results cannot be read ({text[:300].rstrip('.')})",
+        source=where,
+        remedy="Delete the part; the same batch with --resume hears its recordings again.",
+        code="damaged_part",
+    )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Literal, get_args
 
+from emotone.batch import parquet
 from emotone.batch.places import Place
 from emotone.batch.plan import Plan, parts
 from emotone.batch.work import Task
@@ -220,6 +221,8 @@ def summarize(
     ------
     UsageError
         If there is no batch, or one of the periods has nothing in it.
+    EmotoneError
+        If a part cannot be read: ``damaged_part``.
     MissingExtraError
         If the extra ``batch`` is not installed.
     """
@@ -248,20 +251,23 @@ def summarize(
             remedy="Name the OUT of 'emotone batch IN OUT'.",
         )
     names = plan.task.emotions
-    rows = pyarrow.dataset.dataset(
-        [part.path for part in found.values()],
-        filesystem=place.files,
-        format="parquet",
-        partitioning=None,
-    )
-    with duckdb.connect() as database:
-        database.register("rows", rows)
-        heard = f"emotion IS NOT NULL AND emotion NOT IN {_NOT_SPEECH}"
-        weight = '("end" - start)' if plan.task.segments else "1"
-        groups = _groups(database, _KEYS[by], heard, weight, low, names)
-        drift: tuple[Drift, ...] = ()
-        if compare is not None:
-            drift = _drift(database, heard, weight, compare, names)
+    try:
+        rows = pyarrow.dataset.dataset(
+            [part.path for part in found.values()],
+            filesystem=place.files,
+            format="parquet",
+            partitioning=None,
+        )
+        with duckdb.connect() as database:
+            database.register("rows", rows)
+            heard = f"emotion IS NOT NULL AND emotion NOT IN {_NOT_SPEECH}"
+            weight = '("end" - start)' if plan.task.segments else "1"
+            groups = _groups(database, _KEYS[by], heard, weight, low, names)
+            drift: tuple[Drift, ...] = ()
+            if compare is not None:
+                drift = _drift(database, heard, weight, compare, names)
+    except (OSError, pyarrow.ArrowException, duckdb.Error) as error:
+        raise parquet.damaged(out, error) from error
     return Summary(
         model=plan.task.name,
         by=by,
