@@ -153,6 +153,13 @@ def test_the_legend_has_the_emotions_that_occur_and_no_others():
     assert legend(plots.timeline(whole)) == ["happy"]
 
 
+def test_an_emotion_that_the_model_does_not_know_has_a_band_and_no_scores():
+    scores = {"happy": 0.6, "sad": 0.4}
+    named = Segment(0, 2, "speech", emotion="bored", scores=scores)
+    whole = Timeline(2.0, "m@1", tuple(scores), (named, Segment.of_speech(2, 4, scores)))
+    assert legend(plots.timeline(whole)) == ["happy", "bored", "others"]
+
+
 def test_bands_and_scores_lie_where_the_speech_is():
     scores = {"happy": 0.75, "sad": 0.25}
     segments = (Segment(0, 1, "silence"), Segment.of_speech(1, 3, scores))

@@ -215,7 +215,9 @@ def _stack(
     """The scores on top of each other, up to 1."""
     corners = np.repeat(edges, 2)[1:-1]
     bottom = np.zeros(len(means))
-    parts = [(means[:, scores.emotions.index(name)], colour(name)) for name in shown]
+    # A person may have named one that the model does not know, and so has no scores for.
+    known = [name for name in shown if name in scores.emotions]
+    parts = [(means[:, scores.emotions.index(name)], colour(name)) for name in known]
     rest = [i for i, name in enumerate(scores.emotions) if name not in shown]
     if rest:
         parts.append((means[:, rest].sum(axis=1), GRID))
