@@ -104,7 +104,7 @@ class WindowFrames:
         self._asked: deque[tuple[int, int] | None] = deque()
         self._span = (0, 0)  # of the frames that are known once all that was asked for is given
         self._first = 0
-        self._known: FloatArray | None = None
+        self._known: FloatArray | None = None  # the window before, which nobody writes to
 
     def missing(self, start: int, samples: FloatArray) -> FloatArray:
         """The frames of a window that are to be described for `window`.
@@ -160,21 +160,22 @@ class WindowFrames:
         Returns
         -------
         numpy.ndarray
-            float32, shape ``(rows, frames)``.
+            float32, shape ``(rows, frames)``, not to be written to: the next window takes from it.
         """
         asked = self._asked.popleft()
         if asked is None:
             return described
         first, known = asked
-        inside = described[:, _EDGE:-_EDGE]
-        if self._known is not None and known > first:
-            old = self._known[:, first - self._first : known - self._first]
-            inside = np.concatenate([old, inside], axis=1)
-        else:
-            inside = inside.copy()  # of what many streams may have had described together
-        self._first, self._known = first, inside
-        ends = described[:, :_EDGE], described[:, -_EDGE:]
-        found: FloatArray = np.concatenate([ends[0], inside, ends[1]], axis=1)
+        rows, count = described.shape
+        old = known - first if self._known is not None else 0
+        found: FloatArray = np.empty((rows, old + count), dtype=np.float32)
+        found[:, :_EDGE] = described[:, :_EDGE]
+        if old:
+            assert self._known is not None
+            begin = _EDGE + first - self._first
+            found[:, _EDGE : _EDGE + old] = self._known[:, begin : begin + old]
+        found[:, _EDGE + old :] = described[:, _EDGE:]
+        self._first, self._known = first, found
         return found
 
 
