@@ -148,6 +148,9 @@ class Reader:
                 "EMOTONE_CACHE": str(cache),
                 "BROWSER": "true",  # opens nothing
                 "MPLBACKEND": "agg",
+                # Other tests run beside these, and threads that wait for each other take time.
+                "OMP_NUM_THREADS": "1",
+                "OPENBLAS_NUM_THREADS": "1",
             },
         )
 
