@@ -98,3 +98,13 @@ test("a label that agrees with the model confirms it, and corrects nothing", () 
   expect(said.map(overruled)).toEqual([false, true, false]);
   expect(shares(said)).toMatchObject({ corrected: 1, labelled: 2 });
 });
+
+test("a label may be a word that every object knows", () => {
+  const said = ["constructor", "__proto__", "toString"].map((label, i) =>
+    part(i, i + 1, { emotion: "happy", label }),
+  );
+  const { shares: found, corrected } = shares(said);
+  expect(corrected).toBe(3);
+  expect(Object.keys(found).sort()).toEqual(["__proto__", "constructor", "toString"]);
+  for (const name of Object.keys(found)) expect(found[name]).toBeCloseTo(1 / 3);
+});

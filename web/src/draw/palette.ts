@@ -28,15 +28,21 @@ export function palette(): Palette {
   };
 }
 
+/** A label may be any word, one that every object knows too, such as "constructor". */
 export function colourOf(emotion: string): string {
-  return service.value?.colours[emotion] ?? "#5F5F5F";
+  const colours = service.value?.colours ?? {};
+  return (Object.hasOwn(colours, emotion) && colours[emotion]) || "#5F5F5F";
 }
 
-const SHORT: Record<string, string> = { "non-speech": "··", silence: "–", uncertain: "?" };
+const SHORT = new Map([
+  ["non-speech", "··"],
+  ["silence", "–"],
+  ["uncertain", "?"],
+]);
 
 /** Two letters for an emotion, where there is no room for its name. */
 export function letters(emotion: string): string {
-  return SHORT[emotion] ?? emotion.slice(0, 1).toUpperCase() + emotion.slice(1, 2);
+  return SHORT.get(emotion) ?? emotion.slice(0, 1).toUpperCase() + emotion.slice(1, 2);
 }
 
 /** Black or white, whichever reads better on a colour (WCAG relative luminance). */

@@ -97,7 +97,7 @@ export function shares(segments: Segment[]): {
   corrected: number;
   labelled: number;
 } {
-  const seconds: Record<string, number> = {};
+  const seconds: Record<string, number> = Object.create(null);
   let all = 0;
   let corrected = 0;
   let labelled = 0;
