@@ -246,5 +246,5 @@ def test_the_list_of_licences(expression: str, brought_by: str, allowed: bool) -
 def test_a_licence_that_is_not_listed_is_told() -> None:
     bad = licences.Licence("strange", "Proprietary", "emotone")
     told = licences.problems([bad], "")
-    assert len(told) == 2
+    assert len(told) == (2 if sys.version_info >= (3, 11) else 1)
     assert "which is not on the list" in told[0]
