@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import tempfile
@@ -14,7 +15,7 @@ from typing import TextIO
 import numpy as np
 
 from emotone.audio.waveform import FloatArray
-from emotone.errors import MissingExtraError, UsageError
+from emotone.errors import EmotoneError, MissingExtraError, UsageError
 from emotone.features.stored import KEY, Description
 
 Columns = Mapping[str, Sequence[str | None]]
@@ -149,6 +150,20 @@ def _writer(path: Path) -> Callable[[Path, FloatArray, Sequence[str], Columns], 
         except ImportError:
             raise MissingExtraError("writing Parquet", "report") from None
     return writer
+
+
+FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+"""What the system says where a disk, a share of it, or a file system's largest file is full."""
+
+
+def unwritten(error: OSError, what: str, path: Path) -> EmotoneError:
+    """Why a file was not written: for want of space, or since it cannot be where it should."""
+    cause = f"{what} cannot be written ({error.strerror})"
+    if error.errno in FULL:
+        remedy = "Free some space, or write it to another disk."
+        return EmotoneError(cause, source=path, remedy=remedy, code="storage_full")
+    remedy = "Check that the folder exists and may be written to."
+    return UsageError(cause, source=path, remedy=remedy)
 
 
 @contextlib.contextmanager

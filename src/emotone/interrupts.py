@@ -1,4 +1,4 @@
-"""Ctrl-C where libraries would lose it."""
+"""Ctrl-C where libraries would lose it, and other requests to end as if they were one."""
 
 from __future__ import annotations
 
@@ -17,6 +17,51 @@ AGAIN_S = 1.0
 _now = time.monotonic
 
 Handler = Callable[[int, FrameType | None], Any] | int | signal.Handlers | None
+
+
+class _Request:
+    """Whether something else than Ctrl-C asked the process to end, and the signal's number."""
+
+    number: int | None = None
+
+
+def _as_interrupt(number: int, frame: FrameType | None) -> None:
+    _Request.number = number
+    signal.raise_signal(signal.SIGINT)
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Let a request to terminate, or a closed terminal, end the block as Ctrl-C does.
+
+    What is under way is put away as it is then: progress is written down, unfinished files are
+    removed. Where Ctrl-C is ignored, as in the background of a script, or another's to handle, all
+    stays as it is.
+    """
+    _Request.number = None
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    taken = []
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _as_interrupt)
+            taken.append(number)
+    try:
+        yield
+    finally:
+        for number in taken:
+            if signal.getsignal(number) is _as_interrupt:
+                signal.signal(number, signal.SIG_DFL)
+
+
+def status() -> int:
+    """The exit status of a process that ended by `KeyboardInterrupt`: 130, or 128 and the signal's
+    number where that was another one.
+    """
+    return 128 + (_Request.number or signal.SIGINT)
 
 
 @contextmanager
@@ -80,7 +125,8 @@ def asked(stop: Callable[[], None]) -> Iterator[None]:
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
         number = getattr(signal, name, None)  # not every system has them all
         usual = signal.default_int_handler if name == "SIGINT" else signal.SIG_DFL
-        if number is not None and signal.getsignal(number) is usual:  # else another's to handle
+        if number is not None and signal.getsignal(number) in (usual, _as_interrupt):
+            # else it is another's to handle
             before[number] = signal.signal(number, heed)
     try:
         yield

@@ -22,7 +22,7 @@ from urllib.parse import quote
 from emotone.batch.places import Place
 from emotone.batch.sources import Recording
 from emotone.batch.tasks import AnyTask, from_dict
-from emotone.errors import AudioError, MissingExtraError, UsageError
+from emotone.errors import AudioError, EmotoneError, MissingExtraError, UsageError
 
 Partition = Literal["none", "day", "speaker"]
 """How the parts lie in folders: side by side, or as ``day=2026-11-21/`` or ``speaker=anna/``."""
@@ -205,7 +205,15 @@ class Plan:
         with tempfile.TemporaryDirectory(prefix="emotone-") as folder:
             known = sqlite3.connect(Path(folder, "recordings.sqlite"), isolation_level=None)
             with closing(known):
-                count = _collect(known, recordings, progress)
+                try:
+                    count = _collect(known, recordings, progress)
+                except sqlite3.OperationalError as error:
+                    raise EmotoneError(
+                        f"the list of recordings cannot be kept there while it is made ({error})",
+                        source=folder,
+                        remedy="Free some space, or set TMPDIR to a folder that has it.",
+                        code="storage_full",
+                    ) from error
                 if not count:
                     raise AudioError(
                         "there is no recording to hear",

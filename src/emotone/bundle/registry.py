@@ -10,6 +10,7 @@ from pathlib import Path
 from emotone import configuration
 from emotone.bundle import storage
 from emotone.errors import BundleError
+from emotone.home import home
 
 DEFAULT = "default"
 """The name of the model that ships with the package."""
@@ -49,11 +50,11 @@ def user_folder() -> Path:
 def data_folder() -> Path:
     """Where the platform keeps the data of this package for this user; it need not exist."""
     if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+        base = Path(os.environ.get("LOCALAPPDATA") or home() / "AppData" / "Local")
     elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Application Support"
+        base = home() / "Library" / "Application Support"
     else:
-        base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+        base = Path(os.environ.get("XDG_DATA_HOME") or home() / ".local" / "share")
     return base / "emotone"
 
 

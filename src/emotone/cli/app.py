@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
+from emotone import interrupts
 from emotone.cli import everywhere, messages
 from emotone.errors import (
     EmotoneError,
@@ -49,6 +50,7 @@ its help begins with: a list of them then needs none of the modules."""
 _WITHOUT_CONFIGURATION = ("config", "doctor")
 """They tell what is wrong with it, so they must not stop at that."""
 
+_INTERRUPTED = 130
 _USAGE_ERRORS = (UsageError, FeatureError, SplitError, MissingExtraError)
 """Errors in what was asked for, whatever the input: exit status 2. The others are 1."""
 
@@ -115,8 +117,9 @@ class LazyGroup(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run the subcommand; what it raises on purpose becomes one line and an exit status."""
         try:
-            result = super().invoke(ctx)
-            sys.stdout.flush()
+            with interrupts.terminable():
+                result = super().invoke(ctx)
+                sys.stdout.flush()
         except EmotoneError as error:
             raise typer.Exit(_told(error)) from None
         except BrokenPipeError:
@@ -124,10 +127,11 @@ class LazyGroup(TyperGroup):
             _drop_stdout()
             raise typer.Exit(141) from None
         except KeyboardInterrupt:
-            messages.error("interrupted")
-            raise typer.Exit(130) from None
+            status = interrupts.status()
+            messages.error("interrupted" if status == _INTERRUPTED else "terminated")
+            raise typer.Exit(status) from None
         except OSError as error:
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
             if messages.debugging() or (error.filename is None and not full):
                 raise
             if full:
@@ -187,7 +191,7 @@ def root(
     Options have defaults that you can set: emotone config --help says how.
     Shell completion: emotone --install-completion.
 
-    Exit status: 0 all done, 1 some inputs failed, 2 wrong usage, 130 interrupted.
+    Exit status: 0 all done, 1 some inputs failed, 2 wrong usage, 130 interrupted, 143 terminated.
     EMOTONE_DEBUG=1 shows the traceback of an error.
     """
 

@@ -31,6 +31,7 @@ import numpy as np
 from emotone import configuration
 from emotone.audio.waveform import FloatArray
 from emotone.errors import EmotoneWarning
+from emotone.home import home
 
 T = TypeVar("T")
 
@@ -68,11 +69,11 @@ def default_folder() -> Path:
     if chosen:
         return Path(chosen).expanduser()
     if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+        base = Path(os.environ.get("LOCALAPPDATA") or home() / "AppData" / "Local")
         return base / "emotone" / "cache"
     if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "emotone"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "emotone"
+        return home() / "Library" / "Caches" / "emotone"
+    return Path(os.environ.get("XDG_CACHE_HOME") or home() / ".cache") / "emotone"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from emotone.errors import MissingExtraError, UsageError
+from emotone.exports import replacing, unwritten
 
 if TYPE_CHECKING:
     import os
@@ -224,6 +225,8 @@ def save(figure: Figure, path: str | os.PathLike[str], *, dpi: int = 150) -> Pat
     ------
     UsageError
         If the suffix names no format that plots know, or the file cannot be written.
+    EmotoneError
+        If there is no space for it; what was there before stays.
     """
     target = Path(path)
     suffix = target.suffix.lower().lstrip(".")
@@ -238,11 +241,9 @@ def save(figure: Figure, path: str | os.PathLike[str], *, dpi: int = 150) -> Pat
         )
     data = render(figure, suffix, dpi=dpi)
     try:
-        target.write_bytes(data)
+        target.parent.stat()  # a folder that is misspelt is not made
+        with replacing(target) as unfinished:
+            unfinished.write_bytes(data)
     except OSError as error:
-        raise UsageError(
-            f"the plot cannot be written ({error.strerror})",
-            source=target,
-            remedy="Check that the folder exists and may be written to.",
-        ) from error
+        raise unwritten(error, "the plot", target) from error
     return target

@@ -103,7 +103,7 @@ def write(
     >>> from emotone.report import recording
     >>> recording.write(timeline, "talk.html", source="talk.mp3")  # doctest: +SKIP
     """
-    from emotone.exports import replacing
+    from emotone.exports import replacing, unwritten
     from emotone.report.sound import hear
 
     target = Path(path)
@@ -123,11 +123,7 @@ def write(
         with replacing(target) as unfinished:
             unfinished.write_text(page, encoding="utf-8")
     except OSError as error:
-        raise UsageError(
-            f"the page cannot be written ({error.strerror})",
-            source=target,
-            remedy="Check that the folder exists and may be written to.",
-        ) from error
+        raise unwritten(error, "the page", target) from error
     return target
 
 

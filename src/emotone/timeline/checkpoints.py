@@ -136,7 +136,7 @@ class Checkpoint:
         self._began = self._written = time.monotonic()
         try:
             data = self.path.read_bytes()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             self._warn(f"progress cannot be read there ({error.strerror})")
@@ -190,6 +190,8 @@ class Checkpoint:
         self._reached = self.saved_s = None
         try:
             self.path.unlink(missing_ok=True)
+        except NotADirectoryError:
+            pass  # no folder, so nothing in it
         except OSError as error:
             self._warn(f"it cannot be removed ({error.strerror})")
 

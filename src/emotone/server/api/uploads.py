@@ -111,7 +111,7 @@ async def received(
             "the request broke off", status=400, code="broken_off", remedy="Send it again."
         ) from error
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
         raise RequestError(
             "the service has no room for it",
