@@ -19,9 +19,8 @@ from emotone.emotions import EMOTIONS
 
 sys.path.insert(0, str(REPO / "docs" / "_site"))
 
-import module_pages
-
 import command_page
+import module_pages
 
 
 @pytest.fixture(scope="module")
