@@ -13,6 +13,7 @@ from emotone.audio.clips import Clips
 from emotone.errors import EmotoneWarning, MissingExtraError, TrainingError
 from emotone.models.calibration import FloatMatrix, fit_temperature
 from emotone.models.labels import encode
+from emotone.models.neural.base import SoundClassifier
 from emotone.models.neural.files import TrainingFiles
 from emotone.models.neural.settings import CLOSED_FORM, Settings
 from emotone.models.streamed import Features
@@ -20,67 +21,25 @@ from emotone.models.streamed import Features
 if TYPE_CHECKING:
     import torch
 
-    from emotone.models.families import Family
     from emotone.models.neural.data import LabelledClips
     from emotone.models.neural.network import Network
 
 
-class NeuralClassifier:
-    """Waveforms in, calibrated probabilities of each emotion out.
-
-    Made by `emotone.models.build`. It has the face of `emotone.models.Classifier`, with `Clips` in
-    place of a matrix of features.
+class NeuralClassifier(SoundClassifier):
+    """One network that hears waveforms.
 
     Attributes
     ----------
-    family, params, seed, class_weight, sampling
-        As given to `build`, defaults filled in.
-    classes_
-        The emotions in the order of the scores' columns, that of the vocabulary, after `fit`.
-    corpora_
-        Names of the corpora that have a head of their own, after `fit`.
-    temperature_
-        What the general head's logits are divided by, after `fit`; 1 if it could not be fitted.
-    calibration_
-        How that came about, for the card.
-    loss_curve_, validation_curve_, watch_curve_
-        Training loss (smoothing, mixing and alteration of the clips included), log loss of the
-        held-out clips and of the watched ones, after each epoch.
-    training_s_
-        Seconds that the training took, those before it was cut off included.
     held_, held_labels_
         Positions of the validation part among the clips, and the indices of their emotions.
     network_
         The PyTorch module, after `fit`.
     """
 
-    def __init__(
-        self,
-        *,
-        family: Family,
-        params: dict[str, Any],
-        seed: int = 0,
-        class_weight: str | None = None,
-        sampling: str | None = None,
-    ) -> None:
-        self.family = family
-        self.params = params
-        self.seed = seed
-        self.class_weight = class_weight
-        self.sampling = sampling
-        self.classes_: npt.NDArray[np.str_] = np.array([], dtype=np.str_)
-        self.corpora_: list[str] = []
-        self.temperature_ = 1.0
-        self.calibration_: dict[str, Any] = {}
-        self.loss_curve_: list[float] = []
-        self.validation_curve_: list[float] = []
-        self.watch_curve_: list[float] = []
-        self.training_s_ = 0.0
-        self.network_: Network | None = None
-        self.held_ = np.empty(0, dtype=np.int64)
-        self.held_labels_ = np.empty(0, dtype=np.int64)
-        self._rate = 0
-        self._own_temperature = 1.0
+    network_: Network | None = None
+    held_: npt.NDArray[np.int64] = np.empty(0, dtype=np.int64)
+    held_labels_: npt.NDArray[np.int64] = np.empty(0, dtype=np.int64)
+    _own_temperature = 1.0
 
     def fit(
         self,
@@ -203,7 +162,7 @@ class NeuralClassifier:
         network.load_state_dict(outcome.weights)
         self.network_ = network.cpu().eval()
         round_weights(self.network_)
-        self._rate = clips.rate
+        self.rate = clips.rate
         self.loss_curve_ = outcome.training
         self.validation_curve_ = outcome.validation
         self.watch_curve_ = outcome.watched
@@ -253,11 +212,6 @@ class NeuralClassifier:
             logs[row, inside] = mean - np.log(len(heads))
         return logs
 
-    def predict(self, X: Features) -> npt.NDArray[np.str_]:
-        """The most probable emotion of each clip, shape ``(n,)``."""
-        chosen: npt.NDArray[np.str_] = self.classes_[self.scores(X).argmax(axis=1)]
-        return chosen
-
     def to_onnx(self) -> bytes:
         """The model as ONNX: ``waveform`` float32 (n, samples) in, ``scores`` float32 (n, k) out.
 
@@ -271,12 +225,7 @@ class NeuralClassifier:
         """
         from emotone.models.neural.export import to_onnx
 
-        return to_onnx([(self.fitted(), self.temperature_)], 1.0, self._rate)
-
-    @property
-    def rate(self) -> int:
-        """Of the clips it hears, in Hz, after `fit`."""
-        return self._rate
+        return to_onnx([(self.fitted(), self.temperature_)], 1.0, self.rate)
 
     @property
     def parameter_count(self) -> int:
@@ -325,9 +274,9 @@ class NeuralClassifier:
         from emotone.models.neural.data import even_batches, padded
         from emotone.models.neural.devices import device
 
-        if clips.rate != self._rate:
+        if clips.rate != self.rate:
             raise TrainingError(
-                f"the clips are at {clips.rate} Hz and the model hears {self._rate} Hz"
+                f"the clips are at {clips.rate} Hz and the model hears {self.rate} Hz"
             )
         where = device(self.params["accelerator"])
         general = np.zeros((len(clips), len(self.classes_)))

@@ -11,94 +11,36 @@ import numpy.typing as npt
 from emotone.audio.clips import Clips
 from emotone.errors import TrainingError
 from emotone.models.calibration import FloatMatrix, fit_temperature, softmax
+from emotone.models.neural.base import SoundClassifier
 from emotone.models.neural.classifier import NeuralClassifier
 from emotone.models.neural.files import TrainingFiles
 from emotone.models.neural.settings import member_params
 from emotone.models.streamed import Features
 
 if TYPE_CHECKING:
-    from emotone.models.families import Family
+    pass
 
 
-class HybridClassifier:
-    """Waveforms in, the geometric mean of several networks' calibrated probabilities out.
+class HybridClassifier(SoundClassifier):
+    """The geometric mean of several networks' calibrated probabilities.
 
-    Made by `emotone.models.build`; it has the face of `NeuralClassifier`. The networks learn one
-    after the other, from the same clips, with the same ones held out. The mean of the logarithms of
-    their scores takes the place of logits (Hinton's product of experts, 2002) and is calibrated
-    again.
+    The networks learn one after the other, from the same clips, with the same ones held out. The
+    mean of the logarithms of their scores takes the place of logits (Hinton's product of experts,
+    2002) and is calibrated again: so are ``temperature_`` and ``calibration_`` of the mean. The
+    curves are those of the first network.
 
     Attributes
     ----------
-    family, params, seed, class_weight, sampling
-        As given to `build`, defaults filled in.
-    classes_, corpora_
-        As those of `NeuralClassifier`.
-    temperature_, calibration_
-        Of the mean.
-    loss_curve_, validation_curve_, watch_curve_
-        Of the first network.
     members_
         The fitted classifiers.
     """
 
-    def __init__(
-        self,
-        *,
-        family: Family,
-        params: dict[str, Any],
-        seed: int = 0,
-        class_weight: str | None = None,
-        sampling: str | None = None,
-    ) -> None:
-        self.family = family
-        self.params = params
-        self.seed = seed
-        self.class_weight = class_weight
-        self.sampling = sampling
-        self.members_: list[NeuralClassifier] = []
-        self.temperature_ = 1.0
-        self.calibration_: dict[str, Any] = {}
-
-    @property
-    def classes_(self) -> npt.NDArray[np.str_]:
-        """The emotions in the order of the scores' columns, after `fit`."""
-        return self.members_[0].classes_ if self.members_ else np.array([], dtype=np.str_)
-
-    @property
-    def corpora_(self) -> list[str]:
-        """Names of the corpora that have a head of their own, after `fit`."""
-        return self.members_[0].corpora_ if self.members_ else []
-
-    @property
-    def rate(self) -> int:
-        """Of the clips it hears, in Hz, after `fit`."""
-        return self.members_[0].rate if self.members_ else 0
+    members_: Sequence[NeuralClassifier] = ()
 
     @property
     def parameter_count(self) -> int:
         """Numbers that were learned, after `fit`."""
         return sum(member.parameter_count for member in self.members_)
-
-    @property
-    def training_s_(self) -> float:
-        """Seconds that the trainings took together."""
-        return sum(member.training_s_ for member in self.members_)
-
-    @property
-    def loss_curve_(self) -> list[float]:
-        """Training loss of the first network after each epoch."""
-        return self.members_[0].loss_curve_ if self.members_ else []
-
-    @property
-    def validation_curve_(self) -> list[float]:
-        """Its log loss on the held-out clips."""
-        return self.members_[0].validation_curve_ if self.members_ else []
-
-    @property
-    def watch_curve_(self) -> list[float]:
-        """Its log loss on the watched clips."""
-        return self.members_[0].watch_curve_ if self.members_ else []
 
     def fit(
         self,
@@ -134,7 +76,7 @@ class HybridClassifier:
                 progress=None if progress is None else _named(name, progress),
             )
             members.append(member)
-        self.members_ = members
+        self._take(members)
         self._calibrate(X)
         return self
 
@@ -149,11 +91,6 @@ class HybridClassifier:
         mean: FloatMatrix = np.mean(logs, axis=0)
         return mean
 
-    def predict(self, X: Features) -> npt.NDArray[np.str_]:
-        """The most probable emotion of each clip, shape ``(n,)``."""
-        chosen: npt.NDArray[np.str_] = self.classes_[self.scores(X).argmax(axis=1)]
-        return chosen
-
     def to_onnx(self) -> bytes:
         """The model as ONNX; see `NeuralClassifier.to_onnx`."""
         from emotone.models.neural.export import to_onnx
@@ -162,6 +99,16 @@ class HybridClassifier:
             raise TrainingError("this classifier has not been fitted yet")
         parts = [(member.fitted(), member.temperature_) for member in self.members_]
         return to_onnx(parts, self.temperature_, self.rate)
+
+    def _take(self, members: list[NeuralClassifier]) -> None:
+        """Make the fitted networks this classifier's own, and tell of them."""
+        first = members[0]
+        self.members_ = members
+        self.classes_, self.corpora_, self.rate = first.classes_, first.corpora_, first.rate
+        self.loss_curve_ = first.loss_curve_
+        self.validation_curve_ = first.validation_curve_
+        self.watch_curve_ = first.watch_curve_
+        self.training_s_ = sum(member.training_s_ for member in members)
 
     def _calibrate(self, X: Features) -> None:
         fixed, first = self.params["temperature"], self.members_[0]
