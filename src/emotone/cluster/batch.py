@@ -100,9 +100,10 @@ def run(
             counted(count, ((each, time.monotonic() - begun) for each in heard), progress)
     except ray.exceptions.RayError as error:
         raise EmotoneError(
-            f"the cluster did not get through ({' '.join(str(error).split())})",
+            f"the cluster did not get through ({' '.join(str(error).split())[:400]})",
             source=cluster.address,
-            remedy="See what became of its machines; then go on with --resume.",
+            remedy="See what became of its machines, and whether RAY_AUTH_MODE is as theirs; then "
+            "go on with --resume.",
             code="cluster_failed",
         ) from error
     finally:
