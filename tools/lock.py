@@ -174,7 +174,7 @@ def resolved(report: dict[str, list[dict[str, dict[str, str]]]]) -> dict[str, st
     return {
         name: version
         for name, version in found.items()
-        if name != requirements.NAME and not name.startswith("nvidia-")  # of the build with CUDA
+        if name != requirements.NAME and not requirements.of_cuda(name)
     }
 
 

@@ -20,6 +20,11 @@ ROOT = Path(__file__).resolve().parent.parent
 NAME = "emotone"
 
 
+def of_cuda(name: str) -> bool:
+    """Whether a distribution belongs to the build of PyTorch with CUDA, whose pins are its own."""
+    return name == "triton" or name.startswith(("nvidia-", "cuda-"))
+
+
 def project() -> dict[str, Any]:
     """What pyproject.toml holds."""
     return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -70,7 +75,7 @@ def closure(requirements: Iterable[Requirement]) -> tuple[dict[str, str], set[st
         wanted = waiting.pop()
         name = canonicalize_name(wanted.name)
         key = (name, frozenset(wanted.extras))
-        if name == NAME or key in seen:
+        if name == NAME or of_cuda(name) or key in seen:
             continue
         seen.add(key)
         try:

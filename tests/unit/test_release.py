@@ -171,7 +171,12 @@ def test_what_pip_reports() -> None:
     report = {
         "install": [
             {"metadata": {"name": name, "version": version}}
-            for name, version in (("Torch", "2.1+cpu"), ("emotone", "1"), ("nvidia-x", "1"))
+            for name, version in (
+                ("Torch", "2.1+cpu"),
+                ("emotone", "1"),
+                ("nvidia-x", "1"),
+                ("triton", "3"),
+            )
         ]
     }
     assert lock.resolved(report) == {"torch": "2.1"}
