@@ -14,6 +14,8 @@ import pytest
 
 import batches
 import bundles
+from emotone.batch import hearing, run
+from emotone.children import Children
 
 CLIPS = 4000
 KILLS = 12
@@ -110,3 +112,25 @@ def test_ctrl_c_ends_it_and_says_how_to_go_on(folder: Path) -> None:
     assert subprocess.run([*words, "--resume"], capture_output=True, check=False).returncode == 1
     files = [row["file"] for row in batches.rows(out)]
     assert len(files) == len(set(files)) == CLIPS + 5
+
+
+def test_a_process_that_is_left_alone_ends_in_the_middle(folder: Path, tmp_path: Path) -> None:
+    """Whoever asked it is gone; what it has copied is taken away."""
+    long = batches.clip(tmp_path / "in" / "long.wav", seconds=1200.0)
+    task = run.task(str(folder / "toy.emotone"), segments=True)
+    run.prepare([long], tmp_path / "out", task, jobs=1)
+    (tmp_path / "work").mkdir()
+    with Children(hearing.PROGRAM) as children:
+        process = children.start(
+            hearing.Setup(str(tmp_path / "out"), str(tmp_path / "work")).line()
+        )
+        assert process is not None
+        assert process.stdin is not None
+        process.stdin.write(b'{"block": 0, "careful": true, "crashed": {}}\n')
+        process.stdin.flush()
+        assert process.stdout is not None
+        assert b"started" in process.stdout.readline()
+        process.stdin.close()
+        assert process.wait(timeout=20) == 0
+    assert not list((tmp_path / "out").glob("part-*"))
+    assert not list((tmp_path / "work").iterdir())
