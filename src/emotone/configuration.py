@@ -279,7 +279,9 @@ def suggestion(name: str, known: Iterable[str]) -> str:
 
     known = list(known)
     close = difflib.get_close_matches(name.replace("_", "-"), known, n=1)
-    return f"Did you mean {close[0]!r}?" if close else f"There are {', '.join(known)}."
+    if close:
+        return f"Did you mean {close[0]!r}?"
+    return f"There are {', '.join(known)}." if known else "There is none."
 
 
 def _content(path: Path) -> dict[str, Any]:

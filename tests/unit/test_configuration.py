@@ -170,6 +170,21 @@ def test_what_is_wrong_in_a_file_is_told_with_the_file(
     assert told in done.err
 
 
+def test_help_comes_whatever_is_wrong_in_a_file(emotone: Emotone, project: Path) -> None:
+    project.write_text("[predict]\ntopp = 3")
+    done = emotone("predict", "--help")
+    assert (done.status, done.err) == (0, "")
+    assert "Exit status:" in done.out
+    assert emotone("predict").status == 2
+
+
+def test_a_command_without_options_of_its_own(emotone: Emotone, project: Path) -> None:
+    project.write_text("[benchmark]\nrounds = 3")
+    done = emotone("benchmark", "list")
+    assert done.status == 2
+    assert "is no option of it. There is none." in done.err
+
+
 def test_what_is_wrong_in_a_group(emotone: Emotone, project: Path) -> None:
     project.write_text("[corpus]\njobs = 3")
     done = emotone("corpus", "list")

@@ -88,31 +88,32 @@ class LazyGroup(TyperGroup):
         name, command, rest = super().resolve_command(ctx, args)
         if name is None or command is None:  # of a line that is being completed
             return name, command, rest
-        if not rest or {"--help", "-h"} & {*rest}:
+        helps = bool({"--help", "-h"} & {*rest})
+        if helps or not rest:
             from emotone.cli import manual
 
             manual.add((name,), command)
         if not ctx.resilient_parsing:
-            self._configure(ctx, name, command, rest)
+            try:
+                self._configure(ctx, name, command, rest)
+            except EmotoneError:
+                if not helps and name not in _WITHOUT_CONFIGURATION:
+                    raise
         return name, command, rest
 
     def _configure(self, ctx: Any, name: str, command: Any, arguments: list[str]) -> None:
         from emotone import configuration
 
-        try:
-            found = configuration.read()
-            everywhere.settle(found)
-            if found.files or any(key.startswith("EMOTONE_") for key in found.environment):
-                from emotone.cli import defaults
+        found = configuration.read()
+        everywhere.settle(found)
+        if found.files or any(key.startswith("EMOTONE_") for key in found.environment):
+            from emotone.cli import defaults
 
-                defaults.check_tables(found, COMMANDS)
-                ctx.default_map = {name: defaults.default_map((name,), command, found, arguments)}
-                messages.said.in_force = defaults.in_force(
-                    dict(defaults.commands((name,), command)), found
-                )
-        except EmotoneError:
-            if name not in _WITHOUT_CONFIGURATION:
-                raise
+            defaults.check_tables(found, COMMANDS)
+            ctx.default_map = {name: defaults.default_map((name,), command, found, arguments)}
+            messages.said.in_force = defaults.in_force(
+                dict(defaults.commands((name,), command)), found
+            )
 
     def invoke(self, ctx: Any) -> Any:
         """Run the subcommand; what it raises on purpose becomes one line and an exit status."""
