@@ -20,6 +20,7 @@ import _leaks
 import _records
 import emobox
 import scaling
+import soak
 from _conditions import CLEAN, CONDITIONS
 from _markdown import Record, percent, read_results, replaced, table
 from default_model import BUNDLE, CORPORA
@@ -748,6 +749,13 @@ def batch(records: list[Record]) -> str:
     return f"{text}\n\n{source(found, 'emotone benchmark batch')}"
 
 
+def soak_figures(records: list[Record]) -> str:
+    """Whether a service that is in use for long stays as it is."""
+    found = [record for record in records if record["benchmark"] == "soak"]
+    whole = [record for record in found if record["part"] == "whole"]
+    return f"{soak.section(found)}\n\n{source(whole, 'emotone benchmark soak')}"
+
+
 def leakage(records: list[Record]) -> str:
     """One corpus and two models, tested with fewer and fewer leaks."""
     found = [record for record in records if record["benchmark"] == "leakage"]
@@ -844,6 +852,7 @@ DOCUMENTS: dict[str, dict[str, Section]] = {
     "timeline.md": {"conversations": conversations, "length": length, "speakers": speakers},
     "live.md": {"live": live},
     "realtime.md": {"service": service},
+    "service.md": {"soak": soak_figures},
     "explanation/splits.md": {"leakage": leakage},
     "explanation/uncertainty.md": {"coverage": coverage},
     "tutorial/index.md": {"tutorial": tutorial},

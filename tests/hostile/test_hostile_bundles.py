@@ -248,6 +248,20 @@ def test_the_command_explains_each_finding(place: Path, tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_card_that_is_shown_steers_no_terminal(place: Path) -> None:
+    evil = {"made \x1b[2J by": ["\x1b]0;evil\x07", {"\x9b31m": 1.5}]}
+    bundles.write(place, notes=evil, training={"corpora": ["\x1b[31mravdess"]})
+    for options in ((), ("--json",)):
+        done = subprocess.run(
+            [sys.executable, "-m", "emotone", "models", "show", str(place), *options],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert not set("\x1b\x07\x9b") & set(done.stdout), options
+    assert "ravdess" in done.stdout
+
+
 def test_zip_files_of_other_programs_are_told_as_what_they_are(tmp_path: Path) -> None:
     path = tmp_path / "model.pt"
     with zipfile.ZipFile(path, "w") as archive:

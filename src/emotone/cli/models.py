@@ -93,7 +93,10 @@ def show(model: Model = "default", as_json: options.Json = False) -> None:
     grid.add_column(style="bold", no_wrap=True)
     grid.add_column()
     for name, value in _facts(card):
-        grid.add_row(name, value if isinstance(value, Text) else Text(str(value)))
+        if not isinstance(value, Text):
+            # What a stranger wrote into a card steers no terminal.
+            value = Text(messages.printable(str(value), keep="\n"))
+        grid.add_row(messages.printable(name), value)
     output.show(grid)
 
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 _UNBOUNDED = 100_000
 """Columns where there is no terminal: a file or a pipe gets whole names, on one line each."""
 
-_UNDECODED = re.compile("[\ud800-\udfff]")
-"""How Python holds the bytes of a file name that are no UTF-8."""
+_ESCAPED = re.compile("[\x7f-\x9f\ud800-\udfff]")
+"""How Python holds the bytes of a file name that are no UTF-8; and what steers a terminal."""
 
 BAR_CELLS = 16
 """Width of a full score bar in the terminal."""
@@ -143,7 +143,7 @@ def _json(value: Any, indent: int | None = None) -> str:
     text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
     # Names are kept readable, but bytes of a file name that are no UTF-8 may not come out as such:
     # as \udcff they make valid JSON, which Python reads as the very same name.
-    return _UNDECODED.sub(lambda byte: f"\\u{ord(byte[0]):04x}", text)
+    return _ESCAPED.sub(lambda byte: f"\\u{ord(byte[0]):04x}", text)
 
 
 def write_json(value: Any) -> None:
