@@ -21,7 +21,7 @@ from emotone.feature_table import failures as stored_failures
 from emotone.features import rates, waveforms
 from emotone.features.cache import FeatureCache
 from emotone.features.extraction import extract_many
-from emotone.models.streamed import Streamed, needed
+from emotone.models.streamed import Streamed, memory_told, needed
 from emotone.prediction import Failure
 from emotone.splits import Fold, Split
 
@@ -238,7 +238,8 @@ def _stored(
     rows = np.array([corpus.row(corpus.utterances[i]) for i in there], dtype=np.intp)
     features = corpus.table.features(rows)
     finite = np.zeros(len(rows), dtype=bool)
-    matrix = np.empty(features.shape, dtype=np.float32) if fits(corpus, room) else None
+    with memory_told(features.shape):
+        matrix = np.empty(features.shape, dtype=np.float32) if fits(corpus, room) else None
     done = 0
     for positions, values in features.pieces():
         finite[positions] = np.isfinite(values).all(axis=1)

@@ -36,7 +36,7 @@ from emotone.models.search import (
     failed,
     search,
 )
-from emotone.models.streamed import too_large
+from emotone.models.streamed import memory_told, too_large
 from emotone.splits import Fold
 
 DEFAULT_FEATURES = "rich"
@@ -266,7 +266,9 @@ def fit(
     classifier = recipe.classifier(recipe.params if found is None else found.params)
     seen = None if watch is None else (dataset.features[watch], dataset.labels[watch])
     if isinstance(classifier, Classifier):
-        return classifier.fit(X, y, groups=groups, watch=seen, corpora=corpora), found
+        assert not isinstance(X, Clips)
+        with memory_told((X.shape[0], X.shape[1])):
+            return classifier.fit(X, y, groups=groups, watch=seen, corpora=corpora), found
     classifier.fit(
         X,
         y,

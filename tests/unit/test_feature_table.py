@@ -356,3 +356,17 @@ def test_watched_rows_may_lack_emotions(folder: Path) -> None:
     known = np.flatnonzero(y != "angry")
     model.fit(features[known], y[known], watch=(features, y))
     assert len(model.watch_curve_) == 2
+
+
+def test_a_table_in_a_store(folder: Path) -> None:
+    import fsspec
+
+    store = fsspec.filesystem("memory")
+    for path in sorted(folder.rglob("*.parquet")):
+        store.pipe(f"/calls-rich/{path.relative_to(folder).as_posix()}", path.read_bytes())
+    assert is_table("memory://calls-rich")
+    there, here = (FeatureTable.open([place]).corpus() for place in ("memory://calls-rich", folder))
+    assert there.utterances == here.utterances
+    rows = np.arange(72)
+    assert np.array_equal(there.table.features(rows).read(), here.table.features(rows).read())
+    assert not is_table("memory://nowhere")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeAlias
 
 import numpy as np
@@ -129,6 +130,27 @@ def too_large(family: str, shape: tuple[int, int], allowed: int | None = None) -
         "allow more by --memory, on a machine that has it.",
         code="too_large",
     )
+
+
+@contextmanager
+def memory_told(shape: tuple[int, int]) -> Iterator[None]:
+    """Say what to do where the memory does not suffice for so many rows and features at once.
+
+    Raises
+    ------
+    TrainingError
+        In place of a MemoryError.
+    """
+    try:
+        yield
+    except MemoryError as error:
+        raise TrainingError(
+            f"there is not enough memory for {shape[0]:,} clips with {shape[1]:,} features at once "
+            f"({error})",
+            remedy="Name what there is by --memory: logistic and mlp read stored features bit by "
+            "bit where they do not fit; or take fewer clips or features.",
+            code="too_large",
+        ) from error
 
 
 def _size(size: int) -> str:
