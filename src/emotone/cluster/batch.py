@@ -16,6 +16,9 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import os
+import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -39,6 +42,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _MODEL = "_emotone/model.emotone"
+
+_FOLDER = "emotone-actor-"
+"""What the folders of actors begin with; the number of their process follows."""
 
 _TASKS = 10_000
 """Of Ray at most. Where there are more blocks than that, each task has several."""
@@ -166,7 +172,7 @@ class BlockHearer:
 
     def __init__(self, out: str, version: str) -> None:
         self._error: EmotoneError | None = None
-        self._folder = tempfile.TemporaryDirectory(prefix="emotone-")
+        self._folder = _folder()
         self._children = Children(PROGRAM)
         try:
             self._plan, self._hearer = self._made(out, version)
@@ -191,7 +197,7 @@ class BlockHearer:
                 remedy="Write to an object store, or to a folder that all machines share.",
                 code="not_shared",
             )
-        folder = self._folder.name
+        folder = str(self._folder)
         model = None if plan.task.bundle() is None else str((plan.out / _MODEL).bring(folder))
         return plan, Hearer(self._children, Setup(out, folder, model=model))
 
@@ -222,6 +228,22 @@ class BlockHearer:
         # A task that Ray gives out again, since its machine was lost after it had done some.
         about = parquet.about(part)
         return Heard(about["recordings"], about["audio_s"], about["failures"])
+
+
+def _folder() -> Path:
+    """A folder for this process, on this machine.
+
+    Ray ends actors without a word, so what those before left is taken away by who comes after.
+    """
+    if sys.platform != "win32":  # where there is no asking whether a process runs
+        for other in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*-*"):
+            with contextlib.suppress(PermissionError, ValueError):
+                number = int(other.name.removeprefix(_FOLDER).partition("-")[0])
+                try:
+                    os.kill(number, 0)
+                except ProcessLookupError:
+                    shutil.rmtree(other, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-"))
 
 
 @contextlib.contextmanager
