@@ -177,7 +177,9 @@ class Worker:
         if name not in self._open:
             from emotone.recognizer import load
 
-            self._open[name] = load(self._paths[name], limits=self._limits)
+            self._open[name] = load(
+                self._paths[name], threads=1, threshold=0, limits=self._limits
+            )  # as the service says, whatever a file where it runs does
         return self._open[name]
 
     def _warm(self, name: str) -> None:
