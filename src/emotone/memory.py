@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-_UNKNOWN = 4 * 2**30
+_UNKNOWN = 8 * 2**30
 """Taken for the memory of a machine that does not say."""
 
 _CGROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
