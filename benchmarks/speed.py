@@ -430,7 +430,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="few rounds: under a minute")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART",
                         help=", ".join(PARTS))  # fmt: skip
-    parser.add_argument("--rounds", type=int, help="default: 15, with --quick 5")
+    parser.add_argument("--rounds", type=int, help="default: 15, with --quick 4")
     parser.add_argument("--check", type=Path, metavar="FILE", help="compare, and write nothing")
     parser.add_argument("--repeats", type=int, default=2, help="of what seems to have fallen")
     parser.add_argument("--json", type=Path, default=_records.RESULTS / "speed.json")
@@ -439,7 +439,7 @@ def main() -> int:
     if options.work:
         work(options.work)
         return 0
-    rounds = options.rounds or (5 if options.quick else 15)
+    rounds = options.rounds or (4 if options.quick else 15)
     chosen = [measure for measure in ALL if any(measure[0].startswith(p) for p in options.only)]
     before = checked(options.check, chosen) if options.check else []
     was = {(each["measure"], each["peer"]): each["ratio"] for each in before}
