@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from emotone.cli import completion, messages, options, output
+from emotone.cli import batches, completion, messages, options, output
 from emotone.errors import UsageError
+
+if TYPE_CHECKING:
+    from emotone.batch.vectors import FeatureTask
 
 app = typer.Typer(add_completion=False)
 
@@ -34,14 +38,22 @@ def features(
         ),
     ] = "tutorial-180",
     out: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            "--output", "-o", metavar="OUT", help=".csv, .parquet or .npz. Else CSV to stdout."
+            "--output",
+            "-o",
+            metavar="OUT",
+            help=".csv, .parquet or .npz; or a folder for any number of clips. Else CSV to stdout.",
         ),
     ] = None,
     labels: Annotated[
         bool, typer.Option("--labels", help="Read FILE as corpora; add their labels as columns.")
     ] = False,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on with what an earlier run left in the folder OUT."),
+    ] = False,
+    ray: options.Ray = None,
     list_sets: Annotated[bool, typer.Option("--list", help="List the named sets and end.")] = False,
     cache_info: Annotated[
         bool, typer.Option("--cache-info", help="Print the place and size of the cache and end.")
@@ -66,10 +78,17 @@ def features(
     A row per clip, a column per number. Clips that did not change are taken
     from the cache the next time.
 
+    With a folder or an address as OUT, any number of clips go to Parquet in
+    parts, on all cores or a Ray cluster, in little memory. FILE may then be
+    all that 'emotone batch' takes: patterns, lists (whose columns emotion,
+    speaker and so on are kept), addresses such as s3://bucket/calls. After a
+    kill, --resume goes on. 'emotone train' learns from such a folder.
+
     Examples:
       emotone features clip.wav --set mfcc-13
       emotone features recordings/ --set tutorial-180 -o features.csv
       emotone features ravdess/ --labels -s mfcc40+chroma12:mean,std -o ravdess.npz
+      emotone features ravdess/ --labels --set rich -o ravdess-rich/
       emotone features --list
       emotone features --cache-info
     """
@@ -80,18 +99,32 @@ def features(
     if cache_info:
         _show_cache(as_json=as_json)
         return
-    if as_json:
-        raise UsageError(
-            "--json goes with --list or --cache-info", remedy="For a table give -o OUT.csv."
-        )
     if clear_cache:
         _clear_cache()
         return
+    parts = out is not None and _is_folder(out)
+    if as_json and not parts:
+        raise UsageError(
+            "--json goes with --list, --cache-info, or a folder for OUT",
+            remedy="For a table give -o OUT.csv.",
+        )
+    if (resume or ray) and not parts:
+        raise UsageError(
+            "--resume and --ray need a folder or an address for OUT", remedy="Give -o FOLDER/."
+        )
     if not files:
         raise UsageError("no file was named", remedy="Name clips or folders, or ask for --list.")
+    wanted = options.preparation(rate, denoise, band, trim_db, normalize, length)
+    if out is not None and parts:
+        from emotone.batch import vectors
+
+        task = vectors.task(feature_set, preparation=wanted, labels=labels)
+        _in_parts(files, out, task, resume=resume, jobs=jobs, ray=ray, as_json=as_json)
+        return
     from emotone import exports
     from emotone.cli import progress
     from emotone.features import extraction, get
+    from emotone.features.stored import Description
 
     if out is not None:
         exports.check_features_path(out)
@@ -101,7 +134,7 @@ def features(
         result = extraction.extract_many(
             paths,
             feature_set,
-            preparation=options.preparation(rate, denoise, band, trim_db, normalize, length),
+            preparation=wanted,
             cache=kept,
             jobs=jobs,
             progress=report,
@@ -110,7 +143,9 @@ def features(
     if out is None:
         exports.features_csv(sys.stdout, result.matrix, found.names, columns)
     elif result.ok:
-        exports.write_features(out, result.matrix, found.names, columns)
+        exports.write_features(
+            out, result.matrix, found.names, columns, about=Description.of(found, wanted)
+        )
         clips = output.counted(len(result.ok), "clip")
         known = f", {result.from_cache:,} of them from the cache" if result.from_cache else ""
         messages.note(f"Wrote {clips} × {found.dimension:,} features to {out}{known}.")
@@ -119,6 +154,35 @@ def features(
     if result.failures:
         clips = output.counted(len(paths), "clip")
         messages.error(f"{len(result.failures):,} of {clips} gave no features.")
+        raise typer.Exit(1)
+
+
+def _is_folder(out: str) -> bool:
+    """Whether a place is for many parts: an address, a folder, or a name without an ending."""
+    return "://" in out or out.endswith(("/", os.sep)) or Path(out).is_dir() or not Path(out).suffix
+
+
+def _in_parts(
+    files: list[str],
+    out: str,
+    task: FeatureTask,
+    *,
+    resume: bool,
+    jobs: int | None,
+    ray: str | None,
+    as_json: bool,
+) -> None:
+    """Extract to Parquet in parts, as a batch."""
+    plan, count = batches.carry_out(files, out, task, resume=resume, jobs=jobs, ray=ray)
+    if as_json:
+        output.write_json(count.to_dict() | plan.task.about() | {"out": plan.out.address})
+    else:
+        messages.note(batches.told(count, plan.out.address))
+        messages.note(f"Next: emotone train {out} -f logistic -o mine.emotone")
+    if count.failed:
+        kinds = ", ".join(f"{number:,} {code}" for code, number in count.failures.most_common())
+        clips = output.counted(count.done, "clip")
+        messages.error(f"{count.failed:,} of {clips} gave no features ({kinds}).")
         raise typer.Exit(1)
 
 
