@@ -33,7 +33,6 @@ import json
 import math
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -49,7 +48,6 @@ import speed_predict
 FALLEN = 0.75
 """Of the committed ratio: below it something has become slower."""
 
-THREADS = dict.fromkeys(speed_features.THREADS, "1")
 RATE = 16_000
 CLIP_S = 3.7
 TIMELINE_S = 30.0
@@ -202,37 +200,6 @@ def work(side: str) -> None:
 SIDES = ("ours", "theirs")
 
 
-class Worker:
-    """One side, in a process of its own that is held to one core."""
-
-    def __init__(self, side: str, clip: Path) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, __file__, "--work", side],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, **THREADS, "SPEED_CLIP": str(clip)},
-            text=True,
-        )
-        if hasattr(os, "sched_setaffinity"):
-            os.sched_setaffinity(self.process.pid, {max(os.sched_getaffinity(0))})
-
-    def seconds(self, measure: tuple[str, str]) -> tuple[float, float]:
-        """How long it took, by the clock and of the processor."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(json.dumps(measure) + "\n")
-        self.process.stdin.flush()
-        answer = self.process.stdout.readline()
-        if not answer:
-            raise SystemExit("a side of the benchmark ended early; its message is above")
-        clock, processor = answer.split()
-        return float(clock), float(processor)
-
-    def close(self) -> None:
-        """End the process."""
-        self.process.communicate()
-
-
 # -- a measure: the times of both sides, by turns
 
 
@@ -269,7 +236,7 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.clip = speed_features.synthesise(folder, count=1, seconds=CLIP_S)[0]
-        self._workers: dict[str, Worker] = {}
+        self._workers: dict[str, speed_features.Worker] = {}
 
     def close(self) -> None:
         """End the processes."""
@@ -286,11 +253,14 @@ class Bench:
 
     def _warm(self, measure: tuple[str, str], rounds: int) -> Pair:
         if not self._workers:
-            self._workers = {side: Worker(side, self.clip) for side in SIDES}
+            self._workers = {
+                side: speed_features.Worker(side, __file__, SPEED_CLIP=str(self.clip))
+                for side in SIDES
+            }
         seen: dict[str, list[tuple[float, float]]] = {side: [] for side in SIDES}
         for turn in range(rounds + 1):
             for side, worker in self._workers.items():
-                taken = worker.seconds(measure)
+                taken = worker.ask(json.dumps(measure))
                 if turn:
                     seen[side].append(taken)
         return Pair(seen["ours"], seen["theirs"])

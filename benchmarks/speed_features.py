@@ -77,14 +77,14 @@ def work(side: str) -> None:
 
 
 class Worker:
-    """One side, in a process of its own."""
+    """One side, in a process of its own that is held to one core."""
 
-    def __init__(self, side: str) -> None:
+    def __init__(self, side: str, script: str = __file__, **environment: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, __file__, "--work", side],
+            [sys.executable, script, "--work", side],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, **dict.fromkeys(THREADS, "1")},
+            env={**os.environ, **dict.fromkeys(THREADS, "1"), **environment},
             text=True,
         )
         if hasattr(os, "sched_setaffinity"):
@@ -92,9 +92,13 @@ class Worker:
 
     def seconds(self, name: str, path: Path) -> tuple[float, float]:
         """How long the set took on the clip, by the clock and of the processor."""
+        return self.ask(f"{name}\t{path}")
+
+    def ask(self, line: str) -> tuple[float, float]:
+        """How long what a line asks for took, by the clock and of the processor."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        self.process.stdin.write(f"{name}\t{path}\n")
+        self.process.stdin.write(f"{line}\n")
         self.process.stdin.flush()
         answer = self.process.stdout.readline()
         if not answer:
