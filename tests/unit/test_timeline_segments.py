@@ -130,3 +130,11 @@ def test_speakers_are_in_order_of_their_channels() -> None:
     )
     found = Timeline(4.0, "m@1", ("happy",), segments).speakers
     assert found == ("speaker 1", "speaker 2", "speaker 3", "speaker 4")
+
+
+@pytest.mark.parametrize(("name", "value"), [("speaker", 3), ("emotion", 1.5), ("channel", "left")])
+def test_a_segment_of_other_types_is_none(name: str, value: object) -> None:
+    whole = timeline().to_dict()
+    whole["segments"][4][name] = value
+    with pytest.raises(UsageError, match=f"{name} of a segment: {value!r}"):
+        Timeline.from_dict(whole)

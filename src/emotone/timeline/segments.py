@@ -123,6 +123,9 @@ class Segment:
         """
         if values["kind"] not in KINDS:
             raise ValueError(f"a segment of {values['kind']!r}")
+        for name, kind in (("emotion", str), ("speaker", str), ("channel", int)):
+            if not isinstance(values.get(name), (kind, type(None))):
+                raise TypeError(f"{name} of a segment: {values[name]!r}")
         numbers = {
             name: float(values[name])
             for name in ("confidence", "valence", "arousal")
