@@ -816,7 +816,9 @@ def million_hours(records: list[Record]) -> str:
             f"${scaling.rounded(record['dollars'])}",
             f"{scaling.rounded(record['sound_tb'])} TB",
             f"{scaling.rounded(record['parquet_gb'])} GB",
-            f"{percent(record['failed_at_most'])} %",
+            "too few heard to say"
+            if record["failed_at_most"] is None
+            else f"{percent(record['failed_at_most'])} %",
         ]
         for record in found
     ]

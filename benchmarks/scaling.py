@@ -24,13 +24,17 @@ PRICE = 0.04
 
 Record = dict[str, Any]
 
+LEAST_RECORDINGS = 300
+"""With fewer, the share of failures that they allow for is above one in a hundred: no news."""
+
 
 def reckoned(records: list[Record], hours: float = HOURS, price: float = PRICE) -> list[Record]:
     """A record for clips and one for segments, where they are measured.
 
     The rate is that of the processor with all processes at work, see ``per_core_second``. Storage
     is that of the sound in the codec that was measured, and of the Parquet. Of recordings that fail
-    there can be three in as many as were heard, by the rule of three, where none failed.
+    there can be three in as many as were heard, by the rule of three, where none failed; of fewer
+    than `LEAST_RECORDINGS` nothing is said.
     """
     found = []
     for task in ("clips", "segments"):
@@ -52,7 +56,9 @@ def reckoned(records: list[Record], hours: float = HOURS, price: float = PRICE) 
                 "recordings": best["recordings"] / measured_hours * hours,
                 "sound_tb": best["read_bytes"] / measured_hours * hours / 1e12,
                 "parquet_gb": best["written_bytes"] / measured_hours * hours / 1e9,
-                "failed_at_most": max(3, best["failed"]) / best["recordings"],
+                "failed_at_most": max(3, best["failed"]) / best["recordings"]
+                if best["recordings"] >= LEAST_RECORDINGS
+                else None,
                 "read_mb_s_per_core": best["read_bytes"]
                 / best["audio_s"]
                 * best["per_core_second"]

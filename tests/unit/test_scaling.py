@@ -48,6 +48,12 @@ def test_a_million_hours() -> None:
     assert found["read_mb_s_per_core"] == pytest.approx(20 / 7200 * 200)
 
 
+def test_a_handful_says_nothing_of_failures() -> None:
+    few = MEASURED | {"task": "segments", "recordings": 8, "jobs": 2, "per_core_second": 200.0}
+    assert scaling.reckoned([few])[0]["failed_at_most"] is None
+    assert "| too few heard to say |" in documents.million_hours([few])
+
+
 def test_nothing_measured_gives_nothing(tmp_path: Path) -> None:
     assert scaling.reckoned([]) == []
     assert documents.NOT_YET in documents.million_hours([])
