@@ -19,6 +19,7 @@ from emotone.emotions import in_order
 from emotone.errors import BundleError, UsageError
 from emotone.features.extraction import extract_many
 from emotone.metrics import Evaluation, FloatMatrix, metrics
+from emotone.pipes import refuse_pipe
 from emotone.prediction import Failure
 
 if TYPE_CHECKING:
@@ -290,6 +291,7 @@ def read_predictions(path: str | Path) -> list[TestedClip]:
     path = Path(path)
     check_predictions_path(path)
     try:
+        refuse_pipe(path)
         with path.open(encoding="utf-8", newline="") as file:
             if path.suffix == ".jsonl":
                 return [TestedClip(**json.loads(line)) for line in file]

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from emotone.corpora.utterance import Utterance
 from emotone.errors import SplitError
+from emotone.pipes import refuse_pipe
 
 _COLUMNS = ("path", "test_folds", "train_folds")
 # A name alone, without its folder, has to be this long to tell a clip: "201" and "a01" do not.
@@ -40,6 +41,7 @@ def _parts(path: str) -> tuple[str, ...]:
 def _read(file: Path) -> list[_Row]:
     rows: list[_Row] = []
     try:
+        refuse_pipe(file)
         with file.open(encoding="utf-8-sig", newline="") as lines:
             reader = csv.DictReader(lines)
             missing = [name for name in _COLUMNS if name not in (reader.fieldnames or [])]

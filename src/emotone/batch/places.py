@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from emotone.audio import is_folder
 from emotone.errors import EmotoneError, MissingExtraError, UsageError
+from emotone.pipes import refuse_pipe
 
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+)://")
 _ARROW = ("s3", "gs", "gcs")
@@ -166,6 +167,7 @@ class Place:
             If it cannot be read.
         """
         if self.is_local:
+            refuse_pipe(self.path)
             return Path(self.path).open("rb")
         return self._files.open_input_file(self.path)
 

@@ -185,7 +185,9 @@ def _listed(manifest: Place) -> Iterator[Recording]:
                 },
             )
     except OSError as error:
-        raise _unusable(manifest, f"it cannot be read ({error})", "Check the path.") from error
+        raise _unusable(
+            manifest, f"it cannot be read ({error.strerror or error})", "Check the path."
+        ) from error
 
 
 def _beside(manifest: Place, given: str) -> str:

@@ -9,6 +9,7 @@ import typer
 
 from emotone.cli import completion, messages, options
 from emotone.errors import UsageError
+from emotone.pipes import refuse_pipe
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -349,6 +350,7 @@ def _json_object(path: Path) -> dict[str, Any]:
     import json
 
     try:
+        refuse_pipe(path)
         found = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
         found = None

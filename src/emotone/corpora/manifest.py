@@ -185,7 +185,7 @@ def read(path: Path) -> Corpus:
     """
     if not path.is_file():
         raise CorpusError(
-            "there is no such manifest",
+            "is no regular file" if path.exists() else "there is no such manifest",
             source=path,
             remedy="Check the path.",
             code="missing_file",

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from emotone.errors import UsageError
+from emotone.pipes import refuse_pipe
 from emotone.timeline.exports import audacity, elan, praat, rttm, subtitles, tables
 from emotone.timeline.exports.forms import FORMS, Form, form_of
 from emotone.timeline.segments import Timeline
@@ -139,6 +140,7 @@ def read(path: str | os.PathLike[str]) -> Timeline:
     """
     again = "Write it again with `emotone analyze FILE -o OUT.json`."
     try:
+        refuse_pipe(path)
         values = json.loads(Path(path).read_bytes(), parse_constant=_refused)
         timeline = Timeline.from_dict(values)
     except OSError as error:
