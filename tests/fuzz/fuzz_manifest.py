@@ -7,11 +7,12 @@ from pathlib import Path
 
 import refusals
 
-from emotone import corpora, evaluation, fold_files
+from emotone import corpora, evaluation
 from emotone.batch import sources
 from emotone.corpora import manifest
 from emotone.corpora.utterance import Utterance
 from emotone.errors import EmotoneError
+from emotone.splits import fold_files
 
 _KEPT = tempfile.TemporaryDirectory(prefix="emotone-fuzz-")
 _FOLDER = Path(_KEPT.name)

@@ -1,37 +1,17 @@
-"""Train and test: at random, by speaker, by corpus, or from a fold file.
-
-Every split is named by a short text, the *spec*::
-
-    random:test=0.25,seed=9     as sklearn.model_selection.train_test_split with random_state=9
-    random:test=0.2,stratify=true
-    speakers:5                  five folds, no speaker in both train and test
-    speakers:loo                one fold per speaker
-    corpora:loo                 one fold per corpus, over the emotions it shares with the others
-    file:emobox/ravdess.csv     the folds of an EmoBox file, or of every CSV of a folder
-    none                        everything is for training
-
-A random split depends on the order of the utterances. `emotone.corpora.load` sorts them by path, so
-the same files give the same split on every machine. The RAVDESS tutorials draw theirs over
-``glob.glob`` order, which differs from one file system to the next: the same size and
-``random_state`` here give a split like theirs, drawn the same way over sorted paths.
-"""
+"""From a spec to the folds that it names."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from emotone.corpora.utterance import Utterance
 from emotone.errors import MissingExtraError, SplitError
-
-Indices = npt.NDArray[np.intp]
+from emotone.splits.split import Fold, Split, leaks
 
 _SPECS = (
     "random:test=0.25,seed=9",
@@ -45,69 +25,6 @@ _SPECS = (
 _DEFAULT_TEST = 0.25
 
 
-@dataclass(frozen=True, eq=False)
-class Fold:
-    """One train/test pair.
-
-    Attributes
-    ----------
-    name
-        ``"1"``, a speaker, a corpus, or ``"ravdess:1"`` where several fold files are used.
-    train, test
-        Distinct positions in the sequence of utterances, shape ``(n_train,)`` and ``(n_test,)``,
-        without overlap. They need not cover it.
-    """
-
-    name: str
-    train: Indices
-    test: Indices
-
-
-@dataclass(frozen=True, eq=False)
-class Split:
-    """The folds of one spec over some utterances.
-
-    Attributes
-    ----------
-    spec
-        The text it was made from.
-    strategy
-        ``"random"``, ``"speakers"``, ``"corpora"``, ``"file"`` or ``"none"``.
-    folds
-        One train/test pair each.
-    shared_speakers
-        Distinct speakers that are in both train and test of some fold; None where no speaker is
-        known.
-    warning
-        One sentence for every report made from this split, or None if train and test share no
-        speaker.
-    notes
-        What else a reader of the figures should know, such as rows of a fold file that matched
-        nothing.
-    """
-
-    spec: str
-    strategy: str
-    folds: tuple[Fold, ...]
-    shared_speakers: int | None
-    warning: str | None
-    notes: tuple[str, ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """The split without its positions, as plain types, ready for JSON and a card."""
-        return {
-            "spec": self.spec,
-            "strategy": self.strategy,
-            "folds": [
-                {"name": fold.name, "train": len(fold.train), "test": len(fold.test)}
-                for fold in self.folds
-            ],
-            "shared_speakers": self.shared_speakers,
-            "warning": self.warning,
-            "notes": list(self.notes),
-        }
-
-
 def make(utterances: Sequence[Utterance], spec: str, *, seed: int = 0) -> Split:
     """Split utterances into the folds that a spec names.
 
@@ -116,7 +33,7 @@ def make(utterances: Sequence[Utterance], spec: str, *, seed: int = 0) -> Split:
     utterances
         In the order the split is drawn over.
     spec
-        See the module's description.
+        See `emotone.splits`.
     seed
         From 0 to 2**32 - 1; a ``seed=`` in the spec goes before it.
 
@@ -150,7 +67,7 @@ def make(utterances: Sequence[Utterance], spec: str, *, seed: int = 0) -> Split:
     elif strategy == "corpora" and rest.strip().lower() in ("", "loo"):
         folds = _corpora(utterances)
     elif strategy == "file" and rest.strip():
-        from emotone.fold_files import read_folds
+        from emotone.splits.fold_files import read_folds
 
         drawn, notes = read_folds(utterances, Path(rest.strip()).expanduser())
         folds = tuple(Fold(name, train, test) for name, train, test in drawn)
@@ -158,122 +75,18 @@ def make(utterances: Sequence[Utterance], spec: str, *, seed: int = 0) -> Split:
         folds = (Fold("all", np.arange(len(utterances)), np.empty(0, np.intp)),)
     else:
         raise _refused(spec, "is no split")
-    shared, warning = _leaks(utterances, folds)
+    shared, warning = leaks(utterances, folds)
     return Split(spec.strip(), strategy, folds, shared, warning, notes)
 
 
-def validation(
-    utterances: Sequence[Utterance],
-    train: npt.ArrayLike,
-    *,
-    share: float = 0.15,
-    seed: int = 0,
-) -> tuple[Indices, Indices]:
-    """Set part of a training part aside, to stop early, calibrate or choose settings on.
-
-    Within each corpus whole speakers are set aside, as near the share as whole speakers allow
-    (none of a corpus where one speaker is already too many, unless nothing else can be set aside).
-    A corpus with one known speaker, and utterances without a speaker, are divided at random within
-    each emotion.
-
-    Parameters
-    ----------
-    utterances
-        All utterances.
-    train
-        Positions that are for training, shape ``(n,)``.
-    share
-        Of these to set aside, between 0 and 1.
-    seed
-        From 0 to 2**32 - 1.
-
-    Returns
-    -------
-    fit, held
-        Sorted positions; together they are ``train``. Neither is empty.
+def generator(seed: int) -> np.random.RandomState:
+    """What every split draws from, of a seed from 0 to 2**32 - 1.
 
     Raises
     ------
     SplitError
-        If the share is not between 0 and 1, or there are fewer than two positions.
+        If the seed is out of range.
     """
-    positions = np.sort(np.asarray(train, dtype=np.intp))
-    if not 0 < share < 1:
-        raise SplitError(f"a share of {share} cannot be set aside", remedy="Choose 0 < share < 1.")
-    if len(positions) < 2:
-        raise SplitError(
-            f"{len(positions)} utterances cannot be divided", remedy="Train on more of them."
-        )
-    random = _generator(seed)
-    by_corpus: dict[str, dict[str | None, list[int]]] = {}
-    for i in positions.tolist():
-        u = utterances[i]
-        by_corpus.setdefault(u.corpus, {}).setdefault(u.speaker_key, []).append(i)
-    held: list[int] = []
-    for voices in by_corpus.values():
-        known = {key: members for key, members in voices.items() if key is not None}
-        loose = voices.get(None, [])
-        if len(known) > 1:
-            held.extend(_speakers_near(known, share, random))
-        else:
-            loose = loose + [i for members in known.values() for i in members]
-        held.extend(_share_per_emotion(utterances, loose, share, random))
-    if not held:
-        held = _least(by_corpus) or [int(random.choice(positions))]
-    chosen = np.asarray(sorted(held), dtype=np.intp)
-    return np.setdiff1d(positions, chosen), chosen
-
-
-def _speakers_near(
-    voices: Mapping[str, list[int]], share: float, random: np.random.RandomState
-) -> list[int]:
-    """The utterances of shuffled speakers, each taken if that brings their number nearer the share.
-
-    Never all speakers, and none where even one is too many: one of the two voices of TESS is half
-    of it.
-    """
-    keys = sorted(voices)
-    goal = share * sum(len(members) for members in voices.values())
-    held: list[int] = []
-    left = len(keys)
-    for k in random.permutation(len(keys)).tolist():
-        members = voices[keys[k]]
-        if left > 1 and abs(len(held) + len(members) - goal) < abs(len(held) - goal):
-            held.extend(members)
-            left -= 1
-    return held
-
-
-def _least(by_corpus: Mapping[str, Mapping[str | None, list[int]]]) -> list[int]:
-    """The speaker with the fewest utterances, of the corpora with two or more; else nothing."""
-    voices = [
-        members
-        for speakers in by_corpus.values()
-        if sum(key is not None for key in speakers) > 1
-        for key, members in speakers.items()
-        if key is not None
-    ]
-    return min(voices, key=lambda members: (len(members), members), default=[])
-
-
-def _share_per_emotion(
-    utterances: Sequence[Utterance],
-    positions: list[int],
-    share: float,
-    random: np.random.RandomState,
-) -> list[int]:
-    by_emotion: dict[str, list[int]] = {}
-    for i in positions:
-        by_emotion.setdefault(utterances[i].emotion, []).append(i)
-    held: list[int] = []
-    for emotion in sorted(by_emotion):
-        members = sorted(by_emotion[emotion])
-        number = min(round(share * len(members)), len(members) - 1)
-        held.extend(members[k] for k in random.permutation(len(members))[:number].tolist())
-    return held
-
-
-def _generator(seed: int) -> np.random.RandomState:
     # The legacy generator on purpose: its stream is frozen, and it is the one scikit-learn draws
     # from, so that random_state=9 means the same here.
     if not 0 <= seed < 2**32:
@@ -327,12 +140,12 @@ def _random(
     chosen = _seed(spec, options, seed)
     if stratify == "true":
         return (_stratified(utterances, share, chosen, spec),)
-    order = _generator(chosen).permutation(n)
+    order = generator(chosen).permutation(n)
     return (Fold("1", order[n_test:], order[:n_test]),)
 
 
 def _stratified(utterances: Sequence[Utterance], share: float, seed: int, spec: str) -> Fold:
-    _generator(seed)  # refuses a seed out of range
+    generator(seed)  # refuses a seed out of range
     try:
         from sklearn.model_selection import StratifiedShuffleSplit
     except ImportError:
@@ -392,7 +205,7 @@ def _balanced(counts: Mapping[str, int], folds: int, seed: int) -> dict[str, int
     The seed decides among speakers with equally many utterances.
     """
     keys = sorted(counts)
-    shuffled = [keys[k] for k in _generator(seed).permutation(len(keys)).tolist()]
+    shuffled = [keys[k] for k in generator(seed).permutation(len(keys)).tolist()]
     weights = [0] * folds
     groups: dict[str, int] = {}
     for key in sorted(shuffled, key=lambda key: -counts[key]):
@@ -425,27 +238,3 @@ def _corpora(utterances: Sequence[Utterance]) -> tuple[Fold, ...]:
             )
         folds.append(Fold(name, np.asarray(train, np.intp), np.asarray(test, np.intp)))
     return tuple(folds)
-
-
-def _leaks(utterances: Sequence[Utterance], folds: Sequence[Fold]) -> tuple[int | None, str | None]:
-    """Speakers in both train and test of some fold, and the sentence that says so."""
-    keys = [utterance.speaker_key for utterance in utterances]
-    shared: set[str] = set()
-    unknown = False
-    for fold in folds:
-        train = {keys[i] for i in fold.train.tolist()}
-        test = {keys[i] for i in fold.test.tolist()}
-        unknown |= bool(train and test) and None in train | test
-        shared |= {key for key in train & test if key is not None}
-    if shared:
-        number = f"{len(shared)} speaker{'s' if len(shared) > 1 else ''}"
-        return len(shared), (
-            f"train and test share {number}: these figures say nothing about a new voice"
-        )
-    warning = (
-        "some speakers are unknown, so train and test may share them: "
-        "these figures may say nothing about a new voice"
-        if unknown
-        else None
-    )
-    return (None if all(key is None for key in keys) else 0), warning

@@ -1,0 +1,101 @@
+"""Folds, and what a reader of their figures has to know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emotone.corpora.utterance import Utterance
+
+Indices = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """One train/test pair.
+
+    Attributes
+    ----------
+    name
+        ``"1"``, a speaker, a corpus, or ``"ravdess:1"`` where several fold files are used.
+    train, test
+        Distinct positions in the sequence of utterances, shape ``(n_train,)`` and ``(n_test,)``,
+        without overlap. They need not cover it.
+    """
+
+    name: str
+    train: Indices
+    test: Indices
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """The folds of one spec over some utterances.
+
+    Attributes
+    ----------
+    spec
+        The text it was made from.
+    strategy
+        ``"random"``, ``"speakers"``, ``"corpora"``, ``"file"`` or ``"none"``.
+    folds
+        One train/test pair each.
+    shared_speakers
+        Distinct speakers that are in both train and test of some fold; None where no speaker is
+        known.
+    warning
+        One sentence for every report made from this split, or None if train and test share no
+        speaker.
+    notes
+        What else a reader of the figures should know, such as rows of a fold file that matched
+        nothing.
+    """
+
+    spec: str
+    strategy: str
+    folds: tuple[Fold, ...]
+    shared_speakers: int | None
+    warning: str | None
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The split without its positions, as plain types, ready for JSON and a card."""
+        return {
+            "spec": self.spec,
+            "strategy": self.strategy,
+            "folds": [
+                {"name": fold.name, "train": len(fold.train), "test": len(fold.test)}
+                for fold in self.folds
+            ],
+            "shared_speakers": self.shared_speakers,
+            "warning": self.warning,
+            "notes": list(self.notes),
+        }
+
+
+def leaks(utterances: Sequence[Utterance], folds: Sequence[Fold]) -> tuple[int | None, str | None]:
+    """Speakers in both train and test of some fold, and the sentence that says so."""
+    keys = [utterance.speaker_key for utterance in utterances]
+    shared: set[str] = set()
+    unknown = False
+    for fold in folds:
+        train = {keys[i] for i in fold.train.tolist()}
+        test = {keys[i] for i in fold.test.tolist()}
+        unknown |= bool(train and test) and None in train | test
+        shared |= {key for key in train & test if key is not None}
+    if shared:
+        number = f"{len(shared)} speaker{'s' if len(shared) > 1 else ''}"
+        return len(shared), (
+            f"train and test share {number}: these figures say nothing about a new voice"
+        )
+    warning = (
+        "some speakers are unknown, so train and test may share them: "
+        "these figures may say nothing about a new voice"
+        if unknown
+        else None
+    )
+    return (None if all(key is None for key in keys) else 0), warning
