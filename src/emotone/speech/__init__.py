@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from emotone.speech.detector import CHUNK, RATE, SpeechDetector, hear_together
+from emotone.speech.detector import RATE, SpeechDetector, hear_together
+from emotone.speech.network import CHUNK
 from emotone.speech.utterances import (
     Ended,
     Event,

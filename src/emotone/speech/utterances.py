@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from emotone.errors import UsageError
-from emotone.speech.detector import CHUNK, RATE
+from emotone.speech.detector import RATE
+from emotone.speech.network import CHUNK
 
 
 @dataclass(frozen=True)
