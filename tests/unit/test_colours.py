@@ -112,9 +112,9 @@ def test_what_an_unknown_name_is_shown_in() -> None:
 
 def test_curves_of_other_things_take_no_colour_of_an_emotion() -> None:
     pytest.importorskip("matplotlib", reason="plots need the extra 'report'")
-    from emotone.plots import results, style
+    from emotone.plots import curves, style
 
-    used = {each.lower() for each in results.CURVES} - {style.SECOND.lower()}
+    used = {each.lower() for each in curves.CURVES} - {style.SECOND.lower()}
     assert not used & {*TABLE}
 
 

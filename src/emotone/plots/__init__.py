@@ -13,16 +13,10 @@ Needs matplotlib, in the extra ``report``.
 
 from __future__ import annotations
 
+from emotone.plots.confidence import coverage, reliability
 from emotone.plots.corpus import class_counts, embedding_map, feature_distributions
-from emotone.plots.results import (
-    comparison,
-    confusion,
-    coverage,
-    history,
-    learning_curve,
-    loss,
-    reliability,
-)
+from emotone.plots.curves import history, learning_curve, loss
+from emotone.plots.results import comparison, confusion
 from emotone.plots.sound import chroma, mel_spectrogram, mfcc, spectrogram, waveform
 from emotone.plots.style import FORMATS, render, save
 from emotone.plots.timeline import timeline

@@ -17,6 +17,7 @@ from emotone.plots.style import (
     MARKERS,
     MUTED,
     PAPER,
+    name_rows,
     new_figure,
     set_title,
     shorten,
@@ -67,12 +68,8 @@ def class_counts(
             va="center",
             fontsize=9,
         )
-    axes.set_yticks(rows, [shorten(name, 30) for name in order])
-    axes.invert_yaxis()
+    name_rows(axes, order, longest=30)
     axes.set_xlim(0, max(values) * 1.22)
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
-    axes.grid(axis="x")
     axes.set_xlabel(f"Utterances ({total:,} in all)")
     _whole_thousands(axes)
     set_title(axes, title)

@@ -1,9 +1,9 @@
-"""What came out: loss curves, confusion, reliability, families side by side."""
+"""What came out: confusion, and models side by side."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ from emotone.plots.style import (
     INK,
     MUTED,
     PAPER,
-    SECOND,
+    name_rows,
     new_figure,
     set_title,
     shorten,
@@ -23,158 +23,7 @@ from emotone.plots.style import (
 )
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    from emotone.metrics import CalibrationBin
-    from emotone.selective import CoverageCurve
-    from emotone.training import History
-
-CURVES = (ACCENT, SECOND, "#117733", "#882255", "#999933", "#332288")
-"""Of things that are no emotions, so no colour of one (after Tol 2021, told apart by most)."""
-DASHES = ("-", "--", "-.", ":")
-
-
-@styled
-def loss(
-    curves: Sequence[float] | Mapping[str, Sequence[float]], *, title: str | None = None
-) -> Figure:
-    """Loss over the epochs of a training, one line per curve, its lowest point marked.
-
-    Parameters
-    ----------
-    curves
-        The loss after each epoch, or several named ones (``{"training": [...], "test": [...]}``).
-        NaN leaves a gap.
-    title
-        Text above the plot.
-
-    Raises
-    ------
-    UsageError
-        If there is no value at all.
-    """
-    named = curves if isinstance(curves, Mapping) else {"training": curves}
-    figure = new_figure(6.4, 3.8)
-    axes = figure.add_subplot()
-    lowest = np.inf
-    for values, colour in _lines(axes, None, named):
-        best = int(np.nanargmin(values))
-        lowest = min(lowest, float(values[best]))
-        axes.plot(
-            best + 1,
-            values[best],
-            "o",
-            markersize=7,
-            markerfacecolor=PAPER,
-            markeredgecolor=colour,
-            markeredgewidth=1.6,
-        )
-    ring: dict[str, Any] = {"markerfacecolor": PAPER, "markeredgecolor": MUTED, "markersize": 7}
-    axes.plot([], [], "o", label="lowest", **ring)
-    axes.legend(loc="upper right", ncols=1 + len(named) // 8)
-    if lowest >= 0:
-        axes.set_ylim(bottom=0)
-    axes.set_xlabel("Epoch")
-    axes.set_ylabel("Loss")
-    _whole_ticks(axes)
-    set_title(axes, title)
-    return figure
-
-
-@styled
-def learning_curve(
-    sizes: Sequence[int],
-    curves: Mapping[str, Sequence[float]],
-    *,
-    label: str = "UA",
-    title: str | None = None,
-) -> Figure:
-    """What models reach that were trained on growing parts of the data.
-
-    Parameters
-    ----------
-    sizes
-        Training clips of each model.
-    curves
-        Named figures from 0 to 1, one per size: ``{"training": [...], "test": [...]}``.
-    label
-        What the figure is, for the axis.
-    title
-        Text above the plot.
-
-    Raises
-    ------
-    UsageError
-        If there is no value, or a curve is not as long as the sizes.
-    """
-    if any(len(values) != len(sizes) for values in curves.values()):
-        raise UsageError("a learning curve needs one figure per size")
-    from matplotlib.ticker import PercentFormatter
-
-    figure = new_figure(6.4, 3.8)
-    axes = figure.add_subplot()
-    _lines(axes, sizes, curves)
-    axes.set_ylim(0, 1.03)
-    axes.set_xlim(left=0)
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
-    axes.legend(loc="lower right")
-    axes.set_xlabel("Training clips")
-    axes.set_ylabel(label)
-    _whole_ticks(axes)
-    set_title(axes, title)
-    return figure
-
-
-def history(history: History, *, title: str | None = None) -> Figure:
-    """The curve a training kept: its loss where it has epochs, else a learning curve.
-
-    Parameters
-    ----------
-    history
-        As `emotone.training.TrainingRun.history` holds it.
-    title
-        Text above the plot.
-    """
-    if history.kind == "epochs":
-        return loss(history.curves, title=title)
-    label = history.measure.upper() if len(history.measure) <= 3 else history.measure
-    return learning_curve(history.x, history.curves, label=label, title=title)
-
-
-def _lines(
-    axes: Axes, x: Sequence[int] | None, curves: Mapping[str, Sequence[float]]
-) -> list[tuple[npt.NDArray[np.float64], str]]:
-    """Draw named curves (over 1, 2, ... where x is None); gives the values and colour of each."""
-    drawn: list[tuple[npt.NDArray[np.float64], str]] = []
-    for name, given in curves.items():
-        values = np.asarray(given, dtype=np.float64)
-        if not np.isfinite(values).any():
-            continue
-        colour = CURVES[len(drawn) % len(CURVES)]
-        axes.plot(
-            np.arange(1, len(values) + 1) if x is None else x,
-            values,
-            color=colour,
-            linestyle=DASHES[(len(drawn) // len(CURVES)) % len(DASHES)],
-            # A short curve shows its points, or a single value would show nothing.
-            marker="o" if len(values) <= 25 else None,
-            markersize=4,
-            label=shorten(name, 30),
-        )
-        drawn.append((values, colour))
-    if not drawn:
-        raise UsageError(
-            "there is no curve to plot", remedy="Only a training with a test or epochs keeps one."
-        )
-    axes.grid(axis="y")
-    return drawn
-
-
-def _whole_ticks(axes: Axes) -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, min_n_ticks=1))
 
 
 @styled
@@ -279,159 +128,6 @@ def confusion(
 
 
 @styled
-def reliability(
-    bins: Sequence[CalibrationBin],
-    *,
-    ece: float | None = None,
-    title: str | None = None,
-) -> Figure:
-    """How often the model is right when it says it is this sure, beside how often it says so.
-
-    Parameters
-    ----------
-    bins
-        Clips grouped by confidence, as `emotone.metrics.Evaluation.calibration` holds them. Empty
-        ones are left out.
-    ece
-        Expected calibration error, from 0 to 1, written into the plot.
-    title
-        Text above the plot.
-
-    Raises
-    ------
-    UsageError
-        If no bin holds an utterance.
-    """
-    filled = sorted((bin.confidence, bin.accuracy, bin.count) for bin in bins if bin.count > 0)
-    if not filled:
-        raise UsageError("there is no prediction to draw a reliability diagram from")
-    confidence = np.array([c for c, _, _ in filled])
-    accuracy = np.array([a for _, a, _ in filled])
-    counts = np.array([n for _, _, n in filled])
-
-    figure = new_figure(5.0, 5.2)
-    upper, lower = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [4, 1]})
-    upper.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
-    # Wilson's 95 % interval: bins are often small, and a normal one would leave 0 to 1.
-    z = 1.96
-    centre = (accuracy + z**2 / (2 * counts)) / (1 + z**2 / counts)
-    half = (
-        z
-        / (1 + z**2 / counts)
-        * np.sqrt(accuracy * (1 - accuracy) / counts + z**2 / (4 * counts**2))
-    )
-    upper.vlines(confidence, centre - half, centre + half, color=ACCENT, linewidth=1.2, alpha=0.6)
-    upper.fill_between(confidence, confidence, accuracy, color=SECOND, alpha=0.14, linewidth=0)
-    upper.plot(confidence, accuracy, "-o", color=ACCENT, markersize=6)
-    notes = [] if ece is None else [f"Expected calibration error {100 * ece:.1f} %"]
-    upper.text(
-        0,
-        1.02,
-        "; ".join([*notes, "below the dashed line: too sure"]),
-        transform=upper.transAxes,
-        fontsize=9,
-        color=MUTED,
-        va="bottom",
-    )
-    upper.set_xlim(0, 1)
-    upper.set_ylim(0, 1.02)
-    upper.grid()
-    upper.set_ylabel("Share that is right")
-    width = min(0.08, 0.8 * float(np.min(np.diff(confidence)))) if len(confidence) > 1 else 0.08
-    lower.bar(confidence, counts, width=width, color=ACCENT)
-    lower.set_ylabel("Utterances")
-    lower.set_xlabel("Confidence")
-    lower.grid(axis="y")
-    from matplotlib.ticker import MaxNLocator, PercentFormatter
-
-    lower.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=3))
-    upper.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
-    lower.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
-    figure.align_ylabels([upper, lower])
-    set_title(upper, title, pad=24)
-    return figure
-
-
-@styled
-def coverage(
-    curve: CoverageCurve, *, target: float | None = None, title: str | None = None
-) -> Figure:
-    """How often the answers are right when only the surest are given, the rest being uncertain.
-
-    Parameters
-    ----------
-    curve
-        As `emotone.selective.coverage_curve` gives.
-    target
-        An accuracy from 0 to 1: the widest coverage that reaches it is marked, with the least
-        confidence that is answered there.
-    title
-        Text above the plot.
-
-    Raises
-    ------
-    UsageError
-        If the curve has no point.
-    """
-    from matplotlib.ticker import PercentFormatter
-
-    if not curve.points:
-        raise UsageError("there is no prediction to draw a coverage curve from")
-    figure = new_figure(5.6, 4.0)
-    axes = figure.add_subplot()
-    everything = curve.points[-1].accuracy
-    axes.axhline(everything, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
-    axes.plot(
-        [point.coverage for point in curve.points],
-        [point.accuracy for point in curve.points],
-        color=ACCENT,
-        marker="o" if len(curve.points) <= 25 else None,
-        markersize=4,
-    )
-    found = None if target is None else curve.reaching(target)
-    if found is not None:
-        axes.plot(
-            found.coverage,
-            found.accuracy,
-            "o",
-            markersize=8,
-            markerfacecolor=PAPER,
-            markeredgecolor=SECOND,
-            markeredgewidth=1.8,
-        )
-        right = found.coverage < 0.6
-        axes.annotate(
-            f"confidence {found.confidence:.2f}:\n{100 * found.coverage:.0f} % answered, "
-            f"{100 * found.accuracy:.0f} % right",
-            (found.coverage, found.accuracy),
-            xytext=(8 if right else -8, 10),
-            textcoords="offset points",
-            ha="left" if right else "right",
-            va="bottom",
-            fontsize=9,
-        )
-    axes.text(
-        0,
-        1.02,
-        f"Area above the curve {100 * curve.area:.1f} %; dashed: all answers, "
-        f"{100 * everything:.0f} % right",
-        transform=axes.transAxes,
-        fontsize=9,
-        color=MUTED,
-        va="bottom",
-    )
-    axes.set_xlim(0, 1.02)
-    axes.set_ylim(0, 1.03)
-    axes.grid()
-    axes.set_xlabel("Share of clips answered, the surest first")
-    axes.set_ylabel("Share of those that is right")
-    axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
-    set_title(axes, title, pad=24)
-    return figure
-
-
-@styled
 def comparison(
     names: Sequence[str],
     values: Sequence[float],
@@ -487,13 +183,9 @@ def comparison(
         )
     if chance is not None:
         axes.axvline(chance, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
-    axes.set_yticks(rows, [shorten(name, 36) for name in names])
-    axes.invert_yaxis()
+    name_rows(axes, names, longest=36)
     axes.set_xlim(0, 1.08)
     axes.set_xticks(np.arange(0, 1.01, 0.2), [f"{p} %" for p in range(0, 101, 20)])
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
-    axes.grid(axis="x")
     notes = ["with 95 % interval"] if intervals is not None else []
     notes += [f"dashed: chance, {100 * chance:.3g} %"] if chance is not None else []
     axes.set_xlabel("\n".join([label, "; ".join(notes)]) if notes else label)

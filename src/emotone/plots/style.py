@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import io
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import os
 
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 P = ParamSpec("P")
@@ -148,6 +149,29 @@ def set_title(axes: Axes, title: str | None, *, pad: float = 10.0) -> None:
 
         inches = axes.get_figure(root=True).get_size_inches()[0]  # type: ignore[union-attr]
         axes.set_title("\n".join(textwrap.wrap(title, max(20, int(inches * 9)))), pad=pad)
+
+
+def set_note(axes: Axes, text: str) -> None:
+    """A line above the drawing that says how to read it; the title then needs `pad=24`."""
+    place: dict[str, Any] = {"transform": axes.transAxes, "fontsize": 9, "color": MUTED}
+    axes.text(0, 1.02, text, va="bottom", **place)
+
+
+def name_rows(axes: Axes, names: Sequence[str], *, longest: int) -> None:
+    """Name the rows of bars that lie at 0, 1, …, the first on top; names are cut to `longest`."""
+    axes.set_yticks(range(len(names)), [shorten(name, longest) for name in names])
+    axes.invert_yaxis()
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.grid(axis="x")
+
+
+def in_percent(*sides: Axis) -> None:
+    """Label shares from 0 to 1 along these sides of a plot in whole percent."""
+    from matplotlib.ticker import PercentFormatter
+
+    for side in sides:
+        side.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
 
 
 def shorten(label: str, limit: int = 22) -> str:
