@@ -14,8 +14,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from emotone.folds import Recipe
 from emotone.models import FAMILIES
+from emotone.training.recipe import Recipe
 
 CORPORA = ("ravdess", "tess", "emodb", "urdu", "ased", "turev", "casia", "emovo", "nemo")
 """All nine, in the order in which a joint training reads them."""

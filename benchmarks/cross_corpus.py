@@ -34,8 +34,9 @@ import _records
 from default_model import CORPORA, PREPARATION
 from emotone.cli.options import parameters
 from emotone.features.cache import FeatureCache
-from emotone.folds import Recipe, dataset_for, evaluate_fold, run_fold
 from emotone.models import FAMILIES
+from emotone.training.folds import evaluate_fold, run_fold
+from emotone.training.recipe import Recipe, dataset_for
 
 Record = dict[str, Any]
 KEY = ("benchmark", "family", "features", "params", "seed")

@@ -42,13 +42,13 @@ from emotone.dataset import prepare
 from emotone.emotions import in_order
 from emotone.evaluation import TestedClip, tested_clips, write_predictions
 from emotone.features.cache import FeatureCache
-from emotone.folds import answers, evaluate_fold, evaluate_folds, run_fold
 from emotone.metrics import Evaluation, fold_mean, metrics
 from emotone.models import FAMILIES, Classifier, build
 from emotone.models.neural.classifier import NeuralClassifier
 from emotone.models.neural.files import TrainingFiles
 from emotone.models.neural.hybrid import HybridClassifier
 from emotone.models.neural.shortcut import frames_model
+from emotone.training.folds import answers, evaluate_fold, evaluate_folds, run_fold
 
 CORPORA = ("ravdess", "emodb", "tess", "urdu", "ased", "turev", "casia", "emovo")
 PUBLISHED = {

@@ -32,10 +32,11 @@ from emotone import corpora
 from emotone.cli.options import parameters
 from emotone.dataset import prepare
 from emotone.features.cache import FeatureCache
-from emotone.folds import Recipe, evaluate_fold, run_fold
 from emotone.metrics import metrics
 from emotone.models import FAMILIES, Classifier, build
 from emotone.models.neural.files import TrainingFiles
+from emotone.training.folds import evaluate_fold, run_fold
+from emotone.training.recipe import Recipe
 
 TASKS = (
     ("four emotions", "random:test=0.25,seed=9", ("calm", "happy", "fearful", "disgust")),

@@ -13,21 +13,14 @@ from emotone.errors import EmotoneError, UsageError
 from emotone.execution import SERIAL, Callback, Executor, Progress
 from emotone.features.cache import FeatureCache
 from emotone.features.waveforms import NAME as WAVEFORM
-from emotone.folds import (
-    FoldResult,
-    Recipe,
-    dataset_for,
-    evaluate_folds,
-    feature_set_for,
-    run_fold,
-    searched,
-)
 from emotone.metrics import Evaluation
 from emotone.models import families as known_families
 from emotone.models.preprocessing import Selection
 from emotone.models.search import Search
 from emotone.prediction import Failure
 from emotone.splits import Fold
+from emotone.training.folds import FoldResult, evaluate_folds, run_fold, searched
+from emotone.training.recipe import Recipe, dataset_for, feature_set_for
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,9 +12,10 @@ from emotone import corpora as readers
 from emotone.corpora import Corpus, select
 from emotone.dataset import Dataset, prepare
 from emotone.evaluation import evaluate
-from emotone.folds import Recipe, run_fold
 from emotone.models import FAMILIES
 from emotone.training import train
+from emotone.training.folds import run_fold
+from emotone.training.recipe import Recipe
 
 FEATURES = "mfcc13:mean,std+rms:mean,std"
 QUICK = {

@@ -21,8 +21,9 @@ from emotone.dataset import Dataset, prepare
 from emotone.errors import SplitError, TrainingError, UsageError
 from emotone.evaluation import evaluate, read_predictions, write_predictions
 from emotone.execution import Progress
-from emotone.folds import Recipe, run_fold
 from emotone.training import train
+from emotone.training.folds import run_fold
+from emotone.training.recipe import Recipe
 
 FEATURES = "rms:mean,std+centroid:mean,std+zcr:mean"
 PITCH_HZ = {"neutral": 300.0, "happy": 900.0, "angry": 2500.0}
