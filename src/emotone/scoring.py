@@ -16,11 +16,22 @@ from emotone.runtime import Runtime
 if TYPE_CHECKING:
     from emotone.adaptation import FloatVector
 
-_WINDOWS_AT_ONCE = 16
+WINDOWS_AT_ONCE = 16
 """Stretches of one length that are heard at once: more take more memory and no less time."""
 
 _PARTS_AT_ONCE = 8
 """The same for the parts of a long clip, which are longer."""
+
+_RUN_FRAMES = 150
+"""What one more run of a model costs, in frames of a window: so many columns of padding are worth
+hearing windows together."""
+
+
+def length(row: FloatArray, *, framed: bool = False) -> int:
+    """What windows must have in common to be heard at once; with ``framed`` by `Scorer.clips`."""
+    # Far more clips have as many frames as have as many samples.
+    samples: int = row.shape[-1]
+    return 1 + samples // spectra.HOP if framed else samples
 
 
 class Scorer:
@@ -61,8 +72,7 @@ class Scorer:
         """
         windows = [window for clip in clips for window in clip]
         if framed:
-            # Far more clips have as many frames as have as many samples.
-            scores = self._alike(windows, lambda w: 1 + len(w) // spectra.HOP, self._framed)
+            scores = self._alike(windows, lambda w: length(w, framed=True), self._framed)
         else:
             scores = self.stretches(windows)
         found = np.empty((len(clips), len(self._card.emotions)), dtype=np.float32)
@@ -77,28 +87,44 @@ class Scorer:
         return self._together(stretches, self.rows)
 
     def described(self, windows: Sequence[FloatArray]) -> FloatArray:
-        """Of stretches whose frames are described, ``(rows, frames)`` each."""
-        return self._together(windows, self._scores_of_frames)
+        """Of stretches whose frames are described, ``(rows, frames)`` each.
+
+        Where the model ignores padding, those of several lengths are heard together.
+        """
+        lengths = [window.shape[1] for window in windows]
+        alike = len({len(window) for window in windows}) == 1
+        if len(set(lengths)) <= 1 or not alike or not self._runtime.ignores_padding:
+            return self._together(windows, self._scores_of_frames)
+        found = np.empty((len(windows), len(self._card.emotions)), dtype=np.float32)
+        # Beside padding, digital silence would be the loudest that there is, and padding as loud.
+        silent = [place for place, window in enumerate(windows) if _is_constant(window)]
+        for place in silent:
+            found[place] = self._scores_of_frames(windows[place][None])[0]
+        rest = sorted(set(range(len(windows))) - set(silent), key=lambda place: -lengths[place])
+        for some in batches([lengths[place] for place in rest], WINDOWS_AT_ONCE, _RUN_FRAMES):
+            places = rest[some]
+            found[places] = self._scores_of_frames(_padded([windows[place] for place in places]))
+        return found
 
     def _together(
         self, rows: Sequence[FloatArray], answer: Callable[[FloatArray], FloatArray]
     ) -> FloatArray:
-        return self._alike(rows, lambda row: row.shape[-1], lambda some: answer(np.stack(some)))
+        return self._alike(rows, length, lambda some: answer(np.stack(some)))
 
     def _alike(
         self,
         rows: Sequence[FloatArray],
-        length: Callable[[FloatArray], int],
+        length_of: Callable[[FloatArray], int],
         answer: Callable[[Sequence[FloatArray]], FloatArray],
     ) -> FloatArray:
         """Scores of rows, those that are equally long at once."""
         found = np.empty((len(rows), len(self._card.emotions)), dtype=np.float32)
         of_length: dict[int, list[int]] = {}
         for place, row in enumerate(rows):
-            of_length.setdefault(length(row), []).append(place)
+            of_length.setdefault(length_of(row), []).append(place)
         long = LONGEST_S / 2 * (self._card.input.rate or np.inf)
         for places in of_length.values():
-            most = _PARTS_AT_ONCE if rows[places[0]].shape[-1] > long else _WINDOWS_AT_ONCE
+            most = _PARTS_AT_ONCE if rows[places[0]].shape[-1] > long else WINDOWS_AT_ONCE
             for start in range(0, len(places), most):
                 some = places[start : start + most]
                 found[some] = answer([rows[place] for place in some])
@@ -120,3 +146,51 @@ class Scorer:
         from emotone.adaptation import adapted
 
         return adapted(scores, self.offset).astype(np.float32)
+
+
+def batches(lengths: Sequence[int], most: int, run: int) -> list[slice]:
+    """Which windows to hear together, so that it takes the least time altogether.
+
+    Parameters
+    ----------
+    lengths
+        Frames of each, the longest first.
+    most
+        Windows that can be heard together; all are padded to the longest of them.
+    run
+        What it costs to run the model once more, in frames.
+
+    Returns
+    -------
+    list of slice
+        Windows that follow each other, each in one slice.
+    """
+    least, first = [0], [0]  # what the windows before this one cost, and where the last batch began
+    for end in range(1, len(lengths) + 1):
+        cost, start = min(
+            (least[start] + run + (end - start) * lengths[start], start)
+            for start in range(max(0, end - most), end)
+        )
+        least.append(cost)
+        first.append(start)
+    found, end = [], len(lengths)
+    while end:
+        found.append(slice(first[end], end))
+        end = first[end]
+    return found[::-1]
+
+
+def _padded(windows: Sequence[FloatArray]) -> FloatArray:
+    """Windows of described frames as one array, zeros after the shorter ones."""
+    longest = max(window.shape[1] for window in windows)
+    found: FloatArray = np.empty((len(windows), len(windows[0]), longest), dtype=np.float32)
+    for row, window in zip(found, windows, strict=True):
+        row[:, : window.shape[1]] = window
+        row[:, window.shape[1] :] = 0
+    return found
+
+
+def _is_constant(window: FloatArray) -> bool:
+    """Whether all frames may be alike, as they are in digital silence."""
+    first, middle, last = (window[:, place] for place in (0, window.shape[1] // 2, -1))
+    return bool((first == middle).all() and (first == last).all())

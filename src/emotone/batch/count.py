@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,11 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from emotone.batch import parquet
-from emotone.batch.places import Place
 from emotone.batch.plan import Plan
 
 _READERS = 16
 """Parts whose notes are read at once: a store takes its time for each."""
+
+_PARTS = 1000
+"""Parts that are named in memory at once."""
 
 
 @dataclass
@@ -42,23 +46,6 @@ class Count:
     failures: Counter[str] = field(default_factory=Counter)
     audio_s: float = 0.0
     elapsed_s: float = 0.0
-
-    @classmethod
-    def of_parts(cls, recordings: int, parts: Sequence[Place]) -> Count:
-        """What an earlier run left.
-
-        Raises
-        ------
-        EmotoneError
-            If a part cannot be read.
-        """
-        count = cls(recordings)
-        with ThreadPoolExecutor(_READERS) as threads:
-            for about in threads.map(parquet.about, parts):
-                count.earlier += about["recordings"]
-                count.failures.update(about["failures"])
-        count.done = count.earlier
-        return count
 
     @property
     def failed(self) -> int:
@@ -130,11 +117,25 @@ Progress = Callable[[Count], None]
 """Called whenever something is known anew."""
 
 
-def left(plan: Plan) -> tuple[Count, list[int]]:
-    """What is done of a batch already, and the blocks that are left."""
-    done = plan.done()
-    count = Count.of_parts(plan.recordings, list(done.values()))
-    return count, [number for number in range(len(plan.sizes)) if number not in done]
+def left(plan: Plan) -> tuple[Count, Sequence[int]]:
+    """What is done of a batch already, and the blocks that are left.
+
+    Raises
+    ------
+    EmotoneError
+        If a part cannot be read.
+    """
+    count, waiting = Count(plan.recordings), bytearray(b"\1" * len(plan.sizes))
+    found = plan.done()
+    with ThreadPoolExecutor(_READERS) as threads:
+        while some := list(itertools.islice(found, _PARTS)):
+            for about in threads.map(parquet.about, [place for _, place in some]):
+                count.earlier += about["recordings"]
+                count.failures.update(about["failures"])
+            for number, _ in some:
+                waiting[number] = False
+    count.done = count.earlier
+    return count, array("I", itertools.compress(range(len(waiting)), waiting))
 
 
 def counted(count: Count, heard: Iterator[tuple[Heard, float]], progress: Progress | None) -> Count:

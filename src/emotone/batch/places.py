@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from emotone.audio import is_folder
+from emotone.batch.names import in_order
 from emotone.errors import EmotoneError, MissingExtraError, UsageError
 from emotone.pipes import refuse_pipe
 
@@ -25,6 +26,9 @@ _QUERY = re.compile(r"\?\w+=[^?/]*(?:/[^?]*)?$")
 """Options at the end of an address, rather than a question mark in a name."""
 
 _COPY = 4 * 1024**2
+
+_FOLDER = "\0"
+"""Marks the name of a folder: no name holds it, and it changes no order."""
 
 
 class Entry(NamedTuple):
@@ -135,7 +139,8 @@ class Place:
     def walk(self) -> Iterator[Entry]:
         """All files below it, hidden ones and folders left out, each folder in order of names.
 
-        The memory it takes is that of the largest folder, not of all.
+        Of a store the memory that it takes is that of the largest folder, since pyarrow lists a
+        folder as a whole; here it is the same for any.
 
         Raises
         ------
@@ -234,22 +239,27 @@ class Place:
 
 
 def _walk_local(folder: str) -> Iterator[Entry]:
+    for name in in_order(_names(folder)):
+        path = os.path.join(folder, name.rstrip(_FOLDER))  # noqa: PTH118
+        if name.endswith(_FOLDER):
+            yield from _walk_local(path)
+        elif not is_folder(path):
+            try:
+                status = os.stat(path)  # noqa: PTH116
+                yield Entry(path, status.st_size, status.st_mtime)
+            except OSError:  # a link to nothing, or to itself: reading it tells
+                yield Entry(path, 0, None)
+
+
+def _names(folder: str) -> Iterator[str]:
+    """What a folder holds, hidden ones left out, folders marked."""
     try:
         with os.scandir(folder) as listing:
-            inside = sorted(listing, key=lambda entry: entry.name)
+            for entry in listing:
+                if not entry.name.startswith("."):
+                    yield entry.name + _FOLDER * entry.is_dir(follow_symlinks=False)
     except OSError:  # as os.walk: what may not be read is not there
         return
-    for entry in inside:
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir(follow_symlinks=False):
-            yield from _walk_local(entry.path)
-        elif not is_folder(entry.path):
-            try:
-                status = entry.stat()
-                yield Entry(entry.path, status.st_size, status.st_mtime)
-            except OSError:  # a link to nothing, or to itself: reading it tells
-                yield Entry(entry.path, 0, None)
 
 
 def _entry(info: Any) -> Entry:

@@ -1,5 +1,8 @@
 """What a batch is to do, kept beside its results: the recordings, in blocks, in one small file.
 
+However many there are, nobody holds them all: they are found into a file, put in order there, and
+read from the plan block by block.
+
 Each block becomes one part of the results, and a part appears whole or not at all. So the plan and
 the parts that are there say together what is left, whenever and however an earlier run ended; no
 other record of progress is kept that could disagree with them.
@@ -7,29 +10,31 @@ other record of progress is kept that could disagree with them.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
-import sqlite3
 import tempfile
+from array import array
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Literal, get_args
 from urllib.parse import quote
 
+from emotone.batch.found import KEYS, Found, Row
 from emotone.batch.places import Place
 from emotone.batch.sources import Recording
 from emotone.batch.tasks import AnyTask, from_dict
-from emotone.errors import AudioError, EmotoneError, MissingExtraError, UsageError
+from emotone.errors import AudioError, MissingExtraError, UsageError
 
 Partition = Literal["none", "day", "speaker"]
 """How the parts lie in folders: side by side, or as ``day=2026-11-21/`` or ``speaker=anna/``."""
 
 _NAME = "_emotone/plan.parquet"
 _PART = re.compile(r"part-(\d+)\.parquet")
-_FORMAT = 2
+_FORMAT = 3
 
 _CLIPS = 1024
 _RECORDINGS = 16
@@ -44,16 +49,17 @@ _BLOCKS_PER_JOB = 4
 _LEAST_CLIPS = 64
 """Clips of a block, where there are so many: fewer have too seldom the same length."""
 
+_GROUP = 4096
+"""Recordings of a row group of the plan at least. Whoever has the plan open holds kilobytes for
+each group, so there cannot be one for each block; to read one takes milliseconds."""
+
 _COLUMNS = ("file", "speaker", "recorded", "size", "labels")
 
 _SAMPLED = 100
 """Files, spread over all, that a task may look at before it begins."""
 
-_KEYS = {
-    "none": "''",
-    "day": "coalesce(strftime('%Y-%m-%d', recorded, 'unixepoch'), 'unknown')",
-    "speaker": "coalesce(speaker, 'unknown')",
-}
+_ABOUT, _SIZES = b"emotone", b"emotone_blocks"
+"""Notes in the plan, as JSON: what the batch is; and the sizes of its blocks, a list."""
 
 
 class Plan:
@@ -72,11 +78,12 @@ class Plan:
     partition
         How the parts lie in folders.
     sizes
-        Recordings of each block.
+        Recordings of each block, in the order of the plan.
     """
 
     def __init__(self, out: Place, file: Any) -> None:
-        about = json.loads(file.schema_arrow.metadata[b"emotone"])
+        metadata = file.metadata
+        about = json.loads(metadata.metadata[_ABOUT])
         if about["format"] != _FORMAT:
             raise UsageError(
                 "the batch there was begun by another version of emotone",
@@ -89,17 +96,25 @@ class Plan:
         self.root: str = about["root"]
         self.partition: Partition = about["partition"]
         self._file = file
-        groups = range(file.metadata.num_row_groups)
-        self.sizes = [file.metadata.row_group(group).num_rows for group in groups]
+        self.sizes = array("I", json.loads(metadata.metadata[_SIZES]))
+        self._firsts = array("Q", itertools.accumulate(self.sizes, initial=0))
+        groups = (metadata.row_group(group).num_rows for group in range(metadata.num_row_groups))
+        self._groups = array("Q", itertools.accumulate(groups, initial=0))
+        if self._firsts[-1] != self._groups[-1]:
+            raise ValueError("its blocks are not what it lists")
 
     @property
     def recordings(self) -> int:
         """How many there are in all."""
-        return sum(self.sizes)
+        found: int = self._firsts[-1]
+        return found
 
     def block(self, number: int) -> list[Recording]:
         """The recordings of a block, paths as they were given."""
-        columns = self._file.read_row_group(number).to_pydict()
+        first = self._firsts[number]
+        group = bisect_right(self._groups, first) - 1  # which holds the whole block
+        held = self._file.read_row_group(group)
+        columns = held.slice(first - self._groups[group], self.sizes[number]).to_pydict()
         rows = zip(*(columns[name] for name in _COLUMNS), strict=True)
         return [
             Recording(os.fsdecode(file), speaker, recorded, size, json.loads(labels or "{}"))
@@ -118,9 +133,13 @@ class Plan:
             value = "unknown" if first.recorded is None else f"{first.recorded:%Y-%m-%d}"
         return self.out / f"{self.partition}={quote(value, safe='')}" / name
 
-    def done(self) -> dict[int, Place]:
-        """The parts that are there, by the number of their block."""
-        return {number: place for number, place in parts(self.out) if number < len(self.sizes)}
+    def done(self) -> Iterator[tuple[int, Place]]:
+        """The parts that are there, with the numbers of their blocks, each once."""
+        there = bytearray(len(self.sizes))
+        for number, place in parts(self.out):
+            if number < len(there) and not there[number]:
+                there[number] = True
+                yield number, place
 
     @classmethod
     def load(cls, out: Place) -> Plan | None:
@@ -190,7 +209,7 @@ class Plan:
         EmotoneError
             If the plan cannot be written.
         """
-        parquet = _parquet()
+        _parquet()  # which may not be there
         if partition not in get_args(Partition):
             raise UsageError(
                 f"there is no partition {partition!r}",
@@ -202,45 +221,32 @@ class Plan:
                 source=out.address,
                 remedy="Write to another folder.",
             )
-        with tempfile.TemporaryDirectory(prefix="emotone-") as folder:
-            known = sqlite3.connect(Path(folder, "recordings.sqlite"), isolation_level=None)
-            with closing(known):
-                try:
-                    count = _collect(known, recordings, progress)
-                except sqlite3.OperationalError as error:
-                    raise EmotoneError(
-                        f"the list of recordings cannot be kept there while it is made ({error})",
-                        source=folder,
-                        remedy="Free some space, or set TMPDIR to a folder that has it.",
-                        code="storage_full",
-                    ) from error
-                if not count:
-                    raise AudioError(
-                        "there is no recording to hear",
-                        source=", ".join(inputs),
-                        remedy="Name folders, patterns, lists or files with audio.",
-                        code="missing_file",
-                    )
-                most = _RECORDINGS if task.segments else _CLIPS
-                least = 1 if task.segments else _LEAST_CLIPS
-                most = max(least, min(most, -(-count // (_BLOCKS_PER_JOB * jobs))))
-                task = task.settled(_sample(known, count))
-                about = {
-                    "format": _FORMAT,
-                    "task": task.to_dict(),
-                    "inputs": inputs,
-                    "root": os.getcwd(),  # noqa: PTH109
-                    "partition": partition,
-                }
+        with Found() as found:
+            found.add(recordings, progress)
+            if not found.count:
+                raise AudioError(
+                    "there is no recording to hear",
+                    source=", ".join(inputs),
+                    remedy="Name folders, patterns, lists or files with audio.",
+                    code="missing_file",
+                )
+            most = _RECORDINGS if task.segments else _CLIPS
+            least = 1 if task.segments else _LEAST_CLIPS
+            most = max(least, min(most, -(-found.count // (_BLOCKS_PER_JOB * jobs))))
+            about = {
+                "format": _FORMAT,
+                "task": task.settled(found.files(_SAMPLED)).to_dict(),
+                "inputs": inputs,
+                "root": os.getcwd(),  # noqa: PTH109
+                "partition": partition,
+            }
+            with tempfile.TemporaryDirectory(prefix="emotone-") as folder:
                 written = Path(folder, "plan.parquet")
-                schema = _schema().with_metadata({b"emotone": json.dumps(about).encode()})
-                with parquet.ParquetWriter(written, schema) as writer:
-                    for block in _blocks(known, _KEYS[partition], most):
-                        writer.write_batch(_batch(block, schema))
-            (out / _NAME).take(written)
-        found = cls.load(out)
-        assert found is not None
-        return found
+                _write(written, about, found.blocks(KEYS[partition], most, _BYTES))
+                (out / _NAME).take(written)
+        plan = cls.load(out)
+        assert plan is not None
+        return plan
 
 
 def parts(out: Place) -> Iterator[tuple[int, Place]]:
@@ -253,62 +259,19 @@ def parts(out: Place) -> Iterator[tuple[int, Place]]:
             yield int(found[1]), out.at(entry.path)
 
 
-def _collect(
-    known: sqlite3.Connection,
-    recordings: Iterable[Recording],
-    progress: Callable[[int], None] | None,
-) -> int:
-    known.execute("PRAGMA synchronous=OFF")
-    known.execute("PRAGMA journal_mode=OFF")
-    known.execute(
-        "CREATE TABLE recordings (place INTEGER PRIMARY KEY, key BLOB UNIQUE, file BLOB, "
-        "speaker TEXT, recorded REAL, size INTEGER, labels TEXT)"
-    )
-    known.execute("BEGIN")
-    count = 0
-    for each in recordings:
-        key = each.file if "://" in each.file else os.path.abspath(each.file)  # noqa: PTH100
-        count += known.execute(
-            "INSERT OR IGNORE INTO recordings (key, file, speaker, recorded, size, labels) "
-            "VALUES (?, ?, ?, ?, ?, ?)",
-            (
-                os.fsencode(key),
-                os.fsencode(each.file),
-                each.speaker,
-                None if each.recorded is None else each.recorded.timestamp(),
-                each.size,
-                json.dumps(dict(each.labels)) if each.labels else None,
-            ),
-        ).rowcount
-        if progress is not None and count % 1000 == 0:
-            progress(count)
-    known.execute("COMMIT")
-    return count
-
-
-def _sample(known: sqlite3.Connection, count: int) -> Iterator[str]:
-    """Some of the files, spread over all."""
-    step = max(1, count // _SAMPLED)
-    for (file,) in known.execute(
-        "SELECT file FROM recordings WHERE (place - 1) % ? = 0 ORDER BY place", (step,)
-    ):
-        yield os.fsdecode(file)
-
-
-def _blocks(known: sqlite3.Connection, key: str, most: int) -> Iterator[list[tuple[Any, ...]]]:
-    """Neighbours with the same key, so many and so large at most."""
-    block: list[tuple[Any, ...]] = []
-    held, of = 0, None
-    for row in known.execute(
-        f"SELECT {key}, file, speaker, recorded, size, labels FROM recordings ORDER BY 1, place"
-    ):
-        if block and (row[0] != of or len(block) == most or held + row[4] > _BYTES):
-            yield block
-            block, held = [], 0
-        block.append(row[1:])
-        of, held = row[0], held + row[4]
-    if block:
-        yield block
+def _write(file: Path, about: dict[str, Any], blocks: Iterable[list[Row]]) -> None:
+    sizes, group, schema = array("I"), list[Row](), _schema()
+    with _parquet().ParquetWriter(file, schema, write_statistics=False) as writer:
+        for block in blocks:
+            sizes.append(len(block))
+            group += block
+            if len(group) >= _GROUP:
+                writer.write_batch(_batch(group, schema))
+                group = []
+        if group:
+            writer.write_batch(_batch(group, schema))
+        notes = {_ABOUT: about, _SIZES: sizes.tolist()}
+        writer.add_key_value_metadata({name: json.dumps(note) for name, note in notes.items()})
 
 
 def _schema() -> Any:
@@ -325,10 +288,10 @@ def _schema() -> Any:
     )
 
 
-def _batch(block: list[tuple[Any, ...]], schema: Any) -> Any:
+def _batch(rows: list[Row], schema: Any) -> Any:
     import pyarrow
 
-    files, speakers, times, sizes, labels = zip(*block, strict=True)
+    files, speakers, times, sizes, labels = zip(*rows, strict=True)
     recorded = [None if t is None else datetime.fromtimestamp(t, timezone.utc) for t in times]
     columns = zip((files, speakers, recorded, sizes, labels), schema.types, strict=True)
     return pyarrow.record_batch([pyarrow.array(c, kind) for c, kind in columns], schema=schema)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
-from collections import deque
 from collections.abc import Iterator, Sequence
 
 from emotone.batch.count import Heard
@@ -28,7 +27,8 @@ class Pool:
 
     def __init__(self, setup: Setup, blocks: Sequence[int], processes: int) -> None:
         self._setup = setup
-        self._blocks = deque(blocks)
+        self._blocks = iter(blocks)
+        self._taking = threading.Lock()
         self._children = Children(PROGRAM)
         # Bounded, so that a slow reader of the progress holds everything up rather than memory.
         self._told: queue.Queue[Heard | BaseException | None] = queue.Queue(1000)
@@ -75,9 +75,9 @@ class Pool:
         hearer = Hearer(self._children, self._setup, self._told.put)
         try:
             while not self._children.closed:
-                try:
-                    number = self._blocks.popleft()
-                except IndexError:
+                with self._taking:
+                    number = next(self._blocks, None)
+                if number is None:
                     break
                 hearer.hear(number)
             self._told.put(None)

@@ -24,13 +24,9 @@ from emotone.batch.sources import Recording
 from emotone.errors import EmotoneError, EmotoneWarning
 from emotone.features.job import as_error
 
-CLIPS_TOGETHER = 512
-"""Clips among which those of one length are looked for. Of 512 clips of one to four seconds, whose
-ends are cut off in steps of 32 ms, five or so have the same length, and hearing five at once takes
-two thirds of the time."""
-
-BYTES_TOGETHER = 64 * 1024**2
-"""The same in bytes of what is read: a thousand seconds of sound."""
+_CLIPS = 64
+_BYTES = 16 * 1024**2
+"""What may wait between those who read and who makes rows of it."""
 
 _READERS = 2
 _READERS_OF_STORES = 16
@@ -142,8 +138,8 @@ class Reader(ABC):
                 weigh=lambda clip: clip.weight,
                 threads=readers,
                 # Copies of recordings lie on the disk: no more than the readers are busy with.
-                most=readers if self._whole else CLIPS_TOGETHER,
-                weight=BYTES_TOGETHER,
+                most=readers if self._whole else _CLIPS,
+                weight=_BYTES,
             )
             with ahead:
                 yield from self._rows(recordings, iter(ahead))

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emotone import __version__, audio
+from emotone import __version__, audio, scoring
+from emotone.batch.alike import Alike
 from emotone.batch.parquet import schema
 from emotone.batch.reading import (
-    BYTES_TOGETHER,
-    CLIPS_TOGETHER,
     Clip,
     Noticed,
     Reader,
@@ -32,6 +31,15 @@ from emotone.recognizer import load
 
 if TYPE_CHECKING:
     from emotone.timeline.analysis import Channels
+
+
+_CLIPS = 512
+"""Clips that wait for others of their length. Of 512 clips of one to four seconds, whose ends are
+cut off in steps of 32 ms, ten or so have the commonest length, and hearing them at once takes two
+thirds of the time."""
+
+_BYTES = 64 * 1024**2
+"""The same in bytes of what is read: a thousand seconds of sound."""
 
 
 @dataclass(frozen=True)
@@ -145,19 +153,19 @@ class Analyst(Reader):
     # -- the model, in the caller's thread
 
     def _clips(self, recordings: Sequence[Recording], clips: Iterator[Clip]) -> Rows:
-        pool: list[Clip] = []
-        held = 0
+        framed = self._recognizer.takes_frames
+        waiting = Alike(most=_CLIPS, weight=_BYTES)
         for clip in clips:
-            if clip.error is not None:
+            if clip.prepared is None:
+                assert clip.error is not None
                 yield clip.index, [self._failed(recordings[clip.index], clip.error, clip.warned)]
                 continue
-            pool.append(clip)
-            held += clip.weight
-            if len(pool) == CLIPS_TOGETHER or held >= BYTES_TOGETHER:
-                yield from self._heard(recordings, pool)
-                pool, held = [], 0
-        if pool:
-            yield from self._heard(recordings, pool)
+            windows = len(clip.prepared)
+            waiting.add(clip, (windows, scoring.length(clip.prepared, framed=framed)))
+            while waiting.full:
+                yield from self._heard(recordings, waiting.take(scoring.WINDOWS_AT_ONCE))
+        while waiting:
+            yield from self._heard(recordings, waiting.take(scoring.WINDOWS_AT_ONCE))
 
     def _heard(self, recordings: Sequence[Recording], pool: Sequence[Clip]) -> Rows:
         prepared = [clip.prepared for clip in pool if clip.prepared is not None]
