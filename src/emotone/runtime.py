@@ -31,6 +31,10 @@ _FRAMES = "frames"
 
 _POWER = "power"
 
+PADDED = "emotone.padded"
+"""Word in a model's metadata that says, by ``"ignored"``, that columns of zeros after the described
+frames of a window change nothing, so that windows of several lengths can be heard together."""
+
 _SHARE = 2
 """Of the memory of the machine, all models of a process together may have the half."""
 
@@ -63,6 +67,7 @@ class Runtime:
         self._bytes: bytes | None = bundle.model
         self._frames_bytes = bundle.frames
         self._has_frames = bundle.frames is not None
+        self._ignores_padding = False
         self._model: onnxruntime.InferenceSession | None = None
         self._frames: onnxruntime.InferenceSession | None = None
         self._loading = threading.RLock()
@@ -71,6 +76,12 @@ class Runtime:
     def takes_frames(self) -> bool:
         """Whether `describe` and `scores_of_frames` work."""
         return self._has_frames
+
+    @property
+    def ignores_padding(self) -> bool:
+        """Whether columns of zeros after described frames change nothing, see `PADDED`."""
+        self._loaded()
+        return self._ignores_padding
 
     def load(self) -> None:
         """Load the model now, if it is not; the one of frames is, when it is first used.
@@ -173,6 +184,8 @@ class Runtime:
             raise self._refuse(f"the model must take one float32 input {kind!r}")
         if ("scores", "tensor(float)") not in outputs:
             raise self._refuse("the model must give a float32 output 'scores'")
+        said = session.get_modelmeta().custom_metadata_map
+        self._ignores_padding = said.get(PADDED) == "ignored"
         return session
 
     def _load_frames(

@@ -17,21 +17,25 @@ from emotone.models.neural.network import Network
 from emotone.models.neural.settings import Settings, resolve
 from emotone.models.neural.shortcut import frames_model, offer_frames
 from emotone.models.quantization import quantize
+from emotone.runtime import PADDED
 from emotone.spectra import framed, power
 
 TINY: dict[str, dict[str, Any]] = {
     "crnn": {"width": 12, "lag_width": 4, "channels": [4, 4, 4], "blocks": 1},
+    "cnn1d": {"width": 4},
     "cnn2d": {"channels": [4, 4, 4, 4]},
+    "conformer": {"width": 8, "blocks": 1, "heads": 2},
     "functionals": {"hidden": 8},
     "gru": {"width": 8, "layers": 1},
     "ridge": {},
 }
 
 
-def network(family: str) -> Network:
+def network(family: str, **settings: Any) -> Network:
     """As it is before the training."""
     torch.manual_seed(0)
-    body = bodies.make(Settings.of(family, resolve(family, TINY[family])), 16000)
+    chosen = resolve(family, {**TINY[family], **settings})
+    body = bodies.make(Settings.of(family, chosen), 16000)
     made = Network(body, torch.ones(1, 4, dtype=torch.bool)).eval()
     round_weights(made)
     return made
@@ -83,6 +87,29 @@ def test_frames_are_described_each_by_itself() -> None:
     for place in (0, 17, whole.shape[2] - 1):
         (alone,) = asked.run(None, {"power": spectra[:, :, place : place + 1]})
         np.testing.assert_allclose(alone[0, :, 0], whole[0, :, place], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("family", ["crnn", "cnn1d", "cnn2d", "conformer", "functionals", "ridge"])
+def test_columns_of_zeros_after_frames_change_nothing(family: str) -> None:
+    settings = {"recurrent": 0, "attention": 1} if family == "crnn" else {}
+    model = to_onnx([(network(family, **settings), 0.5)], 0.5, 16000)
+    assert session(model).get_modelmeta().custom_metadata_map[PADDED] == "ignored"
+    assert session(quantize(model)).get_modelmeta().custom_metadata_map[PADDED] == "ignored"
+    sound = np.random.default_rng(0).normal(0, 0.1, (1, 13_000)).astype(np.float32)
+    sound *= 1 + np.sin(np.arange(13_000) / 700)
+    frames = described(model, sound)
+    unheard = np.zeros((1, 1), np.float32)
+    for more in (1, 2, 3, 121):
+        padded = np.pad(frames, [(0, 0), (0, 0), (0, more)])
+        given = [{"waveform": unheard, "frames": some} for some in (frames, padded)]
+        alone, beside = (session(model).run(None, each)[0] for each in given)
+        np.testing.assert_allclose(beside, alone, atol=1e-5)
+
+
+@pytest.mark.parametrize("family", ["gru", "crnn"])
+def test_a_recurrent_network_reads_zeros_too_and_says_so(family: str) -> None:
+    model = to_onnx([(network(family), 0.5), (network("ridge"), 0.5)], 0.5, 16000)
+    assert PADDED not in session(model).get_modelmeta().custom_metadata_map
 
 
 def test_equal_weights_give_an_equal_model_of_frames() -> None:

@@ -24,6 +24,7 @@ from emotone.models.neural.functionals import DescribingFrontEnd
 from emotone.models.neural.layers import Conv1dBlock, Conv2dBlock, Residual
 from emotone.models.neural.network import Network
 from emotone.models.neural.shortcut import offer_frames
+from emotone.runtime import PADDED
 
 if TYPE_CHECKING:
     import onnx
@@ -128,8 +129,12 @@ def to_onnx(parts: Sequence[tuple[Network, float]], temperature: float, rate: in
     model = _simplified(model)
     ends = [getattr(network.body, "front_end", None) for network, _ in parts]
     sizes = {end.size for end in ends if isinstance(end, FrontEnd)}
-    if len(sizes) == 1:
-        offer_frames(model, sizes.pop())
+    if len(sizes) == 1 and offer_frames(model, sizes.pop()):
+        modules = [module for network, _ in parts for module in network.body.modules()]
+        if not any(isinstance(module, nn.RNNBase) for module in modules):
+            # Columns of zeros are silent, and all else there is has masks for what is silent; the
+            # way back of a recurrent layer would begin in them.
+            onnx.helper.set_model_props(model, {PADDED: "ignored"})
     _halve(model)
     model.ir_version = IR_VERSION
     model.producer_name, model.producer_version = "emotone", ""
