@@ -235,6 +235,18 @@ def test_the_summary_is_that_of_the_timeline(tmp_path):
         assert round(peak.time, 2) in jumps
 
 
+def test_surest_moments_name_their_channel(tmp_path):
+    whole = conversation(120, channels=(0, 1))
+    page = written(tmp_path, whole)
+    peaks = whole.summary().peaks
+    assert {peak.channel for peak in peaks} <= {0, 1}
+    for peak in peaks:
+        share = f"{100 * peak.confidence:.0f} %"
+        text = f"{peak.emotion} {share} at {clock(peak.time)} on channel {peak.channel}"
+        assert text in page.words
+    assert "on channel" not in written(tmp_path, conversation(120)).words
+
+
 def test_the_table_has_all_but_silence(tmp_path):
     whole = conversation(60)
     words = written(tmp_path, whole).words

@@ -54,6 +54,20 @@ def test_the_summary() -> None:
     ]
 
 
+def test_surest_moments_name_their_channel() -> None:
+    sure, less = {"happy": 0.9, "sad": 0.1}, {"happy": 0.6, "sad": 0.4}
+    segments = (
+        Segment.of_speech(0, 2, less, channel=0),
+        Segment.of_speech(1, 2, sure, channel=1),
+    )
+    split = Timeline(2.0, "m@1", ("happy", "sad"), segments).summary()
+    assert [(peak.time, peak.channel) for peak in split.peaks] == [(1.5, 1)]
+    expected = {"emotion": "happy", "time": 1.5, "confidence": 0.9, "channel": 1}
+    assert split.to_dict()["peaks"] == [expected]
+    mixed = Timeline(2.0, "m@1", ("happy", "sad"), (Segment.of_speech(0, 2, less),)).summary()
+    assert mixed.to_dict()["peaks"][0]["channel"] is None
+
+
 def test_of_a_recording_without_speech() -> None:
     empty = Timeline(3.0, "m@1", ("happy",), (Segment(0, 3, "silence"),))
     summary = empty.summary().to_dict()

@@ -117,7 +117,9 @@ def show(timeline: Timeline) -> None:
     if not plain:
         for channel in timeline.channels:
             output.show(_strip(timeline, channel))
-    shares = output.table("Emotion", "Share of speech", "", "Surest at", numbers=("Surest at",))
+    several = len(timeline.channels) > 1
+    columns = ["Emotion", "Share of speech", "", "Surest at", *(["Channel"] if several else [])]
+    shares = output.table(*columns, numbers=("Surest at", "Channel"))
     peaks = {peak.emotion: peak for peak in summary.peaks}
     for name, share in summary.shares.items():
         shares.add_row(
@@ -125,6 +127,7 @@ def show(timeline: Timeline) -> None:
             output.bar(share, name, plain=plain),
             f"{output.percent(share)} %",
             clock(peaks[name].time),
+            *([str(peaks[name].channel)] if several else []),
         )
     if summary.shares:
         output.show(shares)
@@ -133,7 +136,6 @@ def show(timeline: Timeline) -> None:
     spoken = f"{clock(summary.speech_s)} of speech in {clock(timeline.duration_s)}"
     said = [spoken, f"{summary.changes_per_minute:.1f} changes of emotion per minute"]
     output.show(Text("; ".join(said) + f"; {timeline.model}", style="dim"))
-    several = len(timeline.channels) > 1
     told = bool(timeline.speakers)
     heads = ["From", "To", *(["Channel"] if several else []), *(["Speaker"] if told else [])]
     heads += ["Emotion", "Confidence"]

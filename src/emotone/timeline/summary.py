@@ -22,11 +22,23 @@ class Peak:
         The middle of the segment, in seconds.
     confidence
         Of the segment.
+    channel
+        That of the segment, where channels were heard by themselves; else None.
     """
 
     emotion: str
     time: float
     confidence: float
+    channel: int | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain types, ready for JSON."""
+        return {
+            "emotion": self.emotion,
+            "time": round(self.time, 3),
+            "confidence": round(self.confidence, 4),
+            "channel": self.channel,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +79,7 @@ class Summary:
             "changes_per_minute": round(self.changes_per_minute, 2),
             "valence": None if self.valence is None else round(self.valence, 4),
             "arousal": None if self.arousal is None else round(self.arousal, 4),
-            "peaks": [
-                {
-                    "emotion": peak.emotion,
-                    "time": round(peak.time, 3),
-                    "confidence": round(peak.confidence, 4),
-                }
-                for peak in self.peaks
-            ],
+            "peaks": [peak.to_dict() for peak in self.peaks],
         }
 
 
@@ -95,7 +100,8 @@ class Tally:
         name, seconds, sure = segment.label, segment.duration_s, segment.confidence or 0.0
         self._seconds[name] = self._seconds.get(name, 0.0) + seconds
         if name not in self._surest or sure > self._surest[name].confidence:
-            self._surest[name] = Peak(name, (segment.start + segment.end) / 2, sure)
+            middle = (segment.start + segment.end) / 2
+            self._surest[name] = Peak(name, middle, sure, segment.channel)
         who = (segment.channel, segment.speaker)
         self._changes += self._before.get(who, name) != name
         self._before[who] = name

@@ -57,6 +57,7 @@ export interface Peak {
   emotion: string;
   time: number;
   confidence: number;
+  channel?: number | null;
 }
 
 export interface Summary {

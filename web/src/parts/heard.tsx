@@ -109,9 +109,14 @@ export function Heard({ analysis, onChange }: Props) {
   };
 
   // How sure the model was of another label says nothing.
-  const corrected = ({ emotion, time }: Peak): boolean =>
+  const corrected = ({ emotion, time, channel }: Peak): boolean =>
     timeline.segments.some(
-      (one) => overruled(one) && one.label === emotion && one.start <= time && time <= one.end,
+      (one) =>
+        overruled(one) &&
+        one.label === emotion &&
+        one.start <= time &&
+        time <= one.end &&
+        (channel ?? null) === (one.channel ?? null),
     );
 
   const { threshold } = preferences.value;
@@ -266,6 +271,7 @@ export function Heard({ analysis, onChange }: Props) {
                         <Emotion name={peak.emotion} />{" "}
                         {corrected(peak) ? "corrected" : percent(peak.confidence)} at{" "}
                         {clock(peak.time, 1)}
+                        {typeof peak.channel === "number" && ` on channel ${peak.channel}`}
                       </button>
                     </li>
                   ))}

@@ -12,8 +12,8 @@ SUMMARY: dict[str, Any] = {
     "valence": 0.24,
     "arousal": 0.06,
     "peaks": [
-        {"emotion": "neutral", "time": 12.5, "confidence": 0.91},
-        {"emotion": "happy", "time": 48.25, "confidence": 0.74},
+        {"emotion": "neutral", "time": 12.5, "confidence": 0.91, "channel": None},
+        {"emotion": "happy", "time": 48.25, "confidence": 0.74, "channel": None},
     ],
 }
 

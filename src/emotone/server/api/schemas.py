@@ -169,11 +169,12 @@ class Prediction(BaseModel):
 
 
 class Peak(BaseModel):
-    """Where an emotion was surest."""
+    """Where an emotion was surest; on which channel, where they were heard by themselves."""
 
     emotion: str
     time: float
     confidence: float
+    channel: int | None = None
 
 
 class Summary(BaseModel):
