@@ -83,6 +83,24 @@ def test_the_onnx_form_agrees_on_real_clips_and_is_the_same_each_time(
     assert fitted.to_onnx() == model
 
 
+def test_a_member_counts_by_its_weight(fitted: HybridClassifier) -> None:
+    clips, _, _ = speech.clips(8, seed=1)
+    weights = (2.0, 1.0, 0.25)
+    names = fitted.family.members
+    weighted = made(**{f"{n}.weight": w for n, w in zip(names, weights, strict=True)})
+    weighted._take(list(fitted.members_))
+    weighted.temperature_ = 0.8
+    logs = [w * m.log_scores(clips) for w, m in zip(weights, fitted.members_, strict=True)]
+    powers = np.exp(np.sum(logs, axis=0) / sum(weights) / 0.8)
+    expected = powers / powers.sum(1, keepdims=True)
+    assert np.allclose(weighted.scores(clips), expected, atol=1e-9)
+    assert not np.allclose(expected, fitted.scores(clips), atol=1e-2)
+    session = onnxruntime.InferenceSession(weighted.to_onnx(), providers=["CPUExecutionProvider"])
+    for i in range(len(clips)):
+        (scores,) = session.run(None, {"waveform": clips[i][None]})
+        assert np.abs(scores - expected[i]).max() < 2e-5
+
+
 def test_it_goes_on_from_what_its_members_left(tmp_path: Path, fitted: HybridClassifier) -> None:
     clips, emotions, speakers = speech.clips()
     said: list[str] = []
@@ -107,6 +125,8 @@ def test_parameters_are_checked() -> None:
         made(**{"functionals.hidden": 0})
     with pytest.raises(UsageError, match="no parameter"):
         made(**{"crnn.validation": 0.2})
+    with pytest.raises(UsageError, match=r"'crnn\.weight' is 0"):
+        made(**{"crnn.weight": 0})
     with pytest.raises(TrainingError, match="not been fitted"):
         made().scores(speech.clips(1)[0])
 

@@ -254,7 +254,7 @@ def test_a_training_goes_on_where_it_was_cut_off(tmp_path: Path) -> None:
             if done == stop_at:
                 raise Killed
 
-        params = {**SMALL["crnn"], **QUICK, "epochs": 4}
+        params = {**SMALL["crnn"], **QUICK, "epochs": 4, "cycles": 2}
         classifier = build("crnn", params=params)
         assert isinstance(classifier, NeuralClassifier)
         try:
@@ -280,11 +280,11 @@ def test_a_training_goes_on_where_it_was_cut_off(tmp_path: Path) -> None:
     assert taken[3] == []
     assert again.to_onnx() == whole.to_onnx()
 
-    other = build("crnn", params={**SMALL["crnn"], **QUICK, "epochs": 5})
+    other = build("crnn", params={**SMALL["crnn"], **QUICK, "epochs": 5, "cycles": 2})
     with pytest.raises(TrainingError, match=r"with other epochs.*--fresh"):
         other.fit(clips, emotions, groups=speakers, files=files)  # type: ignore[call-arg]
     with pytest.raises(TrainingError, match="with other clips"):
-        build("crnn", params={**SMALL["crnn"], **QUICK, "epochs": 4}).fit(
+        build("crnn", params={**SMALL["crnn"], **QUICK, "epochs": 4, "cycles": 2}).fit(
             clips[:40],
             emotions[:40],
             groups=speakers[:40],
@@ -296,6 +296,35 @@ def test_a_training_goes_on_where_it_was_cut_off(tmp_path: Path) -> None:
     fresh = train(TrainingFiles(tmp_path / "state", fresh=True))
     assert fresh.to_onnx() == whole.to_onnx()
     assert [path.name for path in (tmp_path / "state").iterdir()] == ["last.ckpt"]
+
+
+def test_the_learning_rate_rises_and_falls_in_each_cycle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates: list[float] = []
+    step = torch.optim.AdamW.step
+
+    def spy(self: torch.optim.AdamW, *given: Any, **named: Any) -> Any:
+        rates.append(self.param_groups[0]["lr"])
+        return step(self, *given, **named)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", spy)
+
+    def course(epochs: int, cycles: int, files: TrainingFiles | None = None) -> list[float]:
+        rates.clear()
+        clips, emotions, speakers = speech.clips()
+        params = {**SMALL["crnn"], **QUICK, "epochs": epochs, "cycles": cycles, "lr": 0.002}
+        classifier = build("crnn", params=params)
+        assert isinstance(classifier, NeuralClassifier)
+        classifier.fit(clips, emotions, groups=speakers, files=files or TrainingFiles())
+        return list(rates)
+
+    once = course(2, 1)
+    assert 0.0015 < max(once) <= 0.002
+    assert once[-1] < once[0] < max(once)
+    assert course(4, 2) == pytest.approx(once * 2)
+    uneven = course(3, 2)  # of the second cycle half
+    assert uneven == pytest.approx((once * 2)[: len(uneven)])
 
 
 def test_clearing_removes_checkpoints_and_nothing_else(tmp_path: Path) -> None:

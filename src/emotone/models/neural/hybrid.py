@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,12 +17,9 @@ from emotone.models.neural.files import TrainingFiles
 from emotone.models.neural.settings import member_params
 from emotone.models.streamed import Features
 
-if TYPE_CHECKING:
-    pass
-
 
 class HybridClassifier(SoundClassifier):
-    """The geometric mean of several networks' calibrated probabilities.
+    """The weighted geometric mean of several networks' calibrated probabilities.
 
     The networks learn one after the other, from the same clips, with the same ones held out. The
     mean of the logarithms of their scores takes the place of logits (Hinton's product of experts,
@@ -88,8 +85,11 @@ class HybridClassifier(SoundClassifier):
         if not self.members_:
             raise TrainingError("this classifier has not been fitted yet")
         logs = [member.log_scores(X, corpora) for member in self.members_]
-        mean: FloatMatrix = np.mean(logs, axis=0)
+        mean: FloatMatrix = np.average(logs, axis=0, weights=self._weights())
         return mean
+
+    def _weights(self) -> list[float]:
+        return [self.params[f"{name}.weight"] for name in self.family.members]
 
     def to_onnx(self) -> bytes:
         """The model as ONNX; see `NeuralClassifier.to_onnx`."""
@@ -97,7 +97,12 @@ class HybridClassifier(SoundClassifier):
 
         if not self.members_:
             raise TrainingError("this classifier has not been fitted yet")
-        parts = [(member.fitted(), member.temperature_) for member in self.members_]
+        weights = self._weights()
+        # What a member's logits are divided by takes its weight in the mean with it.
+        parts = [
+            (member.fitted(), member.temperature_ * sum(weights) / len(weights) / weight)
+            for member, weight in zip(self.members_, weights, strict=True)
+        ]
         return to_onnx(parts, self.temperature_, self.rate)
 
     def _take(self, members: list[NeuralClassifier]) -> None:

@@ -12,6 +12,7 @@ import lightning.pytorch as L
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.optim.lr_scheduler import OneCycleLR
 from torch.utils.data import DataLoader
 
 from emotone.errors import TrainingError
@@ -91,17 +92,17 @@ class Learner(L.LightningModule):
     # -- steps
 
     def configure_optimizers(self) -> Any:
-        """AdamW on what can be learned, its rate rising and falling once."""
+        """AdamW on what can be learned, its rate rising and falling once per cycle."""
         training = self.settings.training
         optimizer = torch.optim.AdamW(
             parameter_groups(self.network, training.lr),
             weight_decay=training.weight_decay,
             betas=(0.9, 0.98),
         )
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
+        schedule = OneCycleLR(
             optimizer,
             [group["lr"] for group in optimizer.param_groups],
-            total_steps=training.epochs * len(self.batches(0, (0, self.trainer.world_size))),
+            total_steps=self._cycle * len(self.batches(0, (0, self.trainer.world_size))),
             pct_start=training.warmup,
         )
         return {
@@ -109,9 +110,19 @@ class Learner(L.LightningModule):
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
 
+    @property
+    def _cycle(self) -> int:
+        """Epochs over which the learning rate rises and falls once."""
+        training = self.settings.training
+        return -(-training.epochs // training.cycles)
+
     def on_train_epoch_start(self) -> None:
-        """Begin to add up the loss."""
+        """Begin to add up the loss, and after a cycle of the learning rate the next one."""
         self._totals = {}
+        if self.current_epoch and self.current_epoch % self._cycle == 0:
+            schedule = cast(OneCycleLR, self.lr_schedulers())
+            schedule.last_epoch = -1
+            schedule.step()
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """The mean loss of some altered clips."""

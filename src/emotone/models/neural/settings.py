@@ -6,7 +6,7 @@ A user sets them flat, as those of any family: ``{"epochs": 30, "width": 128, "a
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -47,7 +47,10 @@ class TrainingSettings:
         Peak of the learning rate, which rises over `warmup` and falls to zero over the rest
         (one-cycle schedule, Smith & Topin 2018), under AdamW.
     warmup
-        Share of the steps over which the learning rate rises.
+        Share of the steps of a cycle over which the learning rate rises.
+    cycles
+        How often the learning rate rises and falls, each time over as many epochs (warm restarts,
+        Loshchilov & Hutter 2017); over fewer in the end where they do not divide.
     weight_decay
         Of AdamW, on matrices only.
     label_smoothing
@@ -99,6 +102,7 @@ class TrainingSettings:
     batch_size: int = whole(32, 2, 65_536)
     lr: float = number(2e-3, 1e-9, 10)
     warmup: float = number(0.2, 0.01, 0.9)
+    cycles: int = whole(1, 1, 1000)
     weight_decay: float = number(0.03, 0, 100)
     label_smoothing: float = number(0.1, 0, 0.9)
     mixup: float = number(0.5, 0, 1)
@@ -473,12 +477,24 @@ SHARED = ("validation", "clips_per_epoch", "temperature", "accelerator", "device
 """Parameters that the members of a hybrid have in common, so that they hold out the same clips."""
 
 
+@dataclass(frozen=True)
+class MemberSettings:
+    """What a hybrid knows of a member beside the member's own parameters.
+
+    Attributes
+    ----------
+    weight
+        What its answer counts in the mean.
+    """
+
+    weight: float = number(1.0, 0.001, 1000)
+
+
 def allowed(family: str, members: Sequence[str] = ()) -> list[str]:
     """The parameters that a user may set for a neural family; for a hybrid, with its members."""
     if not members:
         return list(_fields(family))
-    own = [f"{name}.{key}" for name in members for key in _fields(name) if key not in SHARED]
-    return [*SHARED, *own]
+    return [*SHARED, *(f"{name}.{key}" for name in members for key in _member_fields(name))]
 
 
 def resolve_members(
@@ -491,27 +507,23 @@ def resolve_members(
     UsageError
         As `resolve` does.
     """
-    known = allowed(family, members)
-    for name in params:
-        if name not in known:
-            raise UsageError(
-                f"the family '{family}' has no parameter '{name}'",
-                remedy=f"It has {', '.join(sorted(known))}.",
-            )
+    _check_names(family, params, allowed(family, members))
     resolved: dict[str, Any] = {}
     for member in members:
         own = resolve(member, member_params(member, params))
         resolved |= {key: own[key] for key in SHARED}
-        resolved |= {f"{member}.{key}": own[key] for key in own if key not in SHARED}
+        for key, entry in _member_fields(member).items():
+            name = f"{member}.{key}"
+            resolved[name] = own[key] if key in own else params.get(name, entry.default)
+            _check_value(name, resolved[name], entry)
     return resolved
 
 
 def member_params(member: str, params: Mapping[str, Any]) -> dict[str, Any]:
     """Those of a hybrid's parameters that one of its members is made with."""
-    shared = {key: params[key] for key in SHARED if key in params}
-    prefix = f"{member}."
-    own = {key.removeprefix(prefix): params[key] for key in params if key.startswith(prefix)}
-    return shared | own
+    names = {key: f"{member}.{key}" for key in _fields(member) if key not in SHARED}
+    names |= {key: key for key in SHARED}
+    return {key: params[name] for key, name in names.items() if name in params}
 
 
 def resolve(family: str, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -523,19 +535,31 @@ def resolve(family: str, params: Mapping[str, Any]) -> dict[str, Any]:
         If a parameter does not belong to the family, or a value is outside its range.
     """
     known = _fields(family)
+    _check_names(family, params, known)
     for name, value in params.items():
+        _check_value(name, value, known[name])
+    resolved = {name: params.get(name, entry.default) for name, entry in known.items()}
+    Settings.of(family, resolved)  # what contradicts itself is refused here
+    return resolved
+
+
+def _check_names(family: str, params: Mapping[str, Any], known: Collection[str]) -> None:
+    for name in params:
         if name not in known:
             raise UsageError(
                 f"the family '{family}' has no parameter '{name}'",
                 remedy=f"It has {', '.join(sorted(known))}.",
             )
-        if not known[name].metadata["check"](value):
-            raise UsageError(
-                f"the parameter '{name}' is {value!r}", remedy=known[name].metadata["remedy"]
-            )
-    resolved = {name: params.get(name, entry.default) for name, entry in known.items()}
-    Settings.of(family, resolved)  # what contradicts itself is refused here
-    return resolved
+
+
+def _check_value(name: str, value: Any, entry: dataclasses.Field[Any]) -> None:
+    if not entry.metadata["check"](value):
+        raise UsageError(f"the parameter '{name}' is {value!r}", remedy=entry.metadata["remedy"])
+
+
+def _member_fields(member: str) -> dict[str, dataclasses.Field[Any]]:
+    own = {name: entry for name, entry in _fields(member).items() if name not in SHARED}
+    return own | {entry.name: entry for entry in dataclasses.fields(MemberSettings)}
 
 
 def _fields(family: str) -> dict[str, dataclasses.Field[Any]]:
