@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from emotone import audio
-from emotone.audio.sources import Source
+from emotone.audio.sources import Source, source_name
 from emotone.errors import AudioError
+from emotone.features.job import as_error, cores
 from emotone.prediction import Failure, Prediction
 
 Answer = Prediction | Failure
@@ -20,7 +21,43 @@ _WAITING_PER_WORKER = 4
 """Clips in work or answered ahead of the reader, per thread."""
 
 
-def expand(sources: Iterable[Source]) -> Iterator[Source | Failure]:
+def answers(
+    sources: Iterable[Source],
+    answer: Callable[[Source], Prediction],
+    *,
+    jobs: int | None,
+    progress: Progress | None,
+) -> Iterator[Answer]:
+    """What is answered to each of the clips that the sources stand for, in their order.
+
+    Parameters
+    ----------
+    sources
+        As for `emotone.Recognizer.predict_many`.
+    answer
+        Called with one clip, in several threads at once; what it raises becomes a `Failure`.
+    jobs
+        How many threads; as many as there are cores when None.
+    progress
+        Told of each answer as it is taken.
+    """
+    clips = list(_expanded(sources))
+    workers = min(cores() if jobs is None else jobs, max(1, len(clips)))
+
+    def attempt(clip: Source | Failure) -> Answer:
+        if isinstance(clip, Failure):
+            return clip
+        try:
+            return answer(clip)
+        except Exception as error:
+            name = source_name(clip)
+            return Failure(name, as_error(error, name))
+
+    found = map(attempt, clips) if workers == 1 else _in_order(attempt, clips, workers)
+    return _counted(found, len(clips), progress)
+
+
+def _expanded(sources: Iterable[Source]) -> Iterator[Source | Failure]:
     """The clips that the sources stand for; an empty folder is a failure of its own."""
     for source in sources:
         if not isinstance(source, (str, os.PathLike)) or not audio.is_folder(source):
@@ -32,7 +69,7 @@ def expand(sources: Iterable[Source]) -> Iterator[Source | Failure]:
             yield Failure(os.fspath(source), error)
 
 
-def counted(answers: Iterable[Answer], total: int, progress: Progress | None) -> Iterator[Answer]:
+def _counted(answers: Iterable[Answer], total: int, progress: Progress | None) -> Iterator[Answer]:
     """The same answers, each told to ``progress`` as it is taken."""
     for done, answer in enumerate(answers, start=1):
         if progress is not None:
@@ -40,7 +77,7 @@ def counted(answers: Iterable[Answer], total: int, progress: Progress | None) ->
         yield answer
 
 
-def in_order(
+def _in_order(
     attempt: Callable[[Source | Failure], Answer],
     clips: list[Source | Failure],
     workers: int,

@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
-from emotone import audio, configuration, spectra
-from emotone.answering import Progress, counted, expand, in_order
+from emotone import arrays, audio, configuration
+from emotone.answering import Progress, answers
 from emotone.audio.limits import DEFAULT_LIMITS, Limits
-from emotone.audio.sources import Source, source_name
-from emotone.audio.waveform import FloatArray, Waveform, check_samples
+from emotone.audio.sources import Source
+from emotone.audio.waveform import FloatArray, Waveform
 from emotone.bundle.model import Bundle
 from emotone.bundle.registry import find
 from emotone.bundle.storage import DEFAULT_MAX_BYTES
-from emotone.errors import AudioError, BundleError, FeatureError, UsageError
-from emotone.features.job import as_error, cores
+from emotone.errors import BundleError, UsageError
+from emotone.features.job import check_count, cores
 from emotone.frontend import FrontEnd
 from emotone.prediction import UNCERTAIN, Failure, Prediction
 from emotone.runtime import Runtime
@@ -41,9 +41,6 @@ if TYPE_CHECKING:
 
 Threshold = float | Literal["card"] | None
 """The least confidence from 0 to 1, the one that the model's card states, or what holds anyway."""
-
-SHORTEST_S = 0.3
-"""Of a stretch that can be heard, in seconds."""
 
 
 def load(
@@ -130,8 +127,7 @@ class Recognizer:
         threshold: Threshold = None,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
-        if threads < 1:
-            raise UsageError(f"threads is {threads}", remedy="Give a whole number from 1.")
+        check_count("threads", threads)
         self.card = bundle.card
         self._source = bundle.path
         self._runtime = Runtime(bundle, threads)
@@ -262,23 +258,13 @@ class Recognizer:
             If the model does not load.
         """
         least = self._least if threshold is None else self._least_confidence(threshold)
-        if jobs is not None and jobs < 1:
-            raise UsageError(f"jobs is {jobs}", remedy="Give a whole number from 1.")
-        clips = list(expand(sources))
+        check_count("jobs", jobs)
         self._runtime.load()
-        workers = min(cores() if jobs is None else jobs, max(1, len(clips)))
 
-        def attempt(clip: Source | Failure) -> Prediction | Failure:
-            if isinstance(clip, Failure):
-                return clip
-            try:
-                return self.predict(clip, threshold=least, channel=channel)
-            except Exception as error:
-                name = source_name(clip)
-                return Failure(name, as_error(error, name))
+        def answer(clip: Source) -> Prediction:
+            return self.predict(clip, threshold=least, channel=channel)
 
-        answers = map(attempt, clips) if workers == 1 else in_order(attempt, clips, workers)
-        return counted(answers, len(clips), progress)
+        return answers(sources, answer, jobs=jobs, progress=progress)
 
     def adapt(
         self,
@@ -339,7 +325,7 @@ class Recognizer:
             )
         one = isinstance(clips, (str, os.PathLike, bytes, tuple)) or hasattr(clips, "read")
         plain = self._adapted_by(None, 0)
-        answers = list(
+        found = list(
             plain.predict_many(
                 [clips] if one else clips,  # type: ignore[arg-type, list-item]
                 channel=channel,
@@ -347,17 +333,17 @@ class Recognizer:
                 progress=progress,
             )
         )
-        failures = [answer for answer in answers if isinstance(answer, Failure)]
+        failures = [answer for answer in found if isinstance(answer, Failure)]
         if failures:
             raise UsageError(
-                f"{len(failures)} of {len(answers)} clips to adapt to cannot be read: "
+                f"{len(failures)} of {len(found)} clips to adapt to cannot be read: "
                 + "; ".join(str(failure.error).rstrip(".") for failure in failures[:5]),
                 remedy="Leave them out, or repair them.",
             )
         scores = np.array(
             [
                 [answer.scores[name] for name in self.emotions]
-                for answer in answers
+                for answer in found
                 if isinstance(answer, Prediction)
             ]
         )
@@ -388,18 +374,7 @@ class Recognizer:
         FeatureError
             If the shape is another one, or numbers are not finite.
         """
-        rows = np.atleast_2d(np.asarray(features, dtype=np.float32))
-        wanted = self.card.input.dimension
-        if rows.ndim != 2 or (wanted is not None and rows.shape[1] != wanted):
-            raise FeatureError(
-                f"features of shape {np.shape(features)}, but {self.model} takes "
-                f"(n, {wanted or 'samples'})",
-                remedy=f"Compute them with the feature set {self.card.feature_set!r}.",
-            )
-        if not np.isfinite(rows).all():
-            raise FeatureError(
-                "the features hold numbers that are not finite", remedy="Leave out those rows."
-            )
+        rows = arrays.rows(features, self.card)
         if not len(rows):
             return np.empty((0, len(self.emotions)), dtype=np.float32)
         return self._scorer.rows(rows)
@@ -430,7 +405,7 @@ class Recognizer:
         BundleError
             If the model does not load or does not answer as its card says.
         """
-        waveforms = [_stretch(sound, rate) for sound in sounds]
+        waveforms = [arrays.stretch(sound, rate) for sound in sounds]
         rows = [self._front_end.stretch(each) for each in waveforms]
         if rows and self._front_end.describes:
             return self._scorer.rows(np.stack(rows))
@@ -467,20 +442,7 @@ class Recognizer:
             If a model does not load or does not answer as it should.
         """
         self._check_takes_frames()
-        samples = np.asarray(frames, dtype=np.float32)
-        if samples.ndim != 2 or samples.shape[1] != spectra.SIZE or not len(samples):
-            raise AudioError(
-                f"frames of the shape {samples.shape}",
-                remedy=f"Give them as (k, {spectra.SIZE}), k from 1.",
-                code="bad_shape",
-            )
-        if not np.isfinite(samples).all():
-            raise AudioError(
-                "not all samples of these frames are finite",
-                remedy="Leave them out, or give silence in their place.",
-                code="non_finite",
-            )
-        return self._runtime.describe(samples)
+        return self._runtime.describe(arrays.frames(frames))
 
     def hear_frames(self, windows: Sequence[FloatArray]) -> FloatArray:
         """The calibrated probabilities for stretches of sound whose frames are described.
@@ -508,14 +470,7 @@ class Recognizer:
             If the model does not load or does not answer as its card says.
         """
         self._check_takes_frames()
-        found = [np.asarray(window, dtype=np.float32) for window in windows]
-        for window in found:
-            if window.ndim != 2:
-                raise FeatureError(
-                    f"described frames of the shape {window.shape}",
-                    remedy="Give what describe() makes, (rows, frames).",
-                )
-        return self._scorer.described(found)
+        return self._scorer.described([arrays.described(window) for window in windows])
 
     def _check_takes_frames(self) -> None:
         if not self.takes_frames:
@@ -582,8 +537,7 @@ class Recognizer:
         """
         from emotone.timeline.analysis import analyze
 
-        if jobs is not None and jobs < 1:
-            raise UsageError(f"jobs is {jobs}", remedy="Give a whole number from 1.")
+        check_count("jobs", jobs)
         if speakers is not None:
             from emotone.timeline.speakers import check, tell_apart
 
@@ -664,25 +618,9 @@ class Recognizer:
                     remedy="Give a threshold from 0 to 1, such as 0.5.",
                 )
             return self.uncertain_below
-        _check_threshold(threshold)
+        if threshold is not None and not 0 <= threshold <= 1:
+            raise UsageError(
+                f"the threshold is {threshold}",
+                remedy="Give a confidence from 0 to 1, such as 0.5.",
+            )
         return threshold
-
-
-def _stretch(sound: npt.ArrayLike, rate: int) -> Waveform:
-    """Sound to be heard as it is, checked."""
-    samples = np.asarray(sound, dtype=np.float32)
-    check_samples(samples)
-    if len(samples) < SHORTEST_S * rate:
-        raise AudioError(
-            f"{len(samples) / rate:.3f} s of sound",
-            remedy=f"Give {SHORTEST_S:g} s or more.",
-            code="too_short",
-        )
-    return Waveform(samples, rate)
-
-
-def _check_threshold(threshold: float | None) -> None:
-    if threshold is not None and not 0 <= threshold <= 1:
-        raise UsageError(
-            f"the threshold is {threshold}", remedy="Give a confidence from 0 to 1, such as 0.5."
-        )

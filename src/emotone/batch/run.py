@@ -20,7 +20,7 @@ from emotone.batch.tasks import AnyTask
 from emotone.batch.work import Task
 from emotone.bundle.registry import find as find_model
 from emotone.errors import UsageError
-from emotone.features.job import cores
+from emotone.features.job import check_count, cores
 
 
 def task(
@@ -151,8 +151,7 @@ def run(plan: Plan, *, jobs: int | None = None, progress: Progress | None = None
     KeyboardInterrupt
         On Ctrl-C: the processes are gone then; parts that are there are whole.
     """
-    if jobs is not None and jobs < 1:
-        raise UsageError(f"jobs is {jobs}", remedy="Give a whole number from 1.")
+    check_count("jobs", jobs)
     count, blocks = left(plan)
     if progress is not None:
         progress(count)

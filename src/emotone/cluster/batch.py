@@ -36,7 +36,8 @@ from emotone.bundle import storage
 from emotone.bundle.model import Bundle
 from emotone.children import Children
 from emotone.cluster.connection import Cluster
-from emotone.errors import EmotoneError, UsageError
+from emotone.errors import EmotoneError
+from emotone.features.job import check_count
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -88,8 +89,7 @@ def run(
         If the model fails, results cannot be written, or the cluster comes to its end:
         ``cluster_failed``. What is wrong with a recording is in its row.
     """
-    if jobs is not None and jobs < 1:
-        raise UsageError(f"jobs is {jobs}", remedy="Give a whole number from 1.")
+    check_count("jobs", jobs)
     count, blocks = left(plan)
     if progress is not None:
         progress(count)

@@ -11,9 +11,9 @@ import numpy as np
 from emotone.audio.limits import DEFAULT_LIMITS, Limits
 from emotone.audio.preparation import Preparation
 from emotone.audio.waveform import FloatArray
-from emotone.errors import EmotoneError, UsageError
+from emotone.errors import EmotoneError
 from emotone.features.cache import FeatureCache, Stamp, content_of
-from emotone.features.job import Job, cores
+from emotone.features.job import Job, check_count, cores
 from emotone.features.workers import Answer, Workers, warn_again
 from emotone.prediction import Failure
 
@@ -96,8 +96,7 @@ def extract_many(
     >>> result.matrix.shape                                     # doctest: +SKIP
     (1, 13)
     """
-    if jobs is not None and jobs < 1:
-        raise UsageError(f"jobs is {jobs}", remedy="Give a whole number from 1.")
+    check_count("jobs", jobs)
     paths = [Path(path) for path in paths]
     job = Job(feature_set, preparation or Preparation(), limits)
     dimension = job.features.dimension

@@ -17,7 +17,7 @@ from emotone import audio
 from emotone.audio import Preparation, Source, Waveform
 from emotone.audio.limits import DEFAULT_LIMITS, Limits
 from emotone.audio.waveform import FloatArray
-from emotone.errors import EmotoneError, FeatureError
+from emotone.errors import EmotoneError, FeatureError, UsageError
 from emotone.features.sets import FeatureSet, get
 
 
@@ -117,6 +117,18 @@ def as_error(error: Exception, source: object) -> EmotoneError:
         remedy="Report this, with the file.",
         code="unforeseen",
     )
+
+
+def check_count(name: str, count: int | None) -> None:
+    """Refuse a number of threads, processes or cores below 1; None leaves it open and passes.
+
+    Raises
+    ------
+    UsageError
+        Which names the option.
+    """
+    if count is not None and count < 1:
+        raise UsageError(f"{name} is {count}", remedy="Give a whole number from 1.")
 
 
 def cores() -> int:

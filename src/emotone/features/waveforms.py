@@ -16,7 +16,7 @@ from emotone.audio.limits import DEFAULT_LIMITS, Limits
 from emotone.audio.preparation import Preparation
 from emotone.errors import EmotoneError, UsageError
 from emotone.features.extraction import Progress
-from emotone.features.job import as_error, cores
+from emotone.features.job import as_error, check_count, cores
 from emotone.prediction import Failure
 
 NAME = "waveform"
@@ -82,8 +82,7 @@ def read_many(
     UsageError
         If `jobs` is below 1, or the preparation names no rate.
     """
-    if jobs is not None and jobs < 1:
-        raise UsageError(f"jobs is {jobs}", remedy="Give a whole number from 1.")
+    check_count("jobs", jobs)
     if preparation.rate is None:
         raise UsageError("the preparation of waveforms names no rate", remedy="Give one: 16000.")
 

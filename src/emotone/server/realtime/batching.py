@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from emotone.errors import UsageError
+from emotone.features.job import check_count
 from emotone.server.realtime.effects import Told
 from emotone.server.realtime.lines import Block, Line
 from emotone.server.realtime.sharing import Share
@@ -121,8 +121,7 @@ class Batching:
         late_s: float = LATE_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        if threads < 1:
-            raise UsageError(f"threads is {threads}", remedy="Give a whole number from 1.")
+        check_count("threads", threads)
         self.figures = Figures()
         self._deliver, self._late_s, self._clock = deliver, late_s, clock
         self._changed = threading.Condition()
