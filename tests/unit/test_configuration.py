@@ -77,6 +77,42 @@ def test_one_file_in_place_of_both(
         configuration.value("threads")
 
 
+@pytest.mark.parametrize("level", ["quiet", "verbose"])
+@pytest.mark.parametrize("place", ["environment", "project", "user"])
+def test_one_level_may_be_set_anywhere(
+    emotone: Emotone,
+    project: Path,
+    user: Path,
+    place: str,
+    level: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if place == "environment":
+        monkeypatch.setenv(f"EMOTONE_{level.upper()}", "1")
+    else:
+        (project if place == "project" else user).write_text(f"{level} = true")
+    done = emotone("predict", CLIP, "--adapt", CLIP)
+    assert done.status == 0, done.err
+    assert ("Adapted to 1 clip" in done.err) is (level == "verbose")
+    assert ("It took" in done.err) is (level == "verbose")
+
+
+def test_the_stronger_of_two_levels_holds(
+    emotone: Emotone, project: Path, user: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user.write_text("quiet = true")
+    project.write_text("verbose = true")
+    assert "It took" in emotone("predict", CLIP).err
+    monkeypatch.setenv("EMOTONE_QUIET", "1")
+    assert emotone("predict", CLIP).err == ""
+    user.write_text("quiet = true\nverbose = true")
+    project.unlink()
+    monkeypatch.delenv("EMOTONE_QUIET")
+    both = emotone("predict", CLIP)
+    assert both.status == 2
+    assert "exclude each other" in both.err
+
+
 def test_an_option_of_a_command_has_one_precedence(
     emotone: Emotone, toy: Path, project: Path, user: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

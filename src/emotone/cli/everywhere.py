@@ -67,10 +67,13 @@ def settle(configured: Configuration) -> None:
         raise UsageError(
             "quiet and verbose exclude each other", source=quiet.origin, remedy="Give one of them."
         )
-    if said.level_by is None and (quiet.value or verbose.value):
-        # The stronger of two that are said in different places.
-        strongest = min((quiet, verbose), key=lambda v: (not v.value, _rank(v.origin, configured)))
-        said.level = messages.QUIET if strongest is quiet else messages.VERBOSE
+    asked = [
+        (_rank(setting.origin, configured), level)
+        for setting, level in ((quiet, messages.QUIET), (verbose, messages.VERBOSE))
+        if setting.value
+    ]
+    if said.level_by is None and asked:
+        _, said.level = min(asked)  # the stronger of two that are said in different places
     if said.colour is None:
         colour = configured.value("colour")
         if colour.is_set and not ("NO_COLOR" in configured.environment and _is_file(colour.origin)):
@@ -82,6 +85,7 @@ def _is_file(origin: str) -> bool:
 
 
 def _rank(origin: str, configured: Configuration) -> int:
+    """How strong a place is that sets something, the strongest lowest."""
     return [str(file.path) for file in configured.files].index(origin) if _is_file(origin) else -1
 
 
