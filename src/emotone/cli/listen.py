@@ -6,9 +6,6 @@ import contextlib
 import errno
 import os
 import sys
-import tempfile
-import traceback
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,15 +13,14 @@ import typer
 
 from emotone import interrupts
 from emotone.cli import messages, options, output, timelines
+from emotone.cli.liveevents import shown
+from emotone.cli.livefiles import keep, wanted_files
+from emotone.cli.microphones import show_microphones
 from emotone.errors import EmotoneError, UsageError
-from emotone.folders import check_writable
-from emotone.timeline.clock import clock
 
 if TYPE_CHECKING:
     from emotone.cli.printer import Printer
     from emotone.live import Recording, Session, Source
-    from emotone.live.session import Told
-    from emotone.timeline import Segment, Timeline
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as for `emotone predict`
 
@@ -38,8 +34,6 @@ _MUTE = (
     "the microphone gives nothing but zeros. Is it muted? May this terminal use it? (macOS: System "
     "Settings, Privacy & Security, Microphone; Windows: Settings, Privacy, Microphone.)"
 )
-
-Show = Callable[["list[Told]"], None]
 
 
 @app.command()
@@ -150,10 +144,10 @@ def listen(
     """
     output.only_one(json=as_json, csv=as_csv)
     if list_devices:
-        _list_devices(as_json=as_json, as_csv=as_csv)
+        show_microphones(as_json=as_json, as_csv=as_csv)
         return
     _check(device, encoding, stdin=stdin, realtime=realtime)
-    wanted = _wanted(record, outputs or [], overwrite=overwrite)
+    wanted = wanted_files(record, outputs or [], overwrite=overwrite)
     from emotone.cli.printer import Printer
     from emotone.live import Recording, Session
     from emotone.live.session import warm_up
@@ -190,7 +184,7 @@ def listen(
             wanted, record = [], None
         timeline = session.timeline(None if record is None else str(record))
         # Before anything is printed, for which a reader may have to be waited for.
-        told, failed = _keep(timeline, wanted, record)
+        told, failed = keep(timeline, wanted, record)
         try:
             printer.finish()
         except OSError as error:
@@ -230,7 +224,7 @@ def _hear(
     try:
         with (
             contextlib.redirect_stdout(printer),
-            _shown(session, emotions, printer, as_json, as_csv) as show,
+            shown(session, emotions, printer, as_json, as_csv) as show,
         ):
             for told in session:
                 if not silent and _is_mute(session):
@@ -256,97 +250,6 @@ def _is_mute(session: Session) -> bool:
 
     is_microphone = isinstance(session.source, Microphone)
     return is_microphone and session.zeros and session.arrived_s >= _MUTE_S
-
-
-@contextlib.contextmanager
-def _shown(
-    session: Session, emotions: tuple[str, ...], printer: Printer, as_json: bool, as_csv: bool
-) -> Iterator[Show]:
-    """What to tell events to: JSON or CSV for a program, a view in a terminal, lines elsewhere."""
-    if as_json:
-        yield _write_json
-    elif as_csv:
-        yield _rows(session)
-    elif (screen := output.console()).is_terminal and not screen.is_dumb_terminal:
-        from emotone.cli.liveview import LiveView
-
-        with LiveView(session, emotions, lambda: printer.idle) as view:
-            yield view.show
-    else:
-        yield _write_lines
-
-
-def _write_json(told: list[Told]) -> None:
-    for event in told:
-        output.write_json_line(event.to_dict())
-
-
-def _write_lines(told: list[Told]) -> None:
-    """A line for each segment, once it is over."""
-    from emotone.stream import SpeechEnded
-
-    for event in told:
-        if isinstance(event, SpeechEnded):
-            for segment in event.segments:
-                print(_line(segment), flush=True)
-
-
-def _line(segment: Segment) -> str:
-    times = f"{clock(segment.start):>9} {clock(segment.end):>9}"
-    return f"{times}  {segment.label:<10} {output.percent(segment.confidence):>5} %"
-
-
-def _rows(session: Session) -> Show:
-    """Print the rows of `emotone analyze --csv`, each as soon as it is known."""
-    from dataclasses import replace
-
-    from emotone.timeline import exports
-
-    bare = session.timeline()
-    sys.stdout.write(exports.text(bare, "csv"))
-    sys.stdout.flush()
-    done = 0
-
-    def show(_: list[Told]) -> None:
-        nonlocal done
-        fresh, done = tuple(session.segments[done:]), len(session.segments)
-        if fresh:
-            rows = exports.text(replace(bare, segments=fresh), "csv")
-            sys.stdout.write(rows.split("\n", 1)[1])
-            sys.stdout.flush()
-
-    return show
-
-
-def _list_devices(*, as_json: bool, as_csv: bool) -> None:
-    from emotone.live.microphone import devices
-
-    found = devices()
-    if as_json:
-        output.write_json([each.to_dict() for each in found])
-        return
-    if as_csv:
-        names = ("device", "name", "system", "channels", "rate", "default")
-        output.write_csv(names, (list(each.to_dict().values()) for each in found))
-        return
-    from rich.text import Text
-
-    rows = output.table(
-        "Device", "Name", "System", "Channels", "Rate", "", numbers=("Device", "Channels", "Rate")
-    )
-    for each in found:
-        rows.add_row(
-            str(each.number),
-            Text(messages.printable(each.name)),
-            Text(messages.printable(each.system)),
-            str(each.channels),
-            f"{each.rate} Hz",
-            "default" if each.is_default else "",
-        )
-    if found:
-        output.show(rows)
-    else:
-        messages.note("There is no microphone. Connect one and allow the terminal to use it.")
 
 
 def _check(device: str | None, encoding: str | None, *, stdin: bool, realtime: bool) -> None:
@@ -382,84 +285,6 @@ def _source(
         return Pipe(stream, rate=rate, channels=channels, encoding=encoding, realtime=realtime)
     wanted = int(device) if device is not None and device.isdecimal() else device
     return Microphone(wanted, rate=rate, channels=channels)
-
-
-def _wanted(record: Path | None, outputs: list[Path], *, overwrite: bool) -> list[Path]:
-    """Where the timeline goes; refused before the session what could only be refused after it."""
-    from emotone.live.recording import check_ending
-
-    wanted = list(outputs)
-    if record is not None:
-        check_ending(record)
-        wanted = wanted or [record.with_suffix(".json")]
-    for path in wanted:
-        timelines.check(path)
-    every = [*([record] if record else []), *wanted]
-    if len({path.absolute() for path in every}) < len(every):
-        raise UsageError("two outputs have the same name", remedy="Give each a name of its own.")
-    for path in every:
-        _check_folder(path)
-        if path.is_dir() or (path.exists() and not overwrite):
-            raise UsageError(
-                "there is a folder of this name" if path.is_dir() else "there is such a file",
-                source=path,
-                remedy="Give another name"
-                + ("." if path.is_dir() else ", or replace it with --overwrite."),
-            )
-    return wanted
-
-
-def _check_folder(path: Path) -> None:
-    """Refuse a place that no file can be written to, which would be noticed after the session."""
-    try:
-        check_writable(path.absolute().parent)
-    except OSError as error:
-        raise UsageError(
-            f"nothing can be written in {path.absolute().parent} ({error.strerror})",
-            source=path,
-            remedy="Give another place.",
-        ) from error
-
-
-def _keep(
-    timeline: Timeline, wanted: list[Path], record: Path | None
-) -> tuple[list[tuple[Callable[[str], None], str]], bool]:
-    """Write all that can be written; what to say of it, and whether something could not."""
-    told: list[tuple[Callable[[str], None], str]] = []
-    written = 0
-    for path in wanted:
-        try:
-            timelines.write(timeline, path, "-" if record is None else str(record))
-        except Exception as error:
-            # Whatever it is, the others are still to be written: this session does not come again.
-            if messages.debugging():
-                traceback.print_exc()
-            told.append((messages.error, _why(path, error)))
-        else:
-            written += 1
-            told.append((messages.note, f"Written: {path}"))
-    if wanted and not written:
-        told.append(_elsewhere(timeline))
-    return told, written < len(wanted)
-
-
-def _elsewhere(timeline: Timeline) -> tuple[Callable[[str], None], str]:
-    """The timeline where the system keeps temporary files, for want of a better place."""
-    from emotone.timeline import exports
-
-    try:
-        path = Path(tempfile.mkdtemp(prefix="emotone-")) / "timeline.json"  # the owner's alone
-        exports.write(timeline, path)
-    except OSError as error:
-        return messages.error, _why("the timeline", error)
-    return messages.warning, f"the timeline is in {path} instead."
-
-
-def _why(what: object, error: Exception) -> str:
-    if isinstance(error, EmotoneError):
-        return str(error)
-    why = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
-    return f"{what}: {why}."
 
 
 def _tell(session: Session, record: Path | None, dropped: int) -> None:
