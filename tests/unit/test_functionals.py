@@ -10,6 +10,7 @@ import torch
 
 import speech
 from emotone.models.neural.functionals import (
+    MODULATED_BANDS,
     OTHERS,
     REFERENCE_HZ,
     DescribingFrontEnd,
@@ -92,3 +93,11 @@ def test_standardisation_takes_mean_and_deviation_away(end: DescribingFrontEnd) 
     rows = torch.cat([end.functionals(torch.from_numpy(clips[i])[None]) for i in range(40)])
     assert rows.mean(0).abs().max() < 0.3  # what is bounded to six deviations is no longer centred
     assert rows.std(0).median() == pytest.approx(1.0, abs=0.05)
+
+
+@pytest.mark.parametrize("frames", [9, 64, 301])
+def test_what_is_exported_finds_the_same_fluctuations(end: DescribingFrontEnd, frames: int) -> None:
+    tracks = torch.randn(3, MODULATED_BANDS + 2, frames, generator=torch.Generator().manual_seed(1))
+    plain, exported = end._energies(tracks), end._export_energies(tracks)
+    for one, other in zip(plain, exported, strict=True):
+        torch.testing.assert_close(other, one, rtol=1e-5, atol=1e-5)

@@ -8,7 +8,7 @@ them takes the waveform, and thousands of clips are described at once.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -145,7 +145,10 @@ class DescribingFrontEnd(FrontEnd):
         levels = torch.tensor(PITCH_LEVELS)[:, None]
         self.register_buffer("pitch_levels", levels, persistent=False)
         for period in PERIODS:
-            self.register_buffer(f"wave_{period}", _wave(period), persistent=False)
+            wave = _wave(period)
+            filters = _filters(wave, MODULATED_BANDS + 2)
+            self.register_buffer(f"wave_{period}", wave, persistent=False)
+            self.register_buffer(f"filters_{period}", filters, persistent=False)
         with torch.no_grad():
             probe = self.analyse(torch.linspace(-1, 1, rate)[None], None)
             self.described = int(self.describe(probe).shape[1])
@@ -283,16 +286,44 @@ class DescribingFrontEnd(FrontEnd):
         tracks = torch.cat([groups, d.others[:, :1], d.pitch], 1)
         count = d.mask.sum(2, keepdim=True)
         tracks = (tracks - (tracks * d.mask).sum(2, keepdim=True) / count) * d.mask
-        rows = tracks.shape[1]
-        found = []
+        energies = self._export_energies if torch.onnx.is_in_onnx_export() else self._energies
+        return [
+            torch.log10(energy * max(1, period // 4) / count[:, :, 0] / period**2 + 1e-5)
+            for period, energy in zip(PERIODS, energies(tracks), strict=True)
+        ]
+
+    def _energies(self, tracks: Tensor) -> Iterator[Tensor]:
+        """Energy of each track (B, rows, T) at each of `PERIODS`, ``(B, rows)``."""
+        batch, rows, length = tracks.shape
         for period in PERIODS:
             wave = getattr(self, f"wave_{period}")
             # Far enough for every window that the clip's end touches, however it is padded.
             padded = F.pad(tracks.reshape(batch * rows, 1, length), (period, 2 * period))
             both = F.conv1d(padded, wave, stride=max(1, period // 4))
-            energy = both.square().sum(1).sum(1).reshape(batch, rows) * max(1, period // 4)
-            found.append(torch.log10(energy / count[:, :, 0] / period**2 + 1e-5))
-        return found
+            yield both.square().sum(1).sum(1).reshape(batch, rows)
+
+    def _export_energies(self, tracks: Tensor) -> Iterator[Tensor]:
+        """The same as one layer of many channels, which ONNX Runtime is three times faster at.
+
+        Where it takes channels together, it takes 16; the last ones here have filters of zeros.
+        """
+        rows, channels = MODULATED_BANDS + 2, len(getattr(self, f"filters_{PERIODS[0]}"))
+        given = torch.cat([tracks, tracks, tracks[:, : channels - 2 * rows]], 1)[:, :, None]
+        for period in PERIODS:
+            step = max(1, period // 4)
+            early = -(-period // step)  # windows before the first, which equal padding brings
+            stride, beside = (1, step), (0, period + early * step)
+            filters = getattr(self, f"filters_{period}")
+            both = F.conv2d(given, filters, None, stride, beside, groups=channels)
+            energy = both[..., early:].square().sum((2, 3))
+            yield energy[:, :rows] + energy[:, rows : 2 * rows]
+
+
+def _filters(wave: Tensor, rows: int) -> Tensor:
+    """Two filters (2, 1, size) for so many channels each, and zeros up to a multiple of 16."""
+    filters = torch.zeros(-(-2 * rows // 16) * 16, 1, 1, wave.shape[2])
+    filters[:rows], filters[rows : 2 * rows] = wave[0], wave[1]
+    return filters
 
 
 def _wave(period: int) -> Tensor:

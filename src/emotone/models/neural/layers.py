@@ -79,10 +79,10 @@ class Residual(nn.Module):
         self.dropout = nn.Dropout1d(dropout)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Shape as `x`."""
+        """Shape as `x`, which has to be 0 where it is masked."""
         y = self.convs(x) * mask
-        y = y * self.gate(masked_mean(y, mask)).unsqueeze(2)
-        return F.relu(x + self.dropout(y)) * mask
+        y = y * self.gate(y.sum(2) / mask.sum(2).clamp_min(1)).unsqueeze(2)
+        return F.relu(x + self.dropout(y))
 
 
 class Attention(nn.Module):
