@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import builtins
+import os
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from emotone.cluster import connection
 from emotone.cluster.connection import connect
 from emotone.errors import EmotoneError, MissingExtraError, UsageError
 
@@ -30,6 +35,43 @@ def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
                 connect(given).__enter__()
             assert caught.value.code == "no_cluster"
             assert caught.value.source == address
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="files have other owners there")
+def test_a_cluster_of_another_user_is_not_joined_unnamed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ray = pytest.importorskip("ray")
+    note = tmp_path / "ray_current_cluster"
+    monkeypatch.setattr(ray._private.utils, "get_ray_address_file", lambda folder: str(note))
+    assert connection._noted(ray) is None
+    note.write_text("10.0.0.5:6379\n")
+    assert connection._noted(ray) == "10.0.0.5:6379"
+    mine = os.getuid()
+    monkeypatch.setattr(os, "getuid", lambda: mine + 1)
+    real = os.fstat
+
+    def owned_by(owner: int) -> Callable[[int], Any]:
+        return lambda file: SimpleNamespace(st_uid=owner, st_mode=real(file).st_mode)
+
+    for owner, joined in ((mine + 1, True), (mine + 2, False), (0, True)):
+        with monkeypatch.context() as patched:
+            patched.setattr(connection.os, "fstat", owned_by(owner))
+            assert (connection._noted(ray) is not None) == joined
+
+
+@pytest.mark.parametrize("named", ["", "local"])
+def test_a_cluster_of_this_machine_alone(monkeypatch: pytest.MonkeyPatch, named: str) -> None:
+    ray = pytest.importorskip("ray")
+    asked: list[Any] = []
+    monkeypatch.setenv("RAY_ADDRESS", named)
+    monkeypatch.setattr(connection, "_noted", lambda ray: "127.0.0.1:1")
+    monkeypatch.setattr(connection, "_answers", lambda host, port: True)
+    monkeypatch.setattr(connection, "_init", lambda ray, where, **options: asked.append(options))
+    assert connection._join_or_start(ray, "local")
+    assert connection._join_or_start(ray, "auto") == (named == "local")
+    joined = None if named == "" else "local"
+    assert [options["address"] for options in asked] == ["local", joined]
 
 
 def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -64,10 +65,10 @@ def connect(address: str = "auto") -> Iterator[Cluster]:
     Parameters
     ----------
     address
-        ``"auto"`` for the one that the environment names (``RAY_ADDRESS``), else the one that runs
-        on this machine (``ray start``), else one that is started, on this machine alone, and
-        stopped at the end of the block. Or ``HOST:PORT`` of the head of a cluster that this machine
-        is a node of.
+        ``"auto"`` for the one that the environment names (``RAY_ADDRESS``), else the one that this
+        user or root began last on this machine (``ray start``), else one that is started, on this
+        machine alone, and stopped at the end of the block. ``"local"`` for one that is started,
+        whatever runs. Or ``HOST:PORT`` of the head of a cluster that this machine is a node of.
 
     Yields
     ------
@@ -113,10 +114,11 @@ def connect(address: str = "auto") -> Iterator[Cluster]:
 def _join_or_start(ray: Any, address: str) -> bool:
     """Whether one was started."""
     named = os.environ.get("RAY_ADDRESS", "")
-    if address == "auto" and named in ("", "auto", "local"):
-        # What `ray start` writes down, which outlives a cluster that crashed.
-        noted = ray._private.services.find_bootstrap_address(None)
-        if named == "local" or not noted or not _answers(*_parts(noted, noted)):
+    if address == "auto" and named == "local":
+        address = named
+    if address == "local" or (address == "auto" and named in ("", "auto")):
+        noted = None if address == "local" else _noted(ray)
+        if not noted or not _answers(*_parts(noted, noted)):
             _init(ray, "this machine", address="local", num_cpus=cores(), include_dashboard=False)
             return True
         _init(ray, noted, address=None)  # which Ray finds by itself, with the token that it wants
@@ -133,6 +135,21 @@ def _join_or_start(ray: Any, address: str) -> bool:
         )
     _init(ray, address, address=address)
     return False
+
+
+def _noted(ray: Any) -> str | None:
+    """What `ray start` wrote down on this machine, which outlives a cluster that crashed.
+
+    Only a cluster of this user, or of root, is joined without being named: whoever runs a cluster
+    can run code in all programs that are connected to it, and anybody may write where this lies.
+    """
+    path = Path(ray._private.utils.get_ray_address_file(None))
+    try:
+        with path.open(encoding="utf-8") as file:
+            owner, noted = os.fstat(file.fileno()).st_uid, file.read().strip()
+    except (OSError, ValueError):
+        return None
+    return noted if sys.platform == "win32" or owner in (0, os.getuid()) else None
 
 
 def _init(ray: Any, where: str, **options: Any) -> None:
@@ -157,8 +174,8 @@ def _parts(address: str, source: str) -> tuple[str, int]:
         raise UsageError(
             f"the address {address!r} is {kind}",
             source=source,
-            remedy="Give auto, or HOST:PORT of the cluster's head, which 'ray start' names; and "
-            "run emotone on a node of the cluster, by 'ray job submit' for one.",
+            remedy="Give auto, local, or HOST:PORT of the cluster's head, which 'ray start' names; "
+            "and run emotone on a node of the cluster, by 'ray job submit' for one.",
         )
     return host.strip("[]"), int(port)
 
