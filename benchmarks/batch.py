@@ -1,7 +1,7 @@
 """How fast `emotone batch` hears the corpora on all cores, beside the two usual ways, in one run.
 
     python benchmarks/batch.py [--clips 3000] [--others 300] [--rounds 3] [--minutes 10]
-                               [--corpora DIR]
+                               [--long 8] [--corpora DIR]
 
 The ways take turns at the same clips, drawn from all corpora and shuffled. emotone's is the whole
 command: finding the clips, starting its processes, and writing Parquet. The others are the tutorial
@@ -12,13 +12,16 @@ only their speed is asked for. Seconds of sound per second are compared, on the 
 processor: other people's load disturbs the second less. Of the rounds the median counts.
 
 Then emotone's runs again with one process, with two and so on up to all cores, on the clips and, as
-``--segments``, on recordings of some minutes that are joined from them; what went in and came out
-is counted in bytes. `scaling.py` reckons with these rates.
+``--segments``, on recordings of some minutes that are joined from them, so many for each process;
+what went in and came out is counted in bytes. A process reads and prepares beside its model, so one
+alone keeps more than one core busy, with segments nearly two: the rate per core says so, and on two
+cores two processes can gain little then. `scaling.py` reckons with these rates.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import csv
 import itertools
 import json
@@ -152,13 +155,22 @@ def ours(recordings: list[str], jobs: int, *more: str) -> Run:
 
 
 def watch(pid: int, most: list[float]) -> None:
-    """Keep the most memory that a process and its children hold for themselves, until it ends."""
+    """Keep the most memory that a process and its children hold together, in MiB, until it ends.
+
+    Pages that several of them have in common, libraries for one, count once: the sum is of
+    proportional set sizes (PSS), which Linux gives; elsewhere of what each has for itself (USS).
+    Resident set sizes would count such pages for each of them.
+    """
     try:
         command = psutil.Process(pid)
         while True:
             held = 0
             for each in (command, *command.children(recursive=True)):
-                held += each.memory_info().rss
+                with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                    memory = each.memory_full_info()
+                    held += getattr(memory, "pss", memory.uss)
+            if not command.is_running() or command.status() == psutil.STATUS_ZOMBIE:
+                return
             most[0] = max(most[0], held / 2**20)
             time.sleep(0.1)
     except psutil.Error:
@@ -288,6 +300,7 @@ def main() -> None:
     parser.add_argument("--others", type=int, default=300, help="clips for the other ways")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--minutes", type=float, default=10, help="of each recording for segments")
+    parser.add_argument("--long", type=int, default=8, help="such recordings for each process")
     parser.add_argument("--jobs", type=int, default=cores(), help="default: all cores")
     parser.add_argument("--corpora", type=Path, default=_records.corpora_folder())
     parser.add_argument("--json", type=Path, default=_records.RESULTS / "batch.json")
@@ -309,7 +322,7 @@ def main() -> None:
         )
     records += by_jobs("clips", clips, options.rounds, options.jobs)
     with tempfile.TemporaryDirectory() as folder:
-        long = joined(clips, Path(folder), 4 * options.jobs, options.minutes)
+        long = joined(clips, Path(folder), options.long * options.jobs, options.minutes)
         records += by_jobs("segments", long, options.rounds, options.jobs)
     for record in records:
         if record["benchmark"] == "batch-jobs":
