@@ -67,7 +67,8 @@ Pause: TypeAlias = Annotated[
 Ray: TypeAlias = Annotated[
     str | None,
     typer.Option(
-        metavar="auto|HOST:PORT", help="Work on a Ray cluster: that of this machine, or this one."
+        metavar="auto|local|HOST:PORT",
+        help="Work on a Ray cluster: one that is found or started, one started here, or this one.",
     ),
 ]
 Room: TypeAlias = Annotated[
