@@ -41,7 +41,7 @@ def few(ravdess: list[Path], tmp_path: Path) -> list[Path]:
 @pytest.fixture
 def settled(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if every file had been left alone for long enough."""
-    monkeypatch.setattr("emotone.features.cache._SETTLED_S", -1e9)
+    monkeypatch.setattr("emotone.features.identity._SETTLED_S", -1e9)
 
 
 def test_workers_give_the_rows_of_one_process_in_order(few: list[Path], tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from emotone.errors import EmotoneWarning
-from emotone.features.cache import FeatureCache, Stamp, content_of, default_folder
+from emotone.features.cache import FeatureCache, default_folder
+from emotone.features.identity import Stamp, content_of
 
 RECIPE, OTHER = bytes(16), b"o" * 16
 ROW = np.arange(13, dtype=np.float32)
@@ -29,7 +30,7 @@ def clip(tmp_path: Path) -> Path:
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FeatureCache:
     # As if every file had been left alone for long enough.
-    monkeypatch.setattr("emotone.features.cache._SETTLED_S", -1e9)
+    monkeypatch.setattr("emotone.features.identity._SETTLED_S", -1e9)
     return FeatureCache(tmp_path / "cache")
 
 
@@ -206,15 +207,16 @@ def test_where_it_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 _WRITER = """
 import sys, pathlib, numpy as np
-from emotone.features import cache as c
-c._SETTLED_S, c._COMMIT_EVERY_S = -1e9, 0.0
+from emotone.features import cache as c, identity
+identity._SETTLED_S, c._COMMIT_EVERY_S = -1e9, 0.0
 kept = c.FeatureCache(sys.argv[1])
 folder, start = pathlib.Path(sys.argv[2]), int(sys.argv[3])
 print("ready", flush=True)
 for number in range(start, start + 400):
     path = folder / f"{number}.wav"
     path.write_bytes(str(number).encode())
-    kept.put(path, c.Stamp.of(path), c.content_of(path), bytes(16), np.full(64, number, np.float32))
+    stamp, content = identity.Stamp.of(path), identity.content_of(path)
+    kept.put(path, stamp, content, bytes(16), np.full(64, number, np.float32))
     print(number, flush=True)
 kept.close()
 """

@@ -13,7 +13,6 @@ never makes a run fail.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import sqlite3
 import sys
@@ -21,7 +20,6 @@ import time
 import warnings
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
@@ -31,6 +29,7 @@ import numpy as np
 from emotone import configuration
 from emotone.audio.waveform import FloatArray
 from emotone.errors import EmotoneWarning
+from emotone.features.identity import Stamp
 from emotone.home import home
 
 T = TypeVar("T")
@@ -54,8 +53,6 @@ CREATE INDEX IF NOT EXISTS rows_used ON rows (used);
 _PLACE = ("unable to open", "readonly", "locked", "disk I/O", "is full")
 _PER_QUERY = 500
 _DAY_S = 86_400
-# A file changed this recently may change again within one tick of the file system's clock.
-_SETTLED_S = 2.0
 _COMMIT_EVERY_S = 1.0
 
 
@@ -74,46 +71,6 @@ def default_folder() -> Path:
     if sys.platform == "darwin":
         return home() / "Library" / "Caches" / "emotone"
     return Path(os.environ.get("XDG_CACHE_HOME") or home() / ".cache") / "emotone"
-
-
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """What a file system tells of a file without reading it."""
-
-    size: int
-    modified: int
-    changed: int
-    inode: int
-
-    @classmethod
-    def of(cls, path: Path) -> Stamp | None:
-        """The stamp of a file, or None where there is none."""
-        try:
-            found = path.stat()
-        except (OSError, ValueError):
-            return None
-        return cls(
-            found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino & 0x7FFFFFFFFFFFFFFF
-        )
-
-    @property
-    def settled(self) -> bool:
-        """Whether the last change is long enough ago that a later one would show."""
-        return time.time() - max(self.modified, self.changed) / 1e9 > _SETTLED_S
-
-
-def content_of(path: Path) -> bytes | None:
-    """The BLAKE2b digest of a file's bytes, or None where it is no readable regular file."""
-    digest = hashlib.blake2b(digest_size=20)
-    try:
-        if not path.is_file():
-            return None
-        with path.open("rb") as file:
-            while piece := file.read(2**20):
-                digest.update(piece)
-    except (OSError, ValueError):
-        return None
-    return digest.digest()
 
 
 class FeatureCache:

@@ -12,7 +12,8 @@ from emotone.audio.limits import DEFAULT_LIMITS, Limits
 from emotone.audio.preparation import Preparation
 from emotone.audio.waveform import FloatArray
 from emotone.errors import EmotoneError
-from emotone.features.cache import FeatureCache, Stamp, content_of
+from emotone.features.cache import FeatureCache
+from emotone.features.identity import Stamp, content_of
 from emotone.features.job import Job, check_count, cores
 from emotone.features.workers import Answer, Workers, warn_again
 from emotone.prediction import Failure

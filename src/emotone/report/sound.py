@@ -16,8 +16,6 @@ from emotone.features.overview import RATE, Overview, OverviewBuilder
 BITS_PER_S = 32_000
 """An hour takes 14 MB and, in the letters of a page, 19 MB: less than what mail takes."""
 
-MEDIA_TYPE = "audio/mpeg"
-
 
 def hear(
     source: Source,

@@ -12,7 +12,6 @@ from sqlalchemy import Row
 from emotone.server.packing import Packed
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
-STATES: tuple[State, ...] = ("queued", "running", "done", "failed", "cancelled")
 
 
 @dataclass(frozen=True, slots=True)
