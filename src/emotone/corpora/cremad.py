@@ -6,11 +6,18 @@ As documented at https://github.com/CheyneyComputerScience/CREMA-D. ``VideoDemog
 
 from __future__ import annotations
 
-import csv
 import re
 from pathlib import Path, PurePosixPath
 
-from emotone.corpora.reader import CorpusInfo, Reader, Reading, Table, UnparsedNameError, look_up
+from emotone.corpora.reader import (
+    CorpusInfo,
+    Reader,
+    Reading,
+    Table,
+    UnparsedNameError,
+    look_up,
+    rows_of,
+)
 from emotone.corpora.utterance import Gender
 
 EMOTIONS = {
@@ -52,12 +59,7 @@ _TABLE = "VideoDemographics.csv"
 
 def _demographics(root: Path) -> Table:
     """Rows of VideoDemographics.csv by actor, from the folder or the one above it."""
-    for folder in (root, root.parent):
-        file = folder / _TABLE
-        if file.is_file():
-            with file.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
-                return {row.get("ActorID") or "": row for row in csv.DictReader(lines)}
-    return {}
+    return {row.get("ActorID") or "": row for row in rows_of(root, _TABLE)}
 
 
 def _parse(path: PurePosixPath, table: Table) -> Reading:

@@ -14,6 +14,7 @@ from emotone.corpora.reader import (
     Table,
     UnparsedNameError,
     look_up,
+    rows_of,
 )
 from emotone.corpora.utterance import Gender
 
@@ -32,13 +33,8 @@ _GENDERS: dict[str, Gender] = {"female": "female", "male": "male"}
 
 def _rows(root: Path) -> Table:
     """Rows of data.tsv by file stem, from the folder or the one above it."""
-    for folder in (root, root.parent):
-        file = folder / "data.tsv"
-        if file.is_file():
-            with file.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
-                rows = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
-                return {Path(row.get("file_id") or "").stem: row for row in rows}
-    return {}
+    rows = rows_of(root, "data.tsv", delimiter="\t", quoting=csv.QUOTE_NONE)
+    return {Path(row.get("file_id") or "").stem: row for row in rows}
 
 
 def _parse(path: PurePosixPath, table: Table) -> Reading:

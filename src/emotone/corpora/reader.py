@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from emotone.corpora.utterance import Gender
 
@@ -132,6 +134,26 @@ class Reading:
     intensity: str | None = None
     sentence: str | None = None
     extra: Mapping[str, str] = field(default_factory=dict)
+
+
+def rows_of(root: Path, name: str, **dialect: Any) -> list[dict[str, str]]:
+    """The rows of a table that came with a corpus; none where it is not there.
+
+    Parameters
+    ----------
+    root
+        The folder of the audio. The table lies in it, or in the one above.
+    name
+        Of the file: UTF-8 with a head; what is no UTF-8 is replaced.
+    dialect
+        What `csv.DictReader` has to know besides.
+    """
+    for folder in (root, root.parent):
+        file = folder / name
+        if file.is_file():
+            with file.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
+                return list(csv.DictReader(lines, **dialect))
+    return []
 
 
 def no_table(root: Path) -> Table:

@@ -10,7 +10,9 @@ tuning is a vote of spectral peaks) the same.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -119,12 +121,20 @@ def stft(
     (9, 1025)
     """
     frames = framed(samples, n_fft, hop, center=center)
-    window = hann(n_fft) if window is None else window
     out = np.empty((len(frames), n_fft // 2 + 1), np.complex64)
+    for block, spectra in _spectra(frames, window):
+        out[block] = spectra
+    return out
+
+
+def _spectra(
+    frames: FloatArray, window: Window | None
+) -> Iterator[tuple[slice, npt.NDArray[np.complexfloating[Any, Any]]]]:
+    """The spectra of windowed frames, some at a time, and which frames they are of."""
+    window = hann(frames.shape[1]) if window is None else window
     for start in range(0, len(frames), _BLOCK):
         block = slice(start, start + _BLOCK)
-        out[block] = np.fft.rfft(frames[block] * window)
-    return out
+        yield block, np.fft.rfft(frames[block] * window)
 
 
 def stft_magnitude(
@@ -136,11 +146,9 @@ def stft_magnitude(
 ) -> FloatArray:
     """Magnitude of `stft`, float32, shape ``(frames, n_fft // 2 + 1)``."""
     frames = framed(samples, n_fft, hop, center=center)
-    window = hann(n_fft) if window is None else window
     out = np.empty((len(frames), n_fft // 2 + 1), np.float32)
-    for start in range(0, len(frames), _BLOCK):
-        block = slice(start, start + _BLOCK)
-        np.abs(np.fft.rfft(frames[block] * window).astype(np.complex64), out=out[block])
+    for block, spectra in _spectra(frames, window):
+        np.abs(spectra.astype(np.complex64), out=out[block])
     return out
 
 

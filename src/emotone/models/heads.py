@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -211,22 +211,13 @@ class MLPHead(Head):
                 estimator.fit(single, y)
                 self.loss_curve = list(getattr(estimator, "loss_curve_", []))
                 return
-            # Epoch by epoch, as fit() does it, to see the watched loss too. The rule to stop is
-            # fit()'s: the training loss no longer falls by tol.
-            # One generator for all epochs: partial_fit would start a seed anew in each, and show
-            # the clips in the same order every time.
-            estimator.random_state = np.random.RandomState(self.seed)
-            classes, best, idle = np.unique(y), np.inf, 0
-            for _ in range(estimator.max_iter):
+
+            def epoch() -> float:
                 estimator.partial_fit(single, y, classes=classes)
-                loss = float(estimator.loss_)
-                self.loss_curve.append(loss)
-                if watch is not None:
-                    self.watch_curve.append(self._log_loss(*watch))
-                idle = idle + 1 if loss > best - estimator.tol else 0
-                best = min(best, loss)
-                if idle > estimator.n_iter_no_change:
-                    break
+                return float(estimator.loss_)
+
+            classes = np.unique(y)
+            self._learn(epoch, watch)
 
     def fit_streamed(self, X: Streamed, y: IntArray, watch: Watch | None = None) -> None:
         """As `fit`, but the clips of a batch are drawn from one piece instead of from all."""
@@ -237,21 +228,36 @@ class MLPHead(Head):
         generator = np.random.default_rng(self.seed)
         with plain_errors(), threadpool_limits(1, "blas"):
             estimator = self.estimator = self.make()
-            estimator.random_state = np.random.RandomState(self.seed)
-            classes, best, idle = np.unique(y), np.inf, 0
-            for _ in range(estimator.max_iter):
+
+            def epoch() -> float:
                 total = 0.0
                 for positions, rows in X.pieces(generator):
                     estimator.partial_fit(rows, y[positions], classes=classes)
                     total += float(estimator.loss_) * len(rows)
-                loss = total / len(y)
-                self.loss_curve.append(loss)
-                if watch is not None:
-                    self.watch_curve.append(self._log_loss(*watch))
-                idle = idle + 1 if loss > best - estimator.tol else 0
-                best = min(best, loss)
-                if idle > estimator.n_iter_no_change:
-                    break
+                return total / len(y)
+
+            classes = np.unique(y)
+            self._learn(epoch, watch)
+
+    def _learn(self, epoch: Callable[[], float], watch: Watch | None) -> None:
+        """Epoch by epoch, as the estimator's fit() does it, to see the watched loss too.
+
+        The rule to stop is fit()'s: the training loss no longer falls by tol.
+        """
+        estimator = self.estimator
+        # One generator for all epochs: partial_fit would start a seed anew in each, and show
+        # the clips in the same order every time.
+        estimator.random_state = np.random.RandomState(self.seed)
+        best, idle = np.inf, 0
+        for _ in range(estimator.max_iter):
+            loss = epoch()
+            self.loss_curve.append(loss)
+            if watch is not None:
+                self.watch_curve.append(self._log_loss(*watch))
+            idle = idle + 1 if loss > best - estimator.tol else 0
+            best = min(best, loss)
+            if idle > estimator.n_iter_no_change:
+                break
 
     def _log_loss(self, X: FloatMatrix | Streamed, y: IntArray) -> float:
         k = len(self.estimator.classes_)
