@@ -189,7 +189,13 @@ class Card:
 
     @classmethod
     def from_dict(cls, values: object, *, source: object) -> Card:
-        """The card in plain types; the same checks as `from_json`."""
+        """The card in plain types; the same checks as `from_json`.
+
+        Raises
+        ------
+        BundleError
+            If something is missing, of another type, or out of range.
+        """
         read = _Reader(values, source, "card.json")
         _check_format(read)
         card = cls(

@@ -25,7 +25,13 @@ _TEXT_ROWS = 8192
 
 
 def files_of(source: str) -> list[str]:
-    """The Parquet files of a source, in the order of their rows."""
+    """The Parquet files of a source, in the order of their rows.
+
+    Raises
+    ------
+    CorpusError
+        If there is no such file or folder, no features in it, or parts are missing.
+    """
     place = Place(source)
     kind = place.kind()
     if kind == "missing":
@@ -54,7 +60,15 @@ def files_of(source: str) -> list[str]:
 
 @contextmanager
 def opened(address: str) -> Iterator[Any]:
-    """A `pyarrow.parquet.ParquetFile` that is read bit by bit, however large its row groups."""
+    """A `pyarrow.parquet.ParquetFile` that is read bit by bit, however large its row groups.
+
+    Raises
+    ------
+    CorpusError
+        If it cannot be read, within the block as well.
+    MissingExtraError
+        If pyarrow is not installed.
+    """
     try:
         import pyarrow
         import pyarrow.parquet
@@ -81,7 +95,13 @@ def cells_of(file: Any, names: Sequence[str]) -> Iterator[dict[str, str | None]]
 def matrices(
     file: Any, group: int, description: Description, address: str
 ) -> Iterator[npt.NDArray[np.float32]]:
-    """The features of a row group, some rows at a time; NaN where there are none."""
+    """The features of a row group, float32 ``(rows, d)``, some at a time; NaN where there are none.
+
+    Raises
+    ------
+    FeatureError
+        If a clip has another number of features than the file tells of.
+    """
     import pyarrow
 
     d = description.dimension

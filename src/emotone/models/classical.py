@@ -171,6 +171,11 @@ class Classifier:
         """Calibrated probabilities, shape ``(n, k)``, columns in the order of `classes_`.
 
         The corpora are of no use here, as in `fit`.
+
+        Raises
+        ------
+        TrainingError
+            If it has not been fitted, or to another number of features.
         """
         if not self._members:
             raise TrainingError("this classifier has not been fitted yet")
@@ -230,6 +235,11 @@ class Classifier:
         """Scores for clips by models that did not train on them nor (if grouped) on their speaker.
 
         Uncalibrated (T = 1). Returns scores (n, k), class indices (n,) and class names (k,).
+
+        Raises
+        ------
+        TrainingError
+            If there are too few clips of an emotion to cross-validate.
         """
         classes, codes = encode(np.asarray(y, dtype=np.str_))
         features = _features(X)

@@ -327,7 +327,13 @@ def get(name: str) -> Family:
 
 
 def allowed(family: Family, members: Sequence[str] = ()) -> list[str]:
-    """The parameters that a user may set for a family; for an ensemble, with these members."""
+    """The parameters that a user may set for a family; for an ensemble, with these members.
+
+    Raises
+    ------
+    MissingExtraError
+        If scikit-learn is not installed.
+    """
     if family.input == "waveform":
         return neural.allowed(family.name, family.members)
     if family.head is None:

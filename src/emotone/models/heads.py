@@ -112,7 +112,15 @@ class Head(ABC):
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """Turn what scikit-learn says into what a user can act on."""
+    """Turn what scikit-learn says into what a user can act on.
+
+    Raises
+    ------
+    TrainingError
+        If it refuses the settings or the data.
+    KeyboardInterrupt
+        On a Ctrl-C that it would have swallowed.
+    """
     with interrupts.heeded(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         # scikit-learn swallows Ctrl-C while it fits an MLP and keeps the half-trained network.
