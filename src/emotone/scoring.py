@@ -22,9 +22,9 @@ WINDOWS_AT_ONCE = 16
 _PARTS_AT_ONCE = 8
 """The same for the parts of a long clip, which are longer."""
 
-_RUN_FRAMES = 150
-"""What one more run of a model costs, in frames of a window: so many columns of padding are worth
-hearing windows together."""
+_ROUND, _ROUND_LONG = 151, 51
+"""Described windows are padded to a multiple of so many frames, where the model ignores that: those
+of up to 3 s to 1.5 or 3 s, longer ones to less beyond what they have."""
 
 
 def length(row: FloatArray, *, framed: bool = False) -> int:
@@ -89,22 +89,12 @@ class Scorer:
     def described(self, windows: Sequence[FloatArray]) -> FloatArray:
         """Of stretches whose frames are described, ``(rows, frames)`` each.
 
-        Where the model ignores padding, those of several lengths are heard together.
+        Where the model ignores padding, those of nearly one length are heard together. How far a
+        window is padded depends on itself alone, so that others beside it change nothing.
         """
-        lengths = [window.shape[1] for window in windows]
-        alike = len({len(window) for window in windows}) == 1
-        if len(set(lengths)) <= 1 or not alike or not self._runtime.ignores_padding:
-            return self._together(windows, self._scores_of_frames)
-        found = np.empty((len(windows), len(self._card.emotions)), dtype=np.float32)
-        # Beside padding, digital silence would be the loudest that there is, and padding as loud.
-        silent = [place for place, window in enumerate(windows) if _is_constant(window)]
-        for place in silent:
-            found[place] = self._scores_of_frames(windows[place][None])[0]
-        rest = sorted(set(range(len(windows))) - set(silent), key=lambda place: -lengths[place])
-        for some in batches([lengths[place] for place in rest], WINDOWS_AT_ONCE, _RUN_FRAMES):
-            places = rest[some]
-            found[places] = self._scores_of_frames(_padded([windows[place] for place in places]))
-        return found
+        if self._runtime.ignores_padding:
+            windows = [_padded(window) for window in windows]
+        return self._together(windows, self._scores_of_frames)
 
     def _together(
         self, rows: Sequence[FloatArray], answer: Callable[[FloatArray], FloatArray]
@@ -148,45 +138,17 @@ class Scorer:
         return adapted(scores, self.offset).astype(np.float32)
 
 
-def batches(lengths: Sequence[int], most: int, run: int) -> list[slice]:
-    """Which windows to hear together, so that it takes the least time altogether.
-
-    Parameters
-    ----------
-    lengths
-        Frames of each, the longest first.
-    most
-        Windows that can be heard together; all are padded to the longest of them.
-    run
-        What it costs to run the model once more, in frames.
-
-    Returns
-    -------
-    list of slice
-        Windows that follow each other, each in one slice.
-    """
-    least, first = [0], [0]  # what the windows before this one cost, and where the last batch began
-    for end in range(1, len(lengths) + 1):
-        cost, start = min(
-            (least[start] + run + (end - start) * lengths[start], start)
-            for start in range(max(0, end - most), end)
-        )
-        least.append(cost)
-        first.append(start)
-    found, end = [], len(lengths)
-    while end:
-        found.append(slice(first[end], end))
-        end = first[end]
-    return found[::-1]
-
-
-def _padded(windows: Sequence[FloatArray]) -> FloatArray:
-    """Windows of described frames as one array, zeros after the shorter ones."""
-    longest = max(window.shape[1] for window in windows)
-    found: FloatArray = np.empty((len(windows), len(windows[0]), longest), dtype=np.float32)
-    for row, window in zip(found, windows, strict=True):
-        row[:, : window.shape[1]] = window
-        row[:, window.shape[1] :] = 0
+def _padded(window: FloatArray) -> FloatArray:
+    """Described frames with columns of zeros after them."""
+    rows, frames = window.shape
+    size = _ROUND if frames <= 2 * _ROUND else _ROUND_LONG
+    longer = -(-frames // size) * size
+    # Beside padding, digital silence would be the loudest that there is, and padding as loud.
+    if longer == frames or _is_constant(window):
+        return window
+    found: FloatArray = np.empty((rows, longer), dtype=np.float32)
+    found[:, :frames] = window
+    found[:, frames:] = 0
     return found
 
 

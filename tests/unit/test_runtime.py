@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 import bundles
 from emotone import bundle
@@ -23,7 +19,6 @@ from emotone.models.neural.network import Network
 from emotone.models.neural.settings import Settings, resolve
 from emotone.models.neural.shortcut import frames_model
 from emotone.recognizer import Recognizer
-from emotone.scoring import batches
 from emotone.spectra import framed
 from emotone.verification import verify
 
@@ -76,30 +71,10 @@ def test_windows_of_several_lengths_are_heard_as_each_alone(tmp_path: Path, fami
         return run(windows)
 
     recognizer._runtime.scores_of_frames = counted  # type: ignore[method-assign]
-    np.testing.assert_allclose(recognizer.hear_frames(frames), alone, atol=1e-5)
+    np.testing.assert_allclose(recognizer.hear_frames(frames), alone, rtol=1e-6)
+    np.testing.assert_allclose(alone, recognizer.hear(sounds, 16000), atol=1e-5)
     assert sum(count for count, _, _ in runs) == len(sounds)
     assert len(runs) == (3 if family == "functionals" else len(set(lengths)))
-
-
-@given(st.lists(st.integers(30, 400), min_size=1, max_size=7), st.integers(1, 4))
-def test_windows_are_put_together_as_costs_least(lengths: list[int], most: int) -> None:
-    lengths.sort(reverse=True)
-    cuts = itertools.product([False, True], repeat=len(lengths) - 1)
-
-    def cost(slices: Sequence[slice]) -> int:
-        assert all(some.stop - some.start <= most for some in slices)
-        return sum(100 + (some.stop - some.start) * lengths[some.start] for some in slices)
-
-    costs = []
-    for cut in cuts:
-        ends = [0, *(place + 1 for place, here in enumerate(cut) if here), len(lengths)]
-        if all(end - start <= most for start, end in itertools.pairwise(ends)):
-            costs.append(cost([slice(*span) for span in itertools.pairwise(ends)]))
-    found = batches(lengths, most, 100)
-    assert [place for some in found for place in range(len(lengths))[some]] == [
-        *range(len(lengths))
-    ]
-    assert cost(found) == min(costs)
 
 
 def test_without_a_model_of_frames_there_is_a_remedy(tmp_path: Path) -> None:
