@@ -17,8 +17,10 @@ _INTRODUCTION = """\
 
 Every command, with what its `--help` says. The conventions are the same for all of them: results go
 to stdout and everything else to stderr; `--json` prints JSON and nothing else; the exit status is 0
-when all is done, 1 when some inputs failed, 2 for wrong usage, and 130 after Ctrl-C. An option that
-may be set by a file or by the environment is in [configuration](configuration.md).
+when all is done, 1 when some inputs failed, 2 for wrong usage; and where a command does not come to
+its end, 130 after Ctrl-C, 143 when it was terminated, 129 when its terminal was closed, and 141
+when whoever reads its output has left. An option that may be set by a file or by the environment is
+in [configuration](configuration.md).
 """
 
 

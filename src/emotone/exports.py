@@ -170,14 +170,31 @@ def unwritten(error: OSError, what: str, path: Path) -> EmotoneError:
 def replacing(path: Path) -> Iterator[Path]:
     """A path beside the wanted one, moved there when the block ends well, else deleted."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
-    os.close(handle)
-    unfinished = Path(name)
+    with full_at(path):
+        prefix = f".{path.name}."
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=path.suffix)
+        os.close(handle)
+        unfinished = Path(name)
+        try:
+            yield unfinished
+            umask = os.umask(0)
+            os.umask(umask)
+            unfinished.chmod(0o666 & ~umask)  # mkstemp gives the owner's alone
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def full_at(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Let an error for want of space name what was to be written.
+
+    The system names nothing where a file that is open cannot grow, and `shutil` what it copies
+    from.
+    """
     try:
-        yield unfinished
-        umask = os.umask(0)
-        os.umask(umask)
-        unfinished.chmod(0o666 & ~umask)  # mkstemp gives the owner's alone
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), os.fspath(path)) from error

@@ -20,7 +20,9 @@ import pytest
 import soundfile
 
 import bundles
+import timelines
 from commands import Done
+from emotone.cli import timelines as cli_timelines
 from emotone.cli.app import COMMANDS, every_command
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -354,7 +356,113 @@ def test_a_full_disk_is_one_line(toy: Path, form: list[str]) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
     assert done.returncode == 1
-    assert done.stderr == "error: what was being written: No space left on device.\n"
+    assert re.fullmatch(
+        r"error: standard output(, or a file in \S+)?: No space left on device\. "
+        r"Free some space, or write to another disk\.\n",
+        done.stderr,
+    )
+
+
+def piped(command: str, *, held: bool = True) -> subprocess.CompletedProcess[str]:
+    """A line of the shell in which ``emotone`` is this one; Python may hold output back or not."""
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
+    if not held:
+        environment["PYTHONUNBUFFERED"] = "1"
+    program = f"emotone() {{ '{sys.executable}' -m emotone \"$@\"; }}; "
+    return subprocess.run(
+        ["bash", "-c", program + command], capture_output=True, text=True, env=environment
+    )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize("held", [True, False])
+@pytest.mark.parametrize("words", ["--help", "--version", "predict --help", ""])
+def test_help_that_cannot_be_written(words: str, held: bool) -> None:
+    done = piped(f"emotone {words} >/dev/full", held=held)
+    assert done.returncode == 1
+    assert re.fullmatch(r"error: standard output.*: No space left on device\. .*\n", done.stderr)
+
+
+@pytest.mark.parametrize("words", ["--help", "predict --help", "--version"])
+def test_a_reader_of_the_help_that_leaves_early(words: str) -> None:
+    done = piped(f"emotone {words} | true; exit ${{PIPESTATUS[0]}}")
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.parametrize("form", ["", "--json", "--csv"])
+def test_a_closed_stdout_is_told(toy: Path, form: str) -> None:
+    done = piped(f"emotone predict '{CLIP}' -m '{toy}' {form} >&-")
+    assert done.returncode == 1
+    assert done.stderr == "error: standard output: Bad file descriptor.\n"
+
+
+def test_a_closed_stderr_leaves_stdout_alone(toy: Path) -> None:
+    done = piped(f"emotone predict none.wav '{CLIP}' -m '{toy}' --json 2>&-")
+    assert done.returncode == 1
+    assert len(json.loads(done.stdout)) == 2
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_errors_that_cannot_be_told_leave_the_status(toy: Path) -> None:
+    done = piped(f"emotone predict none.wav '{CLIP}' -m '{toy}' --json 2>/dev/full")
+    assert done.returncode == 1
+    assert len(json.loads(done.stdout)) == 2
+
+
+@pytest.mark.parametrize("command", ["predict", "analyze"])
+def test_a_closed_stdin_is_told(toy: Path, command: str) -> None:
+    done = piped(f"emotone {command} - -m '{toy}' <&-")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: standard input: it is closed. ")
+
+
+@pytest.mark.parametrize("command", ["predict", "analyze"])
+def test_an_empty_name_is_called_so(emotone: Any, toy: Path, command: str) -> None:
+    done = emotone(command, "", "-m", toy)
+    assert done.status == 1
+    assert done.err.startswith("error: '': the name is empty. ")
+
+
+@pytest.mark.parametrize(
+    ("kept", "end"), [(False, "2 segments more; -o OUT keeps them all"), (True, "2 segments more")]
+)
+def test_a_long_table_says_how_to_keep_it_all_unless_it_is_kept(
+    kept: bool, end: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cli_timelines, "_ROWS", 1)
+    cli_timelines.show(timelines.call(), kept=kept)
+    printed = capsys.readouterr().out
+    assert printed.endswith(f"… and {end}\n")
+    assert "█" in printed, "drawn as the table of predict, in a pipe as well"
+    assert "#" not in printed
+
+
+def test_a_command_that_is_misspelt(emotone: Any) -> None:
+    done = emotone("prdict", CLIP)
+    assert done.status == 2
+    assert "there is no command 'prdict'. Did you mean 'predict'?" in done.err
+    assert "Did you mean 'check'?" in emotone("corpus", "chekc").err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on the size of files")
+@pytest.mark.parametrize("ending", ["json", "csv", "TextGrid", "html", "png"])
+def test_a_full_disk_is_told_by_the_name_of_what_was_to_be_written(
+    toy: Path, tmp_path: Path, ending: str
+) -> None:
+    out = tmp_path / f"out.{ending}"
+    code = (
+        "import resource, sys\nfrom emotone.cli.app import run\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64))\nsys.exit(run(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", code, "analyze", CLIP, "-m", toy, "-o", out]
+    environment = {**os.environ, "MPLCONFIGDIR": str(tmp_path / "mpl")}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 1
+    told = done.stderr.splitlines()[-1]
+    assert told.startswith(f"error: {out}: ")
+    assert "Free some space, or write" in told
+    assert not out.exists()
+    assert not list(tmp_path.glob(".out*"))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs a pseudo-terminal")

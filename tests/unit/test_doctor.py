@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -136,6 +137,40 @@ def test_a_cache_that_cannot_be_written(
     assert done.status == 1
     assert (cache["state"], cache["facts"]["writable"]) == ("broken", False)
     assert "EMOTONE_CACHE" in cache["remedy"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on the size of files")
+def test_a_cache_on_a_full_disk(tmp_path: Path) -> None:
+    code = (
+        "import resource, sys\nfrom emotone.diagnosis import places\nfrom pathlib import Path\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+        "found = places._cache(Path(sys.argv[1]))\nprint(found.state, found.detail, found.remedy)"
+    )
+    (tmp_path / "kept").write_bytes(b"123")
+    command = [sys.executable, "-c", code, tmp_path]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert done.stdout.startswith("broken ")
+    assert "nothing can be written there (File too large)" in done.stdout
+    assert "emotone features --clear-cache, or export EMOTONE_CACHE=" in done.stdout
+
+
+def test_the_room_that_is_left_for_the_cache(tmp_path: Path) -> None:
+    found = places._cache(tmp_path)
+    assert found.facts["free_bytes"] > 0
+    assert re.search(r", can be written to, [\d,.]+ [GM]iB free$", found.detail)
+
+
+def test_where_there_is_nothing_beside_ascii(tmp_path: Path) -> None:
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run(
+        [sys.executable, "-m", "emotone", "doctor", "--no-ask-torch"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **plain, "EMOTONE_CACHE": str(tmp_path)},
+    )
+    assert "\\u" not in done.stdout + done.stderr
+    assert re.search(r"^packages +ok +Python", done.stdout, re.MULTILINE)
+    assert "..., " in done.stdout
 
 
 def test_the_size_of_the_cache(tmp_path: Path) -> None:

@@ -27,9 +27,34 @@ def test_every_command_is_quiet_and_verbose_by_the_same_options(words: str) -> N
     assert len(options) == len({*options})
 
 
+GROUPS = sorted({name.split()[0] for name in ALL if " " in name})
+STATUSES = ["0", "1", "2", "129", "130", "141", "143"]
+
+
+@pytest.mark.parametrize("words", GROUPS)
+def test_the_help_of_a_group_has_what_those_below_it_have(emotone: Emotone, words: str) -> None:
+    told = emotone(words, "--help").out
+    for part in ("Options of every command", "--quiet", "Files and environment:", "See also:"):
+        assert part in told
+    assert re.findall(r"^   (\d+) ", told.partition("Exit status:")[2], re.M) == STATUSES
+    assert re.search(r"emotone \w|docs/", told.partition("See also:")[2])
+
+
+def test_an_option_of_every_command_may_stand_after_a_group(emotone: Emotone) -> None:
+    assert emotone("corpus", "--quiet", "list").status == 0
+    both = emotone("corpus", "--quiet", "list", "--verbose")
+    assert (both.status, "exclude each other" in both.err) == (2, True)
+
+
+def test_the_help_of_all_lists_the_same_exit_statuses(emotone: Emotone) -> None:
+    told = emotone("--help").out.partition("Exit status:")[2].partition("EMOTONE_DEBUG")[0]
+    assert re.findall(r"\b\d+\b", told) == STATUSES
+
+
 @pytest.mark.parametrize("words", ALL)
 def test_every_help_is_as_complete_as_a_manual(emotone: Emotone, words: str) -> None:
     told = emotone(*words.split(), "--help").out
+    assert re.findall(r"^   (\d+) ", told.partition("Exit status:")[2], re.M) == STATUSES
     parts = ("Usage:", "Examples:", "Files and environment:", "Exit status:", "See also:")
     at = [told.index(part) for part in parts]
     assert at == sorted(at)

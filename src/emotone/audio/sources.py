@@ -117,9 +117,22 @@ def _open(source: object, name: str, limits: Limits) -> Iterator[tuple[IO[bytes]
     elif isinstance(source, str | os.PathLike):
         path = os.fspath(source)
         if path == STANDARD_INPUT:
+            if sys.stdin is None:  # `<&-`, or a program without a console
+                raise AudioError(
+                    "it is closed",
+                    source=name,
+                    remedy="Pipe sound into it, or name a file.",
+                )
             with _spool(sys.stdin.buffer, name, limits) as spooled:
                 yield spooled
             return
+        if not path:
+            raise AudioError(
+                "the name is empty",
+                source="''",
+                remedy="Name a file; in a script, a variable may not be set.",
+                code="missing_file",
+            )
         with _opened(path) as handle:
             status = os.fstat(handle.fileno())
             if stat.S_ISCHR(status.st_mode) or stat.S_ISBLK(status.st_mode):

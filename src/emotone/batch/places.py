@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from emotone.audio import is_folder
 from emotone.batch.names import in_order
 from emotone.errors import EmotoneError, MissingExtraError, UsageError
+from emotone.exports import full_at
 from emotone.pipes import refuse_pipe
 
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+)://")
@@ -207,10 +208,11 @@ class Place:
             # Another machine may be at the same part, if this one was taken for dead.
             beside = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
             try:
-                shutil.copyfile(finished, beside)
-                with beside.open("rb+") as written:
-                    os.fsync(written.fileno())
-                beside.replace(target)
+                with full_at(target):
+                    shutil.copyfile(finished, beside)
+                    with beside.open("rb+") as written:
+                        os.fsync(written.fileno())
+                    beside.replace(target)
             finally:
                 beside.unlink(missing_ok=True)
             finished.unlink()

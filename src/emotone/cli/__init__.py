@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import gc
 import io
+import os
 import sys
 
 
 def main() -> None:
     """Run the command line and leave with its exit status.
 
-    0 all done, 1 some inputs failed, 2 wrong usage, 130 interrupted.
+    0 all done, 1 some inputs failed, 2 wrong usage; see `emotone.cli.manual` for the others.
     """
+    _fill_closed_streams()
     # A sixth of a short command would be spent on looking for garbage: while modules are loaded,
     # where there is none, and at the end, where the system frees everything anyway.
     gc.set_threshold(50_000)
@@ -25,6 +27,24 @@ def main() -> None:
         status = 130
     gc.freeze()
     sys.exit(status)
+
+
+def _fill_closed_streams() -> None:
+    """Put something in the place of what was closed (`emotone … >&-`), as the C library does.
+
+    The first file that is opened would take its number, and be written to by what means stdout.
+    What is put there refuses what stdout is for, so that no result is lost in silence; for stderr
+    there is nobody to tell.
+    """
+    for number, flags in ((0, os.O_WRONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, flags)  # takes the lowest number that is free: this one
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
 
 
 def _let_any_name_be_printed() -> None:

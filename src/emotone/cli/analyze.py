@@ -134,7 +134,7 @@ def analyze(
     elif as_csv:
         sys.stdout.write(exports.text(timeline, "csv"))
     else:
-        timelines.show(timeline)
+        timelines.show(timeline, kept=bool(wanted))
         if not wanted:
             name = "meeting" if file == "-" else Path(file).stem
             drawn = ".html, .png, " if timelines.draws() else ""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 import importlib
 import os
 import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -51,6 +52,8 @@ _WITHOUT_CONFIGURATION = ("config", "doctor")
 """They tell what is wrong with it, so they must not stop at that."""
 
 _INTERRUPTED = 130
+_BROKEN_PIPE = 141
+"""Of one whose reader (`| head`) has seen enough: what a shell gives for SIGPIPE."""
 _USAGE_ERRORS = (UsageError, FeatureError, SplitError, MissingExtraError)
 """Errors in what was asked for, whatever the input: exit status 2. The others are 1."""
 
@@ -85,6 +88,8 @@ class LazyGroup(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The subcommand, what its options are where they are not given, and its arguments."""
+        if not ctx.resilient_parsing and args[0] not in COMMANDS and args[0][:1] != "-":
+            self._unknown(args[0])
         name, command, rest = super().resolve_command(ctx, args)
         if name is None or command is None:  # of a line that is being completed
             return name, command, rest
@@ -101,6 +106,14 @@ class LazyGroup(TyperGroup):
                     raise
         return name, command, rest
 
+    def _unknown(self, name: str) -> None:
+        from emotone.configuration import suggestion
+
+        raise UsageError(
+            f"there is no command {name!r}",
+            remedy=f"{suggestion(name, COMMANDS)} emotone --help says what each does.",
+        )
+
     def _configure(self, ctx: Any, name: str, command: Any, arguments: list[str]) -> None:
         from emotone import configuration
 
@@ -116,30 +129,15 @@ class LazyGroup(TyperGroup):
             )
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the subcommand; what it raises on purpose becomes one line and an exit status."""
+        """Run the subcommand; a request to end becomes one line and an exit status."""
         try:
             with interrupts.terminable():
                 result = super().invoke(ctx)
                 sys.stdout.flush()
-        except EmotoneError as error:
-            raise typer.Exit(_told(error)) from None
-        except BrokenPipeError:
-            # The reader (`| head`) has seen enough; 141 is what a shell gives for SIGPIPE.
-            _drop_stdout()
-            raise typer.Exit(141) from None
         except KeyboardInterrupt:
             status = interrupts.status()
             messages.error("interrupted" if status == _INTERRUPTED else "terminated")
             raise typer.Exit(status) from None
-        except OSError as error:
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-            if messages.debugging() or (error.filename is None and not full):
-                raise
-            if full:
-                _drop_stdout()
-            place = error.filename or "what was being written"
-            messages.error(f"{place}: {error.strerror}.")
-            raise typer.Exit(1) from None
         return result
 
 
@@ -154,9 +152,51 @@ def _told(error: EmotoneError) -> int:
     return 2 if isinstance(error, _USAGE_ERRORS) else 1
 
 
+def _unwritten(error: OSError) -> int:
+    """Say what could not be read or written, and give the exit status for it."""
+    from emotone.exports import FULL
+
+    if isinstance(error, BrokenPipeError):
+        _drop_stdout()
+        return _BROKEN_PIPE
+    place, full = error.filename, error.errno in FULL
+    if place is None:
+        if _stdout_fails():
+            place = "standard output"
+            _drop_stdout()
+        elif full:
+            place = f"standard output, or a file in {tempfile.gettempdir()}"
+    if messages.debugging() or place is None:
+        raise error
+    remedy = " Free some space, or write to another disk." if full else ""
+    messages.error(f"{place}: {error.strerror}.{remedy}")
+    return 1
+
+
+def _stdout_fails() -> bool:
+    """Whether it is stdout that takes nothing: what it did not take is still to be written.
+
+    It is not where Python was told to hold nothing back (``PYTHONUNBUFFERED``).
+    """
+    try:
+        sys.stdout.flush()
+    except OSError:
+        return True
+    return False
+
+
 def _drop_stdout() -> None:
     # Python would complain at exit about the rest of the buffer, so that goes nowhere.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError):  # it is no file: another program's, which has put it there
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+
+
+def _of_broken_pipe(end: BaseException) -> bool:
+    """Whether a library, Rich or Typer, has made an end of its own of a reader that left."""
+    before = end.__context__
+    return before is not None and (isinstance(before, BrokenPipeError) or _of_broken_pipe(before))
 
 
 app = typer.Typer(
@@ -192,7 +232,8 @@ def root(
     Options have defaults that you can set: emotone config --help says how.
     Shell completion: emotone --install-completion.
 
-    Exit status: 0 all done, 1 some inputs failed, 2 wrong usage, 130 interrupted, 143 terminated.
+    Exit status: 0 all done, 1 some inputs failed, 2 wrong usage; where a command is ended, 129 its
+    terminal was closed, 130 interrupted, 141 its reader has left, 143 terminated.
     EMOTONE_DEBUG=1 shows the traceback of an error.
     """
 
@@ -228,20 +269,32 @@ def run(arguments: list[str] | None = None) -> int:
             warnings.simplefilter("always", EmotoneWarning)
             warnings.showwarning = _show_warning
         try:
-            command = get_command(app)
-            command.params += everywhere.options()
-            command.main(args=arguments, prog_name="emotone")
-            status = 0
-        except EmotoneError as error:  # in the options that stand before the command
+            status = _status(arguments)
+            sys.stdout.flush()  # what it printed may only now be found to have no place
+        except EmotoneError as error:
             status = _told(error)
-        except SystemExit as end:
-            status = end.code if isinstance(end.code, int) else 1
+        except OSError as error:
+            status = _unwritten(error)
     for line in messages.said.in_force:
         messages.detail(line)
     messages.detail(
         f"It took {time.perf_counter() - started:.2f} s{_memory()}; exit status {status}"
     )
     return status
+
+
+def _status(arguments: list[str] | None) -> int:
+    """Run one command line; its exit status, where it comes to an end by itself."""
+    try:
+        command = get_command(app)
+        command.params += everywhere.options()
+        command.main(args=arguments, prog_name="emotone")
+    except SystemExit as end:
+        if _of_broken_pipe(end):
+            _drop_stdout()
+            return _BROKEN_PIPE
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    return 0
 
 
 def _memory() -> str:

@@ -17,7 +17,10 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as for `emotone predict`
 
 app = typer.Typer(add_completion=False)
 
-_MARKS = {"fine": ("✓", "green"), "absent": ("–", "dim"), "broken": ("✗", "bold red")}
+_STYLES = {"fine": "green", "absent": "dim", "broken": "bold red"}
+_DRAWN = {"fine": "✓", "absent": "–", "broken": "✗", "remedy": "→"}
+_PLAIN = {"fine": "ok", "absent": "-", "broken": "!!", "remedy": "->"}
+"""Where the terminal, or the file, has no signs beside ASCII."""
 
 
 @app.command()
@@ -95,16 +98,16 @@ def _print(findings: list[Finding]) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    signs = _PLAIN if output.console().options.ascii_only else _DRAWN
     grid = Table.grid(padding=(0, 2))
     area = ""
     for each in findings:
-        mark, style = _MARKS[each.state]
         shown = Text(messages.printable(each.detail))
         if each.remedy:
-            shown.append(f"\n→ {messages.printable(each.remedy)}", style="bold")
+            shown.append(f"\n{signs['remedy']} {messages.printable(each.remedy)}", style="bold")
         grid.add_row(
             Text("" if each.area == area else each.area, style="bold"),
-            Text(mark, style=style),
+            Text(signs[each.state], style=_STYLES[each.state]),
             Text(each.name),
             shown,
         )

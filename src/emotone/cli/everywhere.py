@@ -49,11 +49,10 @@ def options() -> list[TyperOption]:
 
 
 def add(command: Any) -> None:
-    """Give them to a command, or to all below a group."""
+    """Give them to a command, and to all below a group."""
     for inner in getattr(command, "commands", {}).values():
         add(inner)
-    if not hasattr(command, "commands"):
-        command.params += options()
+    command.params += options()
 
 
 def settle(configured: Configuration) -> None:

@@ -194,7 +194,7 @@ def listen(
             if as_json:
                 output.write_json_line(session.summary())
             elif not as_csv:
-                timelines.show(timeline)
+                timelines.show(timeline, kept=bool(wanted))
             sys.stdout.flush()
         except OSError as error:
             failure = failure or error

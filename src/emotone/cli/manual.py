@@ -34,6 +34,14 @@ class Notes:
     failed: str = "some inputs failed; the others are done"
 
 
+ENDED = (
+    ("129", "its terminal was closed"),
+    ("130", "interrupted, by Ctrl-C"),
+    ("141", "the reader of its pipe has left"),
+    ("143", "terminated"),
+)
+"""Exit statuses of what does not come to its end: 128 and the signal's number."""
+
 _CACHE = ("EMOTONE_CACHE", "the folder of kept features, else in the cache folder of the system")
 _MODEL = ("EMOTONE_MODEL", "the model where --model is not given")
 _MODELS = ("EMOTONE_MODELS", "the folder where models are found by name")
@@ -51,6 +59,7 @@ NOTES: dict[str, Notes] = {
         (_MODEL, _MODELS, ("EMOTONE_CACHE", "holds the progress of what was stopped")),
         "it could not be heard or not all be written",
     ),
+    "batch": Notes(("batch run", "batch summarize", "analyze", "docs/scaling.md"), (), _DONE),
     "batch run": Notes(
         ("batch summarize", "analyze", "docs/scaling.md"),
         (_MODEL, _MODELS, ("OUT/", "Parquet, and the plan and progress that --resume reads")),
@@ -136,21 +145,18 @@ def of(words: tuple[str, ...], command: Any) -> str:
     files.append(("emotone.toml", "here, then config.toml in your folder: see 'emotone config'"))
     lines = ["Files and environment:", *_listed(files)]
     lines += ["", "Exit status:"]
-    lines += _listed(
-        [("0", "all done"), ("1", notes.failed), ("2", "wrong usage"), ("130", "interrupted")],
-        indent=6,
-    )
-    called = (see if see.startswith("docs/") else f"emotone {see}" for see in notes.see)
+    statuses = [("0", "all done"), ("1", notes.failed), ("2", "wrong usage"), *ENDED]
+    lines += _listed(statuses, indent=6)
+    called = [see if see.startswith("docs/") else f"emotone {see}" for see in notes.see]
     lines += ["", "See also:", *_wrapped(", ".join(called), 2)]
     return "\n".join(lines)
 
 
 def add(words: tuple[str, ...], command: Any) -> None:
-    """Give a command, or all below a group, the end of its help page."""
+    """Give a command, and all below a group, the end of its help page."""
     for name, inner in getattr(command, "commands", {}).items():
         add((*words, name), inner)
-    if not hasattr(command, "commands"):
-        command.epilog = of(words, command)
+    command.epilog = of(words, command)
 
 
 def _listed(rows: Iterable[tuple[str, str]], indent: int = _INDENT) -> list[str]:

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -66,8 +67,21 @@ def debugging() -> bool:
     return os.environ.get("EMOTONE_DEBUG", "") not in ("", "0")
 
 
+_SIGNS = str.maketrans({"…": "...", "–": "-", "→": "->", "×": "x", "·": "."})
+
+
+def in_ascii(text: str) -> str:
+    """A text whose signs are said by others, for where there is nothing beside ASCII.
+
+    Names of files hold none of them there: Python reads them as escapes.
+    """
+    return text.translate(_SIGNS)
+
+
 def _paint(text: str, colour: str) -> str:
     # By hand rather than by Rich: an error must not wait for an import.
+    if not (sys.stderr.encoding or "").lower().startswith("utf"):
+        text = in_ascii(text)
     if not text.isprintable() and sys.stderr.isatty():
         text = printable(text, keep="\n")
     return f"\x1b[{colour}m{text}\x1b[0m" if _coloured() else text
@@ -88,14 +102,23 @@ def printable(text: str, keep: str = "") -> str:
     return "".join(c if c.isprintable() or c in keep else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
+def _say(text: str, colour: str) -> None:
+    try:
+        print(_paint(text, colour), file=sys.stderr, flush=True)
+    except BrokenPipeError:  # whoever read it has left, as for stdout
+        raise
+    except OSError:  # it has no place (a full disk), and there is nobody else to tell
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+
+
 def error(text: str) -> None:
     """Print ``error: text``."""
-    print(_paint(f"error: {text}", _RED), file=sys.stderr)
+    _say(f"error: {text}", _RED)
 
 
 def warning(text: str) -> None:
     """Print ``warning: text``."""
-    print(_paint(f"warning: {text}", _YELLOW), file=sys.stderr)
+    _say(f"warning: {text}", _YELLOW)
 
 
 def left_out(failures: Iterable[Failure]) -> None:
@@ -119,10 +142,10 @@ def without_label(problems: Sequence[Problem]) -> None:
 def note(text: str) -> None:
     """Print a line of comment, unless that is not wanted: what was written where, what next."""
     if not quiet():
-        print(_paint(text, _DIM), file=sys.stderr)
+        _say(text, _DIM)
 
 
 def detail(text: str) -> None:
     """Print a line of comment where details are wanted."""
     if verbose():
-        print(_paint(text, _DIM), file=sys.stderr)
+        _say(text, _DIM)

@@ -46,12 +46,14 @@ def console() -> Console:
 def show(thing: RenderableType) -> None:
     """Print a table on stdout; in a file or a pipe without the blanks that fill its lines."""
     screen = console()
-    if screen.is_terminal:
+    plain = screen.options.ascii_only
+    if screen.is_terminal and not plain:
         screen.print(thing)
         return
     with screen.capture() as printed:
         screen.print(thing)
-    for line in printed.get().splitlines():
+    text = messages.in_ascii(printed.get()) if plain else printed.get()
+    for line in text.splitlines():
         print(line.rstrip())
 
 

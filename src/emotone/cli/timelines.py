@@ -108,13 +108,22 @@ def overview(timeline: Timeline, source: str | Path | None) -> Overview | None:
     return None if source is None else Overview.of(source, channel=_only(timeline))
 
 
-def show(timeline: Timeline) -> None:
-    """A strip of colours, the shares of the emotions, and the segments."""
+def show(timeline: Timeline, *, kept: bool = False) -> None:
+    """A strip of colours, the shares of the emotions, and the segments.
+
+    Parameters
+    ----------
+    timeline
+        What was heard.
+    kept
+        Whether a file has it all.
+    """
     from rich.text import Text
 
-    plain = not output.console().is_terminal
+    screen = output.console()
+    plain = screen.options.ascii_only
     summary = timeline.summary()
-    if not plain:
+    if screen.is_terminal and not plain:  # its cells are told apart by their colours alone
         for channel in timeline.channels:
             output.show(_strip(timeline, channel))
     several = len(timeline.channels) > 1
@@ -151,7 +160,8 @@ def show(timeline: Timeline) -> None:
         output.show(rows)
     more = len(timeline.speech) - _ROWS
     if more > 0:
-        output.show(Text(f"… and {output.counted(more, 'segment')} more; -o OUT keeps them all"))
+        remedy = "" if kept else "; -o OUT keeps them all"
+        output.show(Text(f"… and {output.counted(more, 'segment')} more{remedy}"))
 
 
 def _link(source: str | None, page: Path) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from emotone import configuration
 from emotone.bundle.registry import DEFAULT, find, user_folder
 from emotone.diagnosis.finding import Finding
 from emotone.errors import EmotoneError
+from emotone.exports import FULL
 from emotone.features.cache import DEFAULT_MAX_BYTES, default_folder
 from emotone.folders import check_writable
 
@@ -80,23 +82,29 @@ def _cache(folder: Path) -> Finding:
     size = _size(folder)
     facts = {"path": str(folder), "bytes": size, "max_bytes": DEFAULT_MAX_BYTES}
     try:
-        check_writable(folder)
+        free = shutil.disk_usage(check_writable(folder)).free
     except OSError as error:
+        full = error.errno in FULL
         return Finding(
             "cache",
             "folder",
             "broken",
             f"{folder}: nothing can be written there ({error.strerror})",
-            "export EMOTONE_CACHE=FOLDER, one that can be written to",
+            ("emotone features --clear-cache, or " if full and size else "")
+            + "export EMOTONE_CACHE=FOLDER, one that can be written to",
             {**facts, "writable": False},
         )
     return Finding(
         "cache",
         "folder",
         "fine",
-        f"{folder}, {size / 2**20:,.1f} MiB, can be written to",
-        facts={**facts, "writable": True},
+        f"{folder}, {size / 2**20:,.1f} MiB, can be written to, {_gib(free)} free",
+        facts={**facts, "writable": True, "free_bytes": free},
     )
+
+
+def _gib(size: int) -> str:
+    return f"{size / 2**30:,.1f} GiB" if size >= 2**30 else f"{size / 2**20:,.1f} MiB"
 
 
 def _size(folder: Path) -> int:
