@@ -14,8 +14,12 @@ import importlib.metadata
 import re
 import sys
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import requirements
+
+if TYPE_CHECKING:
+    from importlib.metadata import PackageMetadata
 
 PAGE = requirements.ROOT / "docs" / "licences.md"
 
@@ -35,8 +39,25 @@ ONLY_IN_EXTRAS = {
 
 STATED = {
     "opensmile": "MIT AND LicenseRef-audEERING",  # the wrapper, and the program inside the wheel
+    # Their own pages say that one may choose, which two classifiers do not.
+    "python-dateutil": "Apache-2.0 OR BSD-3-Clause",
+    "uvloop": "MIT OR Apache-2.0",
+    # The wrapper; FFmpeg, built with --enable-gpl; and x264 and x265 beside it in av.libs.
+    "av": "BSD-3-Clause AND LGPL-2.1-or-later AND GPL-2.0-or-later",
 }
 """What is not in a distribution's metadata in a form that says it, by name, from its own files."""
+
+EXCEPTIONS = {
+    ("av", "GPL-2.0-or-later"): (
+        "the wheel of PyAV from the index brings FFmpeg with the encoders x264 and x265, which are "
+        "under the GPL. emotone calls PyAV to decode sound, uses no encoder of these, and hands on "
+        "none of them: `pip` fetches the wheel from its makers. Whoever hands on an application "
+        "with this wheel inside hands on GPL code and keeps its terms, or builds PyAV from source "
+        "with an FFmpeg without `--enable-gpl`, with which emotone does the same"
+    ),
+}
+"""Licences that are not allowed, but for the one distribution, and why there: of a name and a part
+of what it is under."""
 
 _CLASSIFIED = {
     "Apache Software License": "Apache-2.0",
@@ -81,7 +102,9 @@ class Licence:
     @property
     def allowed(self) -> bool:
         """Whether it will do where it is: one alternative, all of whose parts are allowed."""
-        allowed = ALLOWED if self.brought_by == "emotone" else ALLOWED | {*ONLY_IN_EXTRAS}
+        allowed = ALLOWED | {part for name, part in EXCEPTIONS if name == self.name}
+        if self.brought_by != "emotone":
+            allowed |= {*ONLY_IN_EXTRAS}
         alternatives = re.split(r"\s+OR\s+", re.sub(r"[()]", " ", self.expression))
         return any(
             all(_without_exception(part) in allowed for part in re.split(r"\s+AND\s+", one))
@@ -108,17 +131,25 @@ def expression(name: str) -> str:
     """What a distribution is under, as an SPDX expression where it says so."""
     if name in STATED:
         return STATED[name]
-    metadata = importlib.metadata.metadata(name)
+    return stated_in(importlib.metadata.metadata(name))
+
+
+def stated_in(metadata: PackageMetadata) -> str:
+    """What the metadata of a distribution say, as an SPDX expression where they can be read so.
+
+    Where there are several classifiers, nothing tells whether they are alternatives: all of them
+    hold then, also one that is not known here and so is not allowed.
+    """
     for stated in metadata.get_all("License-Expression") or ():
         return str(stated)
     classified = [
-        _CLASSIFIED.get(text.rpartition(" :: ")[2])
+        text.rpartition(" :: ")[2]
         for text in metadata.get_all("Classifier") or ()
         if text.startswith("License ::") and text.rpartition(" :: ")[2] != "OSI Approved"
     ]
-    named = sorted({one for one in classified if one})
+    named = sorted({_CLASSIFIED.get(one, one) for one in classified})
     if named:
-        return " OR ".join(named)
+        return " AND ".join(named)
     text = "".join(metadata.get_all("License") or ()).strip()
     for pattern, known in _WRITTEN:
         if re.search(pattern, text[:200], re.IGNORECASE):
@@ -139,8 +170,12 @@ def page(licences: list[Licence]) -> str:
         "",
         "Some wheels hold libraries in binary form: `soundfile` has libsndfile",
         "(LGPL-2.1-or-later), `soxr` has libsoxr (LGPL-2.1-or-later), and `av` has FFmpeg with its",
-        "codecs (LGPL and, for some encoders, GPL; its own page says with what it is built).",
-        "Whoever hands on an application with these wheels inside hands on those libraries, too.",
+        "codecs (see below). Whoever hands on an application with these wheels inside hands on",
+        "those libraries, too.",
+        "",
+        "## Exceptions",
+        "",
+        *(f"- `{name}`, {part}: {reason}." for (name, part), reason in EXCEPTIONS.items()),
     ]
     for brought_by in dict.fromkeys(each.brought_by for each in licences):
         about = "`pip install emotone`" if brought_by == "emotone" else f"Extra `{brought_by}`"

@@ -6,6 +6,7 @@ import importlib.metadata
 import re
 import subprocess
 import sys
+from email.message import Message
 from pathlib import Path
 
 import pytest
@@ -186,9 +187,20 @@ def test_what_pip_reports() -> None:
 
 
 def test_an_audit_could_begin() -> None:
-    done = subprocess.run(audit.command(offline=True), capture_output=True, text=True, check=True)
     _, pins = lock.read(lock.CONSTRAINTS.read_text(encoding="utf-8"))
-    assert audit.would_look_at(done.stderr) == sum(pin.holds for pin in pins)
+    told = audit.asked(pins, offline=True)
+    assert len(told) > 1
+    assert sum(audit.would_look_at(said) for _, said in told) == len(pins)
+    assert any(not pin.holds for pin in pins)
+
+
+def test_every_pin_is_looked_up_and_each_name_once_in_a_list() -> None:
+    pins = [
+        lock.Pin("a", "1", 'python_version < "3.11"'),
+        lock.Pin("A", "2", 'python_version >= "3.11"'),
+        lock.Pin("b", "1", 'sys_platform == "win32"'),
+    ]
+    assert audit.rounds(pins) == [["a==1", "b==1"], ["A==2"]]
 
 
 REPORT = {
@@ -246,6 +258,41 @@ def test_every_licence_will_do_and_is_listed() -> None:
 )
 def test_the_list_of_licences(expression: str, brought_by: str, allowed: bool) -> None:
     assert licences.Licence("x", expression, brought_by).allowed is allowed
+
+
+@pytest.mark.parametrize(
+    ("names", "allowed"),
+    [
+        (["MIT License"], True),
+        (["OSI Approved", "BSD License"], True),
+        (["MIT License", "Mozilla Public License 2.0 (MPL 2.0)"], True),
+        (["GNU General Public License v3 (GPLv3)"], False),
+        (["MIT License", "GNU General Public License v3 (GPLv3)"], False),
+        (["BSD License", "Other/Proprietary License"], False),
+    ],
+)
+def test_no_classifier_hides_behind_another(names: list[str], allowed: bool) -> None:
+    metadata = Message()
+    for name in names:
+        metadata["Classifier"] = f"License :: OSI Approved :: {name}"
+    stated = licences.stated_in(metadata)  # type: ignore[arg-type]
+    assert licences.Licence("x", stated, "emotone").allowed is allowed
+
+
+def test_an_exception_is_of_one_distribution_and_told_with_its_reason() -> None:
+    text = licences.PAGE.read_text(encoding="utf-8")
+    for (name, part), reason in licences.EXCEPTIONS.items():
+        assert part in licences.STATED[name]
+        assert licences.Licence(name, part, "emotone").allowed
+        assert not licences.Licence("another", part, "train").allowed
+        assert reason in text
+
+
+def test_what_the_wheel_of_pyav_holds_is_stated() -> None:
+    files = [str(file) for file in importlib.metadata.files("av") or ()]
+    under_gpl = [file for file in files if re.search(r"libx26[45]", file)]
+    if under_gpl:
+        assert "GPL-2.0-or-later" in licences.expression("av").split(" AND ")
 
 
 def test_a_licence_that_is_not_listed_is_told() -> None:
