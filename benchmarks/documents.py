@@ -435,7 +435,32 @@ def speed(records: list[Record]) -> str:
         table(head, rows or [["emotone predict", "", *missing(3)]]),
         source(cold, "emotone benchmark speed-predict"),
     ]
+    ratios = [r for r in records if r["benchmark"] == "speed" and "measure" in r]
+    parts += ["Beside its peers, where it is slower, too:", ratio_table(ratios), of_ratios(ratios)]
     return "\n\n".join(parts)
+
+
+def ratio_table(found: Sequence[Record]) -> str:
+    """Every pair of `tasks.py speed`, the slowest of ours last."""
+    rows = [
+        [
+            record["measure"],
+            record["peer"],
+            f"{record['emotone_ms']:.1f} ms",
+            f"{record['peer_ms']:.1f} ms",
+            f"{record['ratio']:.2f} ×",
+        ]
+        for record in sorted(found, key=lambda record: -float(record["ratio"]))
+    ]
+    head = ["measure", "peer", "emotone", "peer's time", "times as fast"]
+    return table(head, rows or [["", "", *missing(3)]])
+
+
+def of_ratios(found: Sequence[Record]) -> str:
+    """Where they come from, and whether they are of the model in the package."""
+    earlier = found and not measured(found, "speed")
+    note = " At that commit the package may have had an earlier model." if earlier else ""
+    return source(found, "emotone benchmark speed") + note
 
 
 def development(records: list[Record]) -> str:

@@ -18,6 +18,7 @@ import _records
 import emobox
 import tutorials
 from _markdown import Record, footer, percent, read_results, replaced, table
+from documents import measured, of_ratios
 
 README = _records.BENCHMARKS.parent / "README.md"
 CAPTURED = ("predict", "examples/low-voice.flac", "examples/raised-voice.flac", "--top", "2")
@@ -148,6 +149,10 @@ def hybrid_story(records: list[Record]) -> str:
     )
 
 
+_LEAST = 4
+"""Pairs that the README names."""
+
+
 def speed_section(records: list[Record]) -> str:
     """Features beside librosa, and one clip as a whole process."""
     parts = ["**Speed**, each beside the tutorials' way in one run, so compare the ratios."]
@@ -164,7 +169,10 @@ def speed_section(records: list[Record]) -> str:
             for record in sums
         ]
         parts.append(table(head, rows))
+    # As in the model card: nothing of an earlier model, and of the peers only beside ours.
     processes = [r for r in records if r["benchmark"] == "speed-predict"]
+    if not any(r["way"].startswith("emotone") for r in measured(processes, "speed-predict")):
+        processes = []
     if processes:
         head = ["whole process, cold", "clip", "wall", "CPU", "peak memory", "faster"]
         rows = [
@@ -180,7 +188,20 @@ def speed_section(records: list[Record]) -> str:
             if "pass" not in record["way"]
         ]
         parts.append(table(head, rows))
-    parts.append(footer(sums + processes, "emotone benchmark speed-features` and `speed-predict"))
+    if sums:
+        parts.append(footer(sums, "emotone benchmark speed-features"))
+    if processes:
+        parts.append(footer(processes, "emotone benchmark speed-predict"))
+    pairs = [r for r in records if r["benchmark"] == "speed" and "measure" in r]
+    if pairs:
+        told = [
+            f"{record['measure']} beside {record['peer']} {record['ratio']:.2f} ×"
+            for record in sorted(pairs, key=lambda record: float(record["ratio"]))[:_LEAST]
+        ]
+        parts.append(
+            f"Where it gains least, or loses: {'; '.join(told)}. All pairs are in the "
+            f"[model card](docs/model-card.md#speed-and-size). {of_ratios(pairs)}"
+        )
     return "\n\n".join(parts)
 
 

@@ -330,6 +330,7 @@ def record(measure: tuple[str, str], pair: Pair) -> dict[str, Any]:
         "ratio": round(pair.ratio(by_clock=by_clock), 2),
         "by": "clock" if by_clock else "processor",
         "rounds": len(pair.ours),
+        "model": _recognizer().model,
         "commit": _records.commit(),
         "machine": _records.machine(),
     }

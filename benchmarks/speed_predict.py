@@ -26,6 +26,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import _records
+import emotone
 from emotone import audio
 
 REPO = Path(__file__).resolve().parent.parent
@@ -178,6 +179,7 @@ def side_by_side(clip: Path, model: str | None, runs: int) -> list[dict[str, obj
         f"{'way':24} {'wall s':>8} {'fastest':>8} {'CPU s':>8} {'peak MiB':>9} "
         f"{'by wall':>8} {'by CPU':>8}"
     )
+    asked = emotone.load(model).model
     records: list[dict[str, object]] = []
     for figure in figures:
         by_wall, by_cpu = peer.wall_s / figure.wall_s, peer.cpu_s / figure.cpu_s
@@ -193,6 +195,7 @@ def side_by_side(clip: Path, model: str | None, runs: int) -> list[dict[str, obj
                 "speed_up_cpu": by_cpu,
                 "clip": clip.name,
                 "clip_s": seconds,
+                "model": asked,
                 "commit": _records.commit(),
                 "machine": machine(),
             }

@@ -175,6 +175,18 @@ def test_adaptation_and_speed() -> None:
     assert "**8.2 ms**" in documents.speed([warm | {"bytes": 5_000_000}])
 
 
+def test_every_pair_of_the_speed_check_is_told_the_slower_ones_too() -> None:
+    record = {"benchmark": "speed", "measure": "batch", "peer": "librosa + MLP", "commit": "a1"}
+    slow = record | {"emotone_ms": 8.413, "peer_ms": 5.543, "ratio": 0.66, "machine": "here"}
+    section = documents.speed([slow, slow | {"measure": "live", "ratio": 1.19}])
+    rows = [line for line in section.splitlines() if "librosa + MLP" in line]
+    assert [row.split(" | ")[0] for row in rows] == ["| live", "| batch"]
+    assert "8.4 ms | 5.5 ms | 0.66 ×" in rows[1]
+    assert "an earlier model" in section
+    fresh = slow | {"model": documents.shipped().card.model}
+    assert "an earlier model" not in documents.speed([fresh])
+
+
 def test_cross_corpus_has_a_mean() -> None:
     record = ABOUT | FIGURES | {"benchmark": "cross-corpus", "chance": 0.25}
     section = documents.cross_corpus(

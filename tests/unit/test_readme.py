@@ -38,3 +38,34 @@ def test_the_figures_are_those_of_the_results(monkeypatch: pytest.MonkeyPatch) -
     import readme
 
     assert readme.replaced(README, "figures", readme.figures()) == README
+
+
+def test_a_cold_start_of_another_model_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(REPO / "benchmarks"))
+    import documents
+    import readme
+
+    record = {
+        "benchmark": "speed-predict",
+        "way": "emotone predict",
+        "clip_s": 3.8,
+        "wall_s": 0.2312,
+        "cpu_s": 0.2,
+        "peak_mib": 99.5,
+        "speed_up_wall": 9.9,
+        "machine": "here",
+    }
+    peer = record | {"way": "pickle + librosa", "wall_s": 2.3}
+    assert "0.23 s" not in readme.speed_section([record, peer])
+    fresh = record | {"model": documents.shipped().card.model}
+    section = readme.speed_section([fresh, peer])
+    assert "0.23 s" in section
+    assert "pickle + librosa" in section
+
+
+def test_the_slowest_ratios_are_in_the_readme() -> None:
+    import json
+
+    records = json.loads((REPO / "benchmarks/results/speed.json").read_text(encoding="utf-8"))
+    for record in sorted(records, key=lambda record: float(record["ratio"]))[:3]:
+        assert f"{record['peer']} {record['ratio']:.2f} ×" in README
