@@ -173,12 +173,18 @@ def speed(arguments):
     return run([testing() / "python", script, *(arguments or quick)])
 
 
+def fuzz(arguments):
+    """Try changed inputs on what reads files and messages; `fuzz --seconds 600` for longer."""
+    return run([testing() / "python", Path("tests") / "fuzz" / "run.py", *arguments])
+
+
 TASKS = {
     "demo": demo,
     "test": test,
     "lint": lint,
     "docs": docs,
     "speed": speed,
+    "fuzz": fuzz,
     "lock": lock,
     "audit": audit,
     "licences": licences,

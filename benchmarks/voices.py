@@ -160,7 +160,8 @@ def main() -> None:
         choose(rows, speakers)
         return
     middle, directions = learned(rows, speakers)
-    np.savez(ASSET, middle=middle.astype(np.float32), directions=directions.astype(np.float32))
+    arrays = {"middle": middle.astype(np.float32), "directions": directions.astype(np.float32)}
+    np.savez(ASSET, allow_pickle=False, **arrays)
     size = ASSET.stat().st_size
     print(f"{len(rows)} windows of {len(set(speakers))} speakers; {size:,} bytes: {ASSET}")
 

@@ -36,8 +36,8 @@ _INPUT_S = 20
 _MEMORY_MB = 2_048
 """One that takes more memory is a fault as well."""
 
-_LONGEST = 4_096
-"""Bytes of an input."""
+_LEAST = 4_096
+"""Bytes that an input may have, unless a seed has more: a seed is never cut."""
 
 
 def target(name: str) -> Callable[[bytes], None]:
@@ -51,6 +51,11 @@ def inputs(name: str) -> list[bytes]:
     seeds: Iterable[bytes] = _module(name).seeds()
     old = sorted((REGRESSIONS / name).glob("*")) if (REGRESSIONS / name).is_dir() else []
     return [*seeds, *(path.read_bytes() for path in old)]
+
+
+def longest(known: Iterable[bytes]) -> int:
+    """Bytes that an input may have, so that none of these is cut."""
+    return max(_LEAST, *map(len, known))
 
 
 def _module(name: str):  # type: ignore[no-untyped-def]
@@ -68,12 +73,12 @@ def has_atheris() -> bool:
 def fuzz(name: str, seconds: float, corpus: Path, found: Path, scratch: Path) -> int:
     """Fuzz one target in a process of its own; gives its exit status."""
     corpus.mkdir(parents=True, exist_ok=True)
-    for data in inputs(name):
+    for data in (known := inputs(name)):
         (corpus / f"seed-{hashlib.sha256(data).hexdigest()[:16]}").write_bytes(data)
     found.mkdir(exist_ok=True)
     command = [sys.executable, __file__, "--within", name, str(corpus)]
     command += [f"-max_total_time={max(1, round(seconds))}", f"-timeout={_INPUT_S}"]
-    command += [f"-rss_limit_mb={_MEMORY_MB}", f"-max_len={_LONGEST}", "-print_final_stats=1"]
+    command += [f"-rss_limit_mb={_MEMORY_MB}", f"-max_len={longest(known)}", "-print_final_stats=1"]
     command += [f"-artifact_prefix={found}/{name}-", "-verbosity=0"]
     environment = {**os.environ, "TMPDIR": str(scratch)}  # swept away with it
     return subprocess.run(command, env=environment).returncode

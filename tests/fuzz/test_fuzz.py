@@ -21,6 +21,23 @@ def test_seeds_and_old_faults(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", run.TARGETS)
+def test_no_seed_is_cut(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[list[str]] = []
+
+    def keep(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        started.append(command)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(run.subprocess, "run", keep)
+    run.fuzz(name, 1.0, tmp_path / "corpus", tmp_path / "found", tmp_path)
+    (limit,) = [text for text in started[0] if text.startswith("-max_len=")]
+    known = run.inputs(name)
+    assert all(len(data) <= int(limit.partition("=")[2]) for data in known)
+    kept = {path.read_bytes() for path in (tmp_path / "corpus").iterdir()}
+    assert kept == {*known}
+
+
+@pytest.mark.parametrize("name", run.TARGETS)
 def test_a_while_of_fuzzing(name: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, run.__file__, "--seconds", str(SECONDS), name],

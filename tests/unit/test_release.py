@@ -8,6 +8,7 @@ import subprocess
 import sys
 from email.message import Message
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -52,11 +53,21 @@ def test_a_workflow_trusts_little(workflow: Path) -> None:
                 assert step["with"]["persist-credentials"] is False
 
 
+def _matrix(job: dict[str, Any]) -> list[str]:
+    """The targets of fuzzing that a job names."""
+    groups = job.get("strategy", {}).get("matrix", {}).get("targets", ())
+    return [target for group in groups for target in group.split()]
+
+
 def test_ci_runs_what_has_to_pass() -> None:
     jobs = yaml.safe_load((REPO / ".github/workflows/ci.yml").read_text())["jobs"]
     runs = [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
     assert any(run.endswith(".ci/run") for run in runs)
     assert "python tasks.py audit" in runs
+    fuzzed = [word for job in jobs.values() for word in _matrix(job)]
+    assert sorted(fuzzed) == sorted(
+        path.stem.removeprefix("fuzz_") for path in (REPO / "tests" / "fuzz").glob("fuzz_*.py")
+    )
     ran = (REPO / ".ci" / "run").read_text()
     assert {"lint", "test", "speed"} <= {*re.findall(r"^python3 tasks\.py (\w+)", ran, re.M)}
 
