@@ -12,6 +12,7 @@ import threading
 import time
 import warnings
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,15 @@ def heard(paths: list[Path], call: str, place: Path) -> list[dict[str, Any]]:
     return told
 
 
+ALL = os.environ.get("EMOTONE_HOSTILE") == "all"
+"""Whether every file is to go through the slow ways in as well; the tests of a change take some."""
+
+
+def sample(corpus: Corpus, every: int) -> Corpus:
+    """Every so-manieth file, or all."""
+    return corpus if ALL else corpus[::every]
+
+
 def well_told(message: str, path: Path) -> None:
     """An error names the file, the cause and the remedy, and nothing of the insides."""
     assert str(path)[:60] in message
@@ -108,7 +118,7 @@ def test_analyze_ends_each_in_status_0_or_1(
     corpus: Corpus, odd: dict[str, Path], tmp_path: Path
 ) -> None:
     names = [path for path, each in corpus if not each.name.isascii() or "with" in each.name]
-    some = [path for path, _ in corpus[::9]] + names
+    some = [path for path, _ in sample(corpus, 4)] + names
     told = heard([*some, *(path for name, path in odd.items() if name != "pipe.wav")], "command",
                  tmp_path)  # fmt: skip
     for found in told:
@@ -193,21 +203,29 @@ def test_a_batch_has_a_row_for_each(corpus: Corpus, odd: dict[str, Path], tmp_pa
 
 
 def test_the_service_answers_each_with_a_code(corpus: Corpus, tmp_path: Path) -> None:
+    def sent_name(strange: hostile.Strange) -> str:
+        file = strange.name.encode("utf-8", "replace").decode()
+        return "".join(c for c in file if c.isprintable() and c != '"')
+
     with services.service(tmp_path / "service") as service:
-        for number, (_, strange) in enumerate(corpus[::5]):
-            file = strange.name.encode("utf-8", "replace").decode()
-            file = "".join(c for c in file if c.isprintable() and c != '"')
-            answer = service.ask("POST", "/v1/predict", form={"file": (file, strange.data)})
+
+        def predict(strange: hostile.Strange) -> None:
+            file = (sent_name(strange), strange.data)
+            answer = service.ask("POST", "/v1/predict", form={"file": file})
             assert answer.status == 200 or 400 <= answer.status < 500, (strange.name, answer.body)
             if answer.status != 200:
                 assert set(answer.error) == {"code", "message", "remedy"}
                 assert "/tmp" not in answer.error["message"]
-            if number % 8 == 0:
-                sent = service.ask("POST", "/v1/analyses", form={"file": (file, strange.data)})
-                assert sent.status in (202, 400, 413, 415, 422), sent.body
-                if sent.status == 202:
-                    ended = service.finished(sent.json["id"])
-                    assert ended["state"] == "done" or ended["error"]["code"], ended
+
+        with ThreadPoolExecutor(4) as several:
+            assert len(list(several.map(predict, (strange for _, strange in corpus)))) >= 300
+        for _, strange in sample(corpus, 20):
+            file = (sent_name(strange), strange.data)
+            sent = service.ask("POST", "/v1/analyses", form={"file": file})
+            assert sent.status in (202, 400, 413, 415, 422), sent.body
+            if sent.status == 202:
+                ended = service.finished(sent.json["id"])
+                assert ended["state"] == "done" or ended["error"]["code"], ended
         assert service.ask("GET", "/healthz").status == 200
         assert service.stop() == 0
     assert not [line for line in service.said if "Traceback" in line]
@@ -269,6 +287,30 @@ def test_a_pipe_whose_writer_thinks_for_longer_is_read(
     writer.start()
     assert audio.read(pipe).duration_s == pytest.approx(1.2)
     writer.join()
+
+
+@pytest.mark.parametrize("way", ["predict", "analyze", "batch"])
+def test_a_named_pipe_by_the_command_line(way: str, tmp_path: Path) -> None:
+    """Written to it is heard; nobody writes to it in a batch, which does not wait for it."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    pipe = folder / "pipe.flac"
+    os.mkfifo(pipe)
+    data = hostile.encode(hostile.voice(), hostile.RATE, "FLAC")
+    writer = threading.Thread(target=lambda: pipe.write_bytes(data), daemon=True)
+    arguments = ["batch", folder, tmp_path / "out"] if way == "batch" else [way, pipe]
+    if way != "batch":
+        writer.start()
+    done = subprocess.run(
+        [sys.executable, "-m", "emotone", *arguments],
+        capture_output=True,
+        env=environment(tmp_path),
+        timeout=2 * LIMIT_S,
+    )
+    assert done.returncode in ((0,) if way != "batch" else (0, 1, 2)), done.stderr
+    assert b"Traceback" not in done.stderr
+    if way != "batch":
+        writer.join(5)
 
 
 def test_folders_that_lead_to_themselves_end(tmp_path: Path) -> None:
