@@ -43,6 +43,12 @@ def corpora() -> Path:
 
 
 @pytest.fixture(scope="session")
+def corpora_if_any() -> Path | None:
+    """The same for a test that can do with a stand-in: None where it is absent."""
+    return corpora_folder()
+
+
+@pytest.fixture(scope="session")
 def postgresql() -> Iterator[PostgreSQL]:
     """A PostgreSQL server for all tests; the test skips where its programs are not installed."""
     from databases import running

@@ -8,16 +8,25 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
+import standins
+
 RATE = 16_000
 ACTORS = range(1, 9)
 
 
-def make(folder: Path, corpora: Path, examples: Path) -> Path:
-    """Everything that pages take for granted, in a new folder, out of real clips."""
+def make(folder: Path, corpora: Path | None, examples: Path) -> Path:
+    """Everything that pages take for granted, in a new folder, out of real clips.
+
+    Without the corpora it is stand-ins that are trained on: the commands are the same.
+    """
     folder.mkdir()
     (folder / "examples").symlink_to(examples)
-    _ravdess(folder / "ravdess", corpora / "ravdess")
-    _links(folder / "emodb", corpora / "emodb", every=8)
+    if corpora is None:
+        standins.ravdess(folder / "ravdess", examples, ACTORS)
+        standins.emodb(folder / "emodb", examples)
+    else:
+        _ravdess(folder / "ravdess", corpora / "ravdess")
+        _links(folder / "emodb", corpora / "emodb", every=8)
 
     voices = {actor: _clips(folder / "ravdess" / f"Actor_{actor:02}") for actor in (1, 2, 3, 4)}
     # Short, since a live session hears talk.wav as slowly as it was spoken.

@@ -16,8 +16,8 @@ NOTEBOOKS = sorted((REPO / "notebooks").glob("*.ipynb"))
 
 
 @pytest.fixture(scope="module")
-def materials(corpora, tmp_path_factory) -> Path:
-    return make(tmp_path_factory.mktemp("materials") / "all", corpora, REPO / "examples")
+def materials(corpora_if_any, tmp_path_factory) -> Path:
+    return make(tmp_path_factory.mktemp("materials") / "all", corpora_if_any, REPO / "examples")
 
 
 def run(notebook: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, **variables: str):
