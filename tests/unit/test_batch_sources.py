@@ -11,6 +11,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
+import batches
 from emotone.batch.places import Place
 from emotone.batch.sources import find
 from emotone.errors import UsageError
@@ -132,6 +133,24 @@ def test_a_list_that_cannot_be_used(tmp_path: Path, name: str, text: str, part: 
     (tmp_path / name).write_text(text)
     with pytest.raises(UsageError, match=part):
         list(find([tmp_path / name]))
+
+
+def test_one_file_has_one_name(tmp_path: Path) -> None:
+    file = batches.clip(tmp_path / "a.wav")
+    (tmp_path / "list.csv").write_text(f"path\n{file}\n{file.as_uri()}\na.wav\n")
+    assert {each.file for each in find([tmp_path / "list.csv"])} == {str(file)}
+
+
+@pytest.mark.parametrize("cell", ["1763700000", "1763700000.0"])
+def test_seconds_since_1970_as_text(tmp_path: Path, cell: str) -> None:
+    (tmp_path / "list.csv").write_text(f"path,recorded\na.wav,{cell}\n")
+    (found,) = find([tmp_path / "list.csv"])
+    assert found.recorded == datetime(2025, 11, 21, 4, 40, tzinfo=timezone.utc)
+
+
+def test_an_address_without_a_bucket() -> None:
+    with pytest.raises(UsageError, match="no bucket"):
+        Place("s3://")
 
 
 def test_addresses_of_no_known_kind() -> None:

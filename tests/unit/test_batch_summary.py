@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import batches
 import bundles
-from emotone.batch import run, tables
-from emotone.batch.summary import Period, periods, psi, summarize
+from emotone.batch import drift, run, tables
+from emotone.batch.drift import Drift, Period, by_chance, periods, psi
+from emotone.batch.summary import summarize
 from emotone.cli.app import run as command
 from emotone.errors import UsageError
 
@@ -65,6 +68,51 @@ def test_the_index_is_the_formula() -> None:
     assert psi([10, 0], [0, 10]) > 1  # no bin is empty
 
 
+def test_chance_is_no_drift() -> None:
+    chance = np.random.default_rng(0)
+    share = np.full(10, 0.1)
+    for size in (50, 150, 300):
+        drawn = [
+            Drift("x", psi(*chance.multinomial(size, share, 2)), by_chance(10, size, size))
+            for _ in range(400)
+        ]
+        assert sum(each.psi >= 0.1 for each in drawn) > 20  # which used to be called shifting
+        assert sum(each.verdict not in ("stable", "too few to say") for each in drawn) <= 12
+    # What is really another distribution is told all the same, if there are some hundreds.
+    other = chance.multinomial(300, np.arange(1, 11) / 55)
+    large = Drift("x", psi(chance.multinomial(300, share), other), by_chance(10, 300, 300))
+    assert large.verdict == "shifted"
+
+
+def test_segments_count_by_their_time() -> None:
+    import duckdb
+
+    with duckdb.connect() as database:
+        database.execute(
+            "CREATE TABLE rows AS SELECT i / 100.0 AS score, CASE WHEN i < 50 THEN 3 ELSE 1 END AS "
+            "seconds FROM range(100) each(i)"
+        )
+        edges = drift._deciles(database, "score", "true", "seconds")
+        # Of 200 seconds 150 are below 0.5: 20 seconds are about 6.7 answers there, then 20.
+        assert edges == pytest.approx([0.06, 0.13, 0.19, 0.26, 0.33, 0.39, 0.46, 0.59, 0.79])
+        assert drift._deciles(database, "score", "true", None)[4] == pytest.approx(0.495)
+
+
+@pytest.mark.parametrize("low", [float("nan"), float("inf"), -0.1, 1.1])
+def test_a_bound_that_is_none(out: Path, low: float) -> None:
+    with pytest.raises(UsageError, match="a confidence of"):
+        summarize(str(out), low=low)
+
+
+def test_what_is_not_complete_says_so(out: Path) -> None:
+    found = dataclasses.replace(summarize(str(out)), complete=False)
+    page, lines = tables.html_text(found), tables.csv_text(found).splitlines()
+    assert tables.INCOMPLETE in page
+    assert str(out) in page
+    assert all(line.endswith(f",no,{out}") for line in lines[1:])
+    assert tables.INCOMPLETE not in tables.html_text(summarize(str(out)))
+
+
 def test_two_periods() -> None:
     before, after = periods("2026-10-01..2026-10-31,2026-11-01..2026-11-30")
     assert (str(before), str(after)) == ("2026-10-01 to 2026-10-31", "2026-11-01 to 2026-11-30")
@@ -95,7 +143,9 @@ def test_the_command(out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "Population stability index" in printed("--drift", "2026-11-21")
     assert json.loads(printed("--json"))["groups"][0]["recordings"] == 5
     assert printed("--csv").startswith("day,recordings,failed,speech_s,")
-    assert printed("--csv", "--drift", "2026-11-21").startswith("what,psi,verdict\n")
+    lines = printed("--csv", "--drift", "2026-11-21").splitlines()
+    assert lines[0] == "what,psi,by_chance,verdict,before,after,complete,batch"
+    assert lines[1].endswith(f",4,6,yes,{out}")
     printed("-o", tmp_path / "x.csv", "-o", tmp_path / "x.html")
     assert (tmp_path / "x.csv").exists()
     assert (tmp_path / "x.html").exists()

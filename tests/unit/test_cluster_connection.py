@@ -74,6 +74,27 @@ def test_a_cluster_of_this_machine_alone(monkeypatch: pytest.MonkeyPatch, named:
     assert [options["address"] for options in asked] == ["local", joined]
 
 
+def test_ray_that_does_not_start_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    session = tmp_path / "ray" / f"session_2026-11-22_04-00-00_123456_{os.getpid()}"
+    other = tmp_path / "ray" / "session_2026-11-22_04-00-00_123456_1"
+    session.mkdir(parents=True)
+    other.mkdir()
+    ended: list[bool] = []
+
+    def fail(**_: Any) -> None:
+        raise Exception("The current node timed out during startup. This could happen")
+
+    ray = SimpleNamespace(init=fail, shutdown=lambda: ended.append(True))
+    with pytest.raises(EmotoneError, match=r"Ray does not start .*timed out") as caught:
+        connection._init(ray, "this machine", address="local")
+    assert caught.value.code == "no_cluster"
+    assert ended
+    assert (session.exists(), other.exists()) == (False, True)
+    with pytest.raises(EmotoneError, match="does not take this program"):
+        connection._init(ray, "there", address="10.0.0.5:6379")
+
+
 def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     real = builtins.__import__
 

@@ -117,22 +117,36 @@ Progress = Callable[[Count], None]
 """Called whenever something is known anew."""
 
 
-def left(plan: Plan) -> tuple[Count, Sequence[int]]:
+RETRIED = {"crashed", "missing_file", "permission_denied", "store_failed"}
+"""Errors of a recording that may not come another time."""
+
+
+def left(plan: Plan, *, again: bool = False) -> tuple[Count, Sequence[int]]:
     """What is done of a batch already, and the blocks that are left.
+
+    Parameters
+    ----------
+    plan
+        Of the batch.
+    again
+        Whether blocks in which a recording failed by one of `RETRIED` are to be heard again.
 
     Raises
     ------
     EmotoneError
-        If a part cannot be read.
+        If a part cannot be read, or is of another plan.
     """
     count, waiting = Count(plan.recordings), bytearray(b"\1" * len(plan.sizes))
     found = plan.done()
     with ThreadPoolExecutor(_READERS) as threads:
         while some := list(itertools.islice(found, _PARTS)):
-            for about in threads.map(parquet.about, [place for _, place in some]):
+            abouts = threads.map(parquet.about, [place for _, place in some])
+            for (number, place), about in zip(some, abouts, strict=True):
+                plan.check(number, about, place)
+                if again and RETRIED & about["failures"].keys():
+                    continue
                 count.earlier += about["recordings"]
                 count.failures.update(about["failures"])
-            for number, _ in some:
                 waiting[number] = False
     count.done = count.earlier
     return count, array("I", itertools.compress(range(len(waiting)), waiting))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import sqlite3
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
+from emotone.batch.scratch import folder
 from emotone.batch.sources import Recording
 from emotone.errors import EmotoneError
 
@@ -32,9 +32,9 @@ class Found:
         self.count = 0
 
     def __enter__(self) -> Found:
-        self._folder = tempfile.TemporaryDirectory(prefix="emotone-")
+        self._folder = folder()
         with self._told():
-            path = Path(self._folder.name, "recordings.sqlite")
+            path = self._folder / "recordings.sqlite"
             self._known = sqlite3.connect(path, isolation_level=None)
             self._known.execute("PRAGMA synchronous=OFF")
             self._known.execute("PRAGMA journal_mode=OFF")
@@ -46,7 +46,7 @@ class Found:
 
     def __exit__(self, *_: object) -> None:
         self._known.close()
-        self._folder.cleanup()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def add(
         self, recordings: Iterable[Recording], progress: Callable[[int], None] | None = None
@@ -131,7 +131,7 @@ class Found:
         except sqlite3.OperationalError as error:
             raise EmotoneError(
                 f"the list of recordings cannot be kept there while it is made ({error})",
-                source=self._folder.name,
+                source=self._folder,
                 remedy="Free some space, or set TMPDIR to a folder that has it.",
                 code="storage_full",
             ) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,8 +15,13 @@ from emotone.errors import EmotoneError
 
 PROGRAM = "from emotone.batch.worker import serve; serve()"
 
-_CRASHES = 100
-"""Recordings of one block that may end a process before something else must be wrong."""
+_DEATHS = 100
+"""How often a process may end in one block before something else must be wrong."""
+
+_TRIES = 3
+"""How often a recording is tried at which a process was killed, which others may have done."""
+
+_KILLED = ended(-9)
 
 _SILENT_STARTS = 3
 """Processes in a row that may end before they say anything."""
@@ -76,7 +82,8 @@ class Hearer:
             If the model fails, the part cannot be written, or processes keep dying.
         """
         crashed: dict[int, str] = {}
-        careful, silent = False, 0
+        killed: Counter[int] = Counter()
+        careful, silent, deaths = False, 0, 0
         while True:
             if self._process is None:
                 self._process = self._children.start(self._setup.line())
@@ -90,10 +97,13 @@ class Hearer:
             if self._children.closed:
                 return None
             self._tell(-heard)  # its recordings are heard anew, and are not to count twice
+            deaths += 1
             if isinstance(at, int):
-                crashed[at] = how
+                killed[at] += 1
+                if how != _KILLED or killed[at] == _TRIES:
+                    crashed[at] = how
             silent = silent + 1 if at is None and careful else 0
-            if silent == _SILENT_STARTS or len(crashed) == _CRASHES:
+            if silent == _SILENT_STARTS or deaths == _DEATHS:
                 raise EmotoneError(
                     f"the processes of the batch keep dying ({how})",
                     remedy="Use fewer jobs, and see whether memory runs out; then --resume.",

@@ -230,7 +230,7 @@ class Place:
         """Errors of the store as one that names the place."""
         try:
             yield
-        except OSError as error:
+        except (OSError, ValueError) as error:  # pyarrow's for a malformed path
             text = (str(error).splitlines() or [type(error).__name__])[0]
             raise EmotoneError(
                 f"the store does not do what is asked of it ({text[:300]})",
@@ -285,6 +285,8 @@ def _file_system(scheme: str, address: str) -> tuple[Any, str]:
         query = _QUERY.search(address)
         plain = address if query is None else address[: query.start()]
         bucket, _, key = plain.partition("://")[2].partition("/")
+        if not bucket:
+            raise ValueError("it names no bucket")
         # Keys may hold what no URI does, blanks for one, so pyarrow is told of the bucket alone.
         store = _store(f"{scheme}://{bucket}{query[0] if query else ''}")
         return store, f"{bucket}/{key}".rstrip("/")

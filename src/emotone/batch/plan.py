@@ -14,10 +14,11 @@ import itertools
 import json
 import os
 import re
-import tempfile
+import secrets
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -25,16 +26,17 @@ from urllib.parse import quote
 
 from emotone.batch.found import KEYS, Found, Row
 from emotone.batch.places import Place
+from emotone.batch.scratch import scratch
 from emotone.batch.sources import Recording
 from emotone.batch.tasks import AnyTask, from_dict
-from emotone.errors import AudioError, MissingExtraError, UsageError
+from emotone.errors import AudioError, EmotoneError, MissingExtraError, UsageError
 
 Partition = Literal["none", "day", "speaker"]
 """How the parts lie in folders: side by side, or as ``day=2026-11-21/`` or ``speaker=anna/``."""
 
 _NAME = "_emotone/plan.parquet"
 _PART = re.compile(r"part-(\d+)\.parquet")
-_FORMAT = 3
+_FORMAT = 4
 
 _CLIPS = 1024
 _RECORDINGS = 16
@@ -67,6 +69,8 @@ class Plan:
 
     Attributes
     ----------
+    id
+        Of this plan alone: it is in all of its parts, and no part without it counts.
     out
         Where the parts go.
     task
@@ -91,6 +95,7 @@ class Plan:
                 remedy="Write to another folder.",
             )
         self.out = out
+        self.id: str = about["id"]
         self.task = from_dict(about["task"])
         self.inputs: list[str] = about["inputs"]
         self.root: str = about["root"]
@@ -123,7 +128,7 @@ class Plan:
 
     def part(self, number: int, recordings: list[Recording]) -> Place:
         """Where the results of a block go."""
-        name = f"part-{number:05}.parquet"
+        name = _part_name(number)
         if self.partition == "none":
             return self.out / name
         first = recordings[0]
@@ -134,12 +139,48 @@ class Plan:
         return self.out / f"{self.partition}={quote(value, safe='')}" / name
 
     def done(self) -> Iterator[tuple[int, Place]]:
-        """The parts that are there, with the numbers of their blocks, each once."""
+        """The parts that lie where `part` puts them, with the numbers of their blocks, each once.
+
+        Whether they are of this plan is in them, see `check`.
+        """
         there = bytearray(len(self.sizes))
+        top = _forward(self.out.path)
         for number, place in parts(self.out):
-            if number < len(there) and not there[number]:
+            folder, _, name = _forward(place.path).removeprefix(top).strip("/").rpartition("/")
+            mine = name == _part_name(number) and (
+                folder == ""
+                if self.partition == "none"
+                else folder.startswith(f"{self.partition}=") and "/" not in folder
+            )
+            if mine and number < len(there) and not there[number]:
                 there[number] = True
                 yield number, place
+
+    def check(self, number: int, about: dict[str, Any], part: Place) -> None:
+        """Refuse a part that is not that block of this plan.
+
+        Parameters
+        ----------
+        number
+            Of the block.
+        about
+            What is written into the part, see `emotone.batch.parquet.about`.
+        part
+            The part.
+
+        Raises
+        ------
+        EmotoneError
+            ``other_part``.
+        """
+        expected = (self.id, number, self.sizes[number])
+        if (about.get("plan"), about.get("block"), about.get("recordings")) != expected:
+            raise EmotoneError(
+                "a part is not of the batch that is planned there",
+                source=part.address,
+                remedy="Put it elsewhere; the same batch with --resume writes its own.",
+                code="other_part",
+            )
 
     @classmethod
     def load(cls, out: Place) -> Plan | None:
@@ -215,12 +256,7 @@ class Plan:
                 f"there is no partition {partition!r}",
                 remedy=f"There are {', '.join(get_args(Partition))}.",
             )
-        if next(parts(out), None) is not None:
-            raise UsageError(
-                "there are parts of a batch without its plan",
-                source=out.address,
-                remedy="Write to another folder.",
-            )
+        _check_apart(out)
         with Found() as found:
             found.add(recordings, progress)
             if not found.count:
@@ -235,13 +271,14 @@ class Plan:
             most = max(least, min(most, -(-found.count // (_BLOCKS_PER_JOB * jobs))))
             about = {
                 "format": _FORMAT,
+                "id": secrets.token_hex(16),
                 "task": task.settled(found.files(_SAMPLED)).to_dict(),
                 "inputs": inputs,
                 "root": os.getcwd(),  # noqa: PTH109
                 "partition": partition,
             }
-            with tempfile.TemporaryDirectory(prefix="emotone-") as folder:
-                written = Path(folder, "plan.parquet")
+            with scratch() as folder:
+                written = folder / "plan.parquet"
                 _write(written, about, found.blocks(KEYS[partition], most, _BYTES))
                 (out / _NAME).take(written)
         plan = cls.load(out)
@@ -257,6 +294,46 @@ def parts(out: Place) -> Iterator[tuple[int, Place]]:
         found = _PART.fullmatch(entry.path.replace(os.sep, "/").rpartition("/")[2])
         if found:
             yield int(found[1]), out.at(entry.path)
+
+
+def _check_apart(out: Place) -> None:
+    """Refuse to begin a batch where one is, inside of it or around it.
+
+    Whoever reads all parts of the outer one, DuckDB for one, would count those of the inner twice.
+    """
+    remedy = "Write to another folder."
+    if out.kind() == "folder":
+        for entry in out.walk():
+            inside = entry.path.replace(os.sep, "/")
+            if inside.endswith(f"/{_NAME}"):
+                where = out.at(entry.path[: -len(_NAME) - 1]).address
+                raise UsageError("there is another batch inside", source=where, remedy=remedy)
+            if _PART.fullmatch(inside.rpartition("/")[2]):
+                raise UsageError(
+                    "there are parts of a batch without its plan",
+                    source=out.address,
+                    remedy=remedy,
+                )
+    path = out.path.rstrip(os.sep + "/")
+    while "/" in path or os.sep in path:
+        path = path[: max(path.rfind("/"), path.rfind(os.sep))]
+        if not path.strip("/"):
+            return
+        found = "missing"
+        with suppress(EmotoneError):  # a store that lets nobody look there
+            found = (out.at(path) / _NAME).kind()
+        if found == "file":
+            raise UsageError(
+                "this is inside of another batch", source=out.at(path).address, remedy=remedy
+            )
+
+
+def _forward(path: str) -> str:
+    return path.replace(os.sep, "/").strip("/")
+
+
+def _part_name(number: int) -> str:
+    return f"part-{number:05}.parquet"
 
 
 def _write(file: Path, about: dict[str, Any], blocks: Iterable[list[Row]]) -> None:
@@ -303,31 +380,3 @@ def _parquet() -> Any:
     except ImportError as error:
         raise MissingExtraError("a batch", "batch") from error
     return pyarrow.parquet
-
-
-def check_same(plan: Plan, inputs: list[str], task: AnyTask, partition: Partition) -> None:
-    """Refuse to go on with a batch under another task than it was begun with.
-
-    Raises
-    ------
-    UsageError
-        If the inputs, the model or a setting differ.
-    """
-    wanted, begun = task.asked(), plan.task.asked()
-    differing = sorted(
-        name for name in wanted.keys() | begun.keys() if wanted.get(name) != begun.get(name)
-    )
-    if inputs != plan.inputs or (plan.root != os.getcwd() and not _absolute(inputs)):  # noqa: PTH109
-        differing.insert(0, "inputs")
-    if partition != plan.partition:
-        differing.append("partition")
-    if differing:
-        raise UsageError(
-            f"the batch there was begun otherwise: {', '.join(differing)}",
-            source=plan.out.address,
-            remedy="Give the same command again from the same folder, or write to another folder.",
-        )
-
-
-def _absolute(inputs: list[str]) -> bool:
-    return all("://" in each or os.path.isabs(each) for each in inputs)  # noqa: PTH117

@@ -7,7 +7,6 @@ have a `Reader` of their own and give it blocks of recordings.
 from __future__ import annotations
 
 import os
-import tempfile
 import threading
 import time
 import warnings
@@ -20,6 +19,7 @@ from typing import Any
 from emotone.audio.waveform import FloatArray
 from emotone.batch.ahead import Ahead
 from emotone.batch.places import Place
+from emotone.batch.scratch import scratch
 from emotone.batch.sources import Recording
 from emotone.errors import EmotoneError, EmotoneWarning
 from emotone.features.job import as_error
@@ -125,13 +125,13 @@ class Reader(ABC):
         if started is not None:
             for index, recording in enumerate(recordings):
                 started(index)
-                with tempfile.TemporaryDirectory(prefix="emotone-") as folder:
+                with scratch() as folder:
                     clip = self._read(index, recording, folder)
                     yield from self._rows(recordings, iter([clip]))
             return
         remote = any("://" in recording.file for recording in recordings)
         readers = min(len(recordings), _READERS_OF_STORES if remote else _READERS)
-        with tempfile.TemporaryDirectory(prefix="emotone-") as folder:
+        with scratch() as folder:
             ahead = Ahead(
                 list(enumerate(recordings)),
                 lambda item: self._read(*item, folder),
@@ -154,13 +154,13 @@ class Reader(ABC):
 
     # -- one file, in a thread of its own
 
-    def _read(self, index: int, recording: Recording, folder: str) -> Clip:
+    def _read(self, index: int, recording: Recording, folder: Path) -> Clip:
         warned = Noticed()
         try:
             place = Place(self._path(recording.file))
             with warned:
                 if self._whole:
-                    return Clip(index, path=patiently(lambda: place.bring(folder)))
+                    return Clip(index, path=patiently(lambda: place.bring(str(folder))))
                 source = place.path if place.is_local else patiently(lambda: content(place))
                 clip = self._clip(index, source)
             return replace(clip, warned=warned.text)
@@ -205,8 +205,8 @@ def named(error: Exception, file: str) -> EmotoneError:
         return AudioError(
             "there is no such file" if missing else f"it could not be read ({error})",
             source=file,
-            remedy="Check the address." if missing else "Check the store, and try again.",
-            code="missing_file" if missing else "unreadable_audio",
+            remedy="Check the address." if missing else "Check the store; then --retry-failed.",
+            code="missing_file" if missing else "store_failed",
         )
     found = as_error(error, file)
     if found.source == file:

@@ -13,13 +13,15 @@ from typing import Any
 
 from emotone.batch.count import Count, Progress, counted, left
 from emotone.batch.hearing import Setup
+from emotone.batch.lock import FOLDER, locked
 from emotone.batch.places import Place
-from emotone.batch.plan import Partition, Plan, check_same
+from emotone.batch.plan import Partition, Plan
 from emotone.batch.pool import Pool
+from emotone.batch.scratch import scratch, sweep
 from emotone.batch.tasks import AnyTask
 from emotone.batch.work import Task
 from emotone.bundle.registry import find as find_model
-from emotone.errors import UsageError
+from emotone.errors import EmotoneError, UsageError
 from emotone.features.job import check_count, cores
 
 
@@ -98,15 +100,8 @@ def prepare(
     given = [os.fspath(each) for each in inputs]
     if not given:
         raise UsageError("there is no input", remedy="Name folders, patterns, lists or files.")
-    known = Plan.load(place)
+    known = _known(place, given, wanted, partition, resume)
     if known is not None:
-        if not resume:
-            raise UsageError(
-                "there is a batch already",
-                source=place.address,
-                remedy="Go on with it by --resume, or write to another folder.",
-            )
-        check_same(known, given, wanted, partition)
         return known
     count = Count(0)
 
@@ -115,18 +110,69 @@ def prepare(
         if progress is not None:
             progress(count)
 
-    return Plan.make(
-        place,
-        given,
-        wanted.find(given),
-        wanted,
-        partition=partition,
-        jobs=jobs or cores(),
-        progress=tell,
+    with locked(place):
+        known = _known(place, given, wanted, partition, resume)  # planned just now by another run
+        return known or Plan.make(
+            place,
+            given,
+            wanted.find(given),
+            wanted,
+            partition=partition,
+            jobs=jobs or cores(),
+            progress=tell,
+        )
+
+
+def _known(
+    out: Place, given: list[str], wanted: AnyTask, partition: Partition, resume: bool
+) -> Plan | None:
+    known = Plan.load(out)
+    if known is None:
+        return None
+    if not resume:
+        raise UsageError(
+            "there is a batch already",
+            source=out.address,
+            remedy="Go on with it by --resume, or write to another folder.",
+        )
+    _check_same(known, given, wanted, partition)
+    if bundle := wanted.bundle():  # the same, maybe under another path
+        known.task = known.task.moved(bundle)
+    return known
+
+
+def _check_same(plan: Plan, inputs: list[str], task: AnyTask, partition: Partition) -> None:
+    """Refuse to go on with a batch under another task than it was begun with."""
+    if type(task) is not type(plan.task):
+        of = "features" if plan.task.bundle() is None else "what a model heard"
+        raise UsageError(
+            f"the results there are {of}",
+            source=plan.out.address,
+            remedy="Write to another folder.",
+        )
+    wanted, begun = task.asked(), plan.task.asked()
+    differing = sorted(
+        name for name in wanted.keys() | begun.keys() if wanted.get(name) != begun.get(name)
     )
+    if inputs != plan.inputs or (plan.root != os.getcwd() and not _absolute(inputs)):  # noqa: PTH109
+        differing.insert(0, "inputs")
+    if partition != plan.partition:
+        differing.append("partition")
+    if differing:
+        raise UsageError(
+            f"the batch there was begun otherwise: {', '.join(differing)}",
+            source=plan.out.address,
+            remedy="Give the same command again from the same folder, or write to another folder.",
+        )
 
 
-def run(plan: Plan, *, jobs: int | None = None, progress: Progress | None = None) -> Count:
+def _absolute(inputs: list[str]) -> bool:
+    return all("://" in each or os.path.isabs(each) for each in inputs)  # noqa: PTH117
+
+
+def run(
+    plan: Plan, *, jobs: int | None = None, again: bool = False, progress: Progress | None = None
+) -> Count:
     """Hear what is left of a batch.
 
     Parameters
@@ -135,6 +181,9 @@ def run(plan: Plan, *, jobs: int | None = None, progress: Progress | None = None
         What to do, see `prepare`.
     jobs
         Processes; as many as there are cores when None.
+    again
+        Whether to hear again the blocks in which something failed that may pass, see
+        `emotone.batch.count.RETRIED`.
     progress
         Called as things get on.
 
@@ -146,43 +195,91 @@ def run(plan: Plan, *, jobs: int | None = None, progress: Progress | None = None
     Raises
     ------
     EmotoneError
-        If the model fails, or results cannot be written. What is wrong with a recording is in its
-        row.
+        If the model fails, results cannot be written, or the place of the recordings fails:
+        ``store_failed``. What is wrong with a recording is in its row.
+    UsageError
+        If another run is at work on the batch: ``in_use``.
     KeyboardInterrupt
         On Ctrl-C: the processes are gone then; parts that are there are whole.
     """
     check_count("jobs", jobs)
-    count, blocks = left(plan)
-    if progress is not None:
-        progress(count)
-    if not blocks:
-        return count
-    begun = time.monotonic()
-    wanted = jobs or cores()
-    processes = min(wanted, len(blocks))
-    with _working_folder(plan.out) as folder:
-        setup = Setup(plan.out.address, str(folder), max(1, wanted // processes))
-        with Pool(setup, blocks, processes) as pool:
-            told = ((each, time.monotonic() - begun) for each in pool.heard())
-            counted(count, told, progress)
-    count.elapsed_s = time.monotonic() - begun
+    with begun(plan, again=again) as (count, blocks):
+        if progress is not None:
+            progress(count)
+        if not blocks:
+            return count
+        began = time.monotonic()
+        wanted = jobs or cores()
+        processes = min(wanted, len(blocks))
+        with _working_folder(plan.out) as folder:
+            each_jobs = max(1, wanted // processes)
+            setup = Setup(plan.out.address, str(folder), each_jobs, plan.task.bundle())
+            with Pool(setup, blocks, processes) as pool:
+                told = ((each, time.monotonic() - began) for each in pool.heard())
+                counted(count, told, progress)
+        count.elapsed_s = time.monotonic() - began
+        check_all(plan, count)
     return count
+
+
+@contextlib.contextmanager
+def begun(plan: Plan, *, again: bool = False) -> Iterator[tuple[Count, Sequence[int]]]:
+    """What is done of a batch and what is left, which this run has for itself in the block.
+
+    Raises
+    ------
+    UsageError
+        If another run is at work: ``in_use``.
+    EmotoneError
+        If a part cannot be read.
+    """
+    refused: OSError | None = None
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(locked(plan.out))
+        except OSError as error:
+            refused = error
+        count, blocks = left(plan, again=again)
+        if blocks and refused is not None:
+            raise refused  # to what is complete nothing needs to be written
+        if blocks:
+            sweep()
+            clean(plan.out)
+        try:
+            yield count, blocks
+        finally:
+            if blocks:
+                clean(plan.out)
+
+
+def check_all(plan: Plan, count: Count) -> None:
+    """Refuse to call a batch done that is not.
+
+    Raises
+    ------
+    EmotoneError
+        ``incomplete``.
+    """
+    if count.done != plan.recordings:
+        raise EmotoneError(
+            f"{count.done:,} of {plan.recordings:,} recordings have results",
+            source=plan.out.address,
+            remedy="Go on with --resume.",
+            code="incomplete",
+        )
 
 
 @contextlib.contextmanager
 def _working_folder(out: Place) -> Iterator[Path]:
     """Where parts grow: beside the results, so that a killed run leaves nothing elsewhere."""
     if not out.is_local:
-        with tempfile.TemporaryDirectory(prefix="emotone-") as name:
-            yield Path(name)
+        with scratch() as folder:
+            yield folder
         return
-    clean(out)
-    folder = _unfinished(out)
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    unfinished = _unfinished(out)
+    unfinished.mkdir(parents=True, exist_ok=True)
+    # Of this run alone: what a killed one left alive may still be about to see that it is alone.
+    yield Path(tempfile.mkdtemp(dir=unfinished))
 
 
 def clean(out: Place) -> None:
@@ -194,4 +291,4 @@ def clean(out: Place) -> None:
 
 
 def _unfinished(out: Place) -> Path:
-    return Path(out.path, "_emotone", "unfinished")
+    return Path(out.path, FOLDER, "unfinished")

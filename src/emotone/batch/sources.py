@@ -14,7 +14,7 @@ from typing import Any
 
 from emotone.audio.files import is_audio_path
 from emotone.batch.places import Entry, Place
-from emotone.errors import EmotoneError, MissingExtraError, UsageError
+from emotone.errors import AudioError, EmotoneError, MissingExtraError, UsageError
 
 MANIFESTS = (".csv", ".tsv", ".jsonl", ".parquet")
 """Endings of files that list recordings, rather than being one."""
@@ -28,6 +28,8 @@ LABELS = ("emotion", "label", "corpus", "language", "gender", "intensity", "sent
 
 _WILD = re.compile(r"[*?\[]")
 _DAY = re.compile(r"(?<!\d)((?:19|20)\d\d)([-_/]?)(\d\d)\2(\d\d)(?!\d)")
+_SECONDS = re.compile(r"\d{9,11}(\.\d*)?")
+"""Since 1970, as text; with fewer digits it is rather a day."""
 _SPEAKER = re.compile(r"(?:^|/)speaker=([^/]+)/")
 
 
@@ -84,8 +86,7 @@ def find(inputs: Iterable[str | os.PathLike[str]]) -> Iterator[Recording]:
     for given in inputs:
         text = os.fspath(given)
         place = Place(text)
-        # A name with brackets in it is a pattern only where there is no such file.
-        if _WILD.search(place.path) and (not place.is_local or place.kind() == "missing"):
+        if _is_pattern(place):
             yield from _matching(place)
         elif place.kind() == "folder":
             for entry in place.walk():
@@ -97,16 +98,50 @@ def find(inputs: Iterable[str | os.PathLike[str]]) -> Iterator[Recording]:
             yield _of_entry(place, place.entry() or Entry(place.path, 0, None))
 
 
-def _matching(place: Place) -> Iterator[Recording]:
-    """Files below the part of a pattern that has no wildcard."""
+def base(place: Place) -> Place:
+    """The folder that all matches of a pattern lie in; what is no pattern itself."""
+    if not _is_pattern(place):
+        return place
     parts = place.path.split("/")
     fixed = next(i for i, part in enumerate(parts) if _WILD.search(part))
-    top = "/".join(parts[:fixed]) or ("/" if place.path.startswith("/") else "")
+    return place.at("/".join(parts[:fixed]) or ("/" if place.path.startswith("/") else "."))
+
+
+def check(inputs: Iterable[str | os.PathLike[str]]) -> None:
+    """Refuse inputs that do not exist; a pattern may stand for nothing.
+
+    Raises
+    ------
+    AudioError
+        If one is not there: ``missing_file``.
+    EmotoneError
+        If a store does not answer.
+    """
+    for given in inputs:
+        place = Place(os.fspath(given))
+        if not _is_pattern(place) and place.kind() == "missing":
+            raise AudioError(
+                "there is no such file or folder",
+                source=place.address,
+                remedy="Check the path.",
+                code="missing_file",
+            )
+
+
+def _is_pattern(place: Place) -> bool:
+    # A name with brackets in it is a pattern only where there is no such file.
+    wild = _WILD.search(place.path) is not None
+    return wild and (not place.is_local or place.kind() == "missing")
+
+
+def _matching(place: Place) -> Iterator[Recording]:
+    """Files below the part of a pattern that has no wildcard."""
+    top = base(place)
     wanted = re.compile(_expression(place.path))
-    named = not _WILD.search(os.path.splitext(parts[-1])[1] or "*")  # noqa: PTH122
-    base = place.at(top or ".")
-    for entry in base.walk():
-        path = entry.path if top else entry.path.removeprefix("./")
+    ending = os.path.splitext(place.path.rpartition("/")[2])[1]  # noqa: PTH122
+    named = not _WILD.search(ending or "*")
+    for entry in top.walk():
+        path = entry.path.removeprefix("./") if top.path == "." else entry.path
         if wanted.fullmatch(path.replace(os.sep, "/")) and (named or is_audio_path(path)):
             yield _of_entry(place, entry._replace(path=path))
 
@@ -192,6 +227,8 @@ def _listed(manifest: Place) -> Iterator[Recording]:
 
 def _beside(manifest: Place, given: str) -> str:
     """A path of a manifest, which begins at the manifest's folder."""
+    if given.lower().startswith("file://"):
+        return Place(given).path  # one name for one file
     if "://" in given or os.path.isabs(given):  # noqa: PTH117
         return given
     if manifest.is_local:
@@ -248,6 +285,8 @@ def _time(value: Any, manifest: Place, number: int) -> datetime | None:
         if isinstance(value, (int, float)):
             return datetime.fromtimestamp(value, timezone.utc)
         if not isinstance(value, datetime):
+            if _SECONDS.fullmatch(str(value).strip()):
+                return datetime.fromtimestamp(float(value), timezone.utc)
             # Python 3.10 reads no Z, and needs the time of a date.
             value = datetime.fromisoformat(str(value).strip().replace("Z", "+00:00"))
     except (ValueError, OverflowError, OSError):

@@ -27,6 +27,7 @@ class AnyTask(ABC):
 
     def find(self, inputs: Sequence[str]) -> Iterable[Recording]:
         """The recordings that the inputs of a batch stand for; see `emotone.batch.sources.find`."""
+        sources.check(inputs)
         return sources.find(inputs)
 
     def settled(self, files: Iterator[str]) -> AnyTask:

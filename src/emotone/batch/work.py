@@ -81,6 +81,15 @@ class Task(AnyTask):
         """The task as plain types, ready for JSON."""
         return dataclasses.asdict(self) | {"emotions": list(self.emotions)}
 
+    def asked(self) -> dict[str, Any]:
+        """As `to_dict`, but the model is the same wherever it lies."""
+        return {
+            "model": self.digest,
+            "segments": self.segments,
+            "channels": self.channels,
+            "settings": self.settings,
+        }
+
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Task:
         """The task that `to_dict` wrote."""

@@ -20,10 +20,12 @@ from typing import Any, BinaryIO
 
 from emotone import memory
 from emotone.batch.hearing import values_of
+from emotone.batch.outage import Watch
 from emotone.batch.parquet import Part
 from emotone.batch.places import Place
 from emotone.batch.plan import Plan
 from emotone.batch.reading import Reader
+from emotone.batch.scratch import sweep
 from emotone.errors import AudioError, EmotoneError
 
 _TELL_EVERY_S = 0.2
@@ -96,21 +98,27 @@ def hear_block(
         Work on the recordings one by one, and tell which one before it is touched.
     crashed
         Places of recordings that are known to end the process, and how; they are not touched.
+
+    Raises
+    ------
+    EmotoneError
+        If recordings fail since their store does: there is no part then, and they are heard again.
     """
     recordings = plan.block(number)
     known = crashed or {}
     places = [place for place in range(len(recordings)) if place not in known]
-    part = Part(plan.task.schema(), folder, {"block": number} | plan.task.about())
+    part = Part(plan.task.schema(), folder, {"plan": plan.id, "block": number} | plan.task.about())
     waiting: dict[int, list[dict[str, Any]]] = {}
     for place, how in known.items():
         waiting[place] = [plan.task.failed(recordings[place], _crash(recordings[place].file, how))]
         teller.count(waiting[place][0])
-    following = 0
+    watch, following = Watch(plan.inputs, plan.root), 0
     started = (lambda at: teller.say(started=places[at])) if careful else None
     try:
         answers = reader.rows([recordings[place] for place in places], started=started)
         for at, rows in answers:
             waiting[places[at]] = rows
+            watch.see(recordings[places[at]].file, rows[0].get("error_code"))
             teller.count(rows[0])
             # Rows lie in the order of the plan, whichever was ready first.
             while following in waiting:
@@ -118,6 +126,7 @@ def hear_block(
                 following += 1
         for place in sorted(waiting):
             part.add(waiting[place])
+        watch.end()
         part.finish(plan.part(number, recordings))
     finally:
         part.drop()
@@ -128,7 +137,8 @@ def _crash(file: str, how: str) -> EmotoneError:
     return AudioError(
         f"reading it brought the process down ({how})",
         source=file,
-        remedy="Convert the file to WAV or FLAC, or leave it out.",
+        remedy="Convert the file to WAV or FLAC, or leave it out. Where memory ran out, give it "
+        "more or use fewer jobs, then --retry-failed.",
         code="crashed",
     )
 
@@ -140,6 +150,7 @@ def serve() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     teller = Teller(answers)
+    sweep()
     lines = _until_left_alone(sys.stdin.buffer)
     try:
         given = json.loads(next(lines))
@@ -165,6 +176,14 @@ def serve() -> None:
         pass  # the other process is gone
     except EmotoneError as error:
         teller.say(error=values_of(error))
+    except FileNotFoundError as error:
+        told = EmotoneError(
+            "the folder of the results was taken away while they were written",
+            source=error.filename or given["out"],
+            remedy="See who removes it, then go on with --resume.",
+            code="not_written",
+        )
+        teller.say(error=values_of(told))
     except OSError as error:
         told = EmotoneError(
             f"the results cannot be written ({error.strerror or error})",

@@ -36,6 +36,7 @@ app = typer.Typer(
     cls=_Group,
     add_completion=False,
     no_args_is_help=True,
+    subcommand_metavar="IN... OUT | COMMAND [ARGS]...",
     help="Hear any number of recordings: 'emotone batch IN... OUT' is 'run'.",
 )
 
@@ -62,6 +63,18 @@ def run_batch(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with what an earlier run left.")
     ] = False,
+    retry_failed: Annotated[
+        bool,
+        typer.Option(
+            "--retry-failed", help="--resume, and hear again what failed and may not do so again."
+        ),
+    ] = False,
+    allow_failures: Annotated[
+        bool,
+        typer.Option(
+            "--allow-failures", help="Exit with 0 where all rows are written, some with an error."
+        ),
+    ] = False,
     jobs: options.Jobs = None,
     ray: options.Ray = None,
     as_json: options.Json = False,
@@ -71,8 +84,10 @@ def run_batch(
     IN is a folder, a pattern, a list (CSV, TSV, JSONL or Parquet with a
     column path and, if wanted, speaker and recorded), a file, or an address
     such as s3://bucket/calls. OUT is a folder or an address. A file that
-    cannot be heard is a row with its error, and the exit status is 1. After a
-    kill, --resume goes on: no file is done twice and none is left out. With
+    cannot be heard is a row with its error, and the exit status is 1, or 0
+    with --allow-failures. After a kill, --resume goes on: no file is done
+    twice and none is left out; --retry-failed also tries again what a store,
+    a missing disk or a lack of memory may have been the cause of. With
     --ray the machines of a cluster do the same work, and all of them must see
     IN and OUT. Each input that is called as a command is needs a ./ before it.
 
@@ -85,6 +100,7 @@ def run_batch(
       emotone batch run s3://calls s3://heard --ray auto
     """
     from emotone.batch import run
+    from emotone.batch.count import RETRIED
 
     if len(places) < 2:
         raise UsageError(
@@ -97,7 +113,8 @@ def run_batch(
         out,
         task,
         partition=partition,  # type: ignore[arg-type]  # others are refused
-        resume=resume,
+        resume=resume or retry_failed,
+        again=retry_failed,
         jobs=jobs,
         ray=ray,
     )
@@ -109,7 +126,10 @@ def run_batch(
         kinds = ", ".join(f"{number:,} {code}" for code, number in count.failures.most_common())
         recordings = output.counted(count.done, "recording")
         messages.error(f"{count.failed:,} of {recordings} could not be heard ({kinds}).")
-        raise typer.Exit(1)
+        if count.failures.keys() & RETRIED:
+            messages.note("The same command with --retry-failed tries these again.")
+        if not allow_failures:
+            raise typer.Exit(1)
 
 
 @app.command("summarize")
@@ -136,25 +156,27 @@ def summarize_batch(
 
     Shares are of the clips, or of the time where the batch has segments.
     --drift gives the population stability index of the emotions and scores
-    between two periods: below 0.1 they are the same, from 0.25 on others.
+    between two periods: below 0.1 they are the same, from 0.25 on others. With
+    few answers chance alone gives more; then it says so.
 
     Examples:
       emotone batch summarize heard/
       emotone batch summarize heard/ --by speaker --csv > speakers.csv
       emotone batch summarize heard/ --drift 2026-11-01 -o november.html
     """
+    from emotone.batch import drift as drifts
     from emotone.batch import summary, tables
 
     output.only_one(json=as_json, csv=as_csv)
     for path in write or []:
         tables.check(path)  # before the work, not after it
-    compare = None if drift is None else summary.periods(drift)
+    compare = None if drift is None else drifts.periods(drift)
     found = summary.summarize(out, by=by, low=low, compare=compare)  # type: ignore[arg-type]
     for path in write or []:
         tables.write(found, path)
         messages.note(f"Written: {path}")
     if not found.complete:
-        messages.warning(f"{out}: the batch is not complete; --resume goes on with it.")
+        messages.warning(f"{out}: {tables.INCOMPLETE}")
     if as_json:
         output.write_json(found.to_dict())
     elif as_csv:
@@ -176,7 +198,7 @@ def _print(found: Summary) -> None:
     if found.periods is None:
         return
     columns, rows = tables.drift(found)
-    table = output.table(*columns, title=tables.compared(found), numbers=columns[1:2])
+    table = output.table(*columns, title=tables.compared(found), numbers=columns[1:3])
     for row in rows:
         table.add_row(*row)
     output.show(table)

@@ -29,6 +29,7 @@ def carry_out(
     resume: bool = False,
     jobs: int | None = None,
     ray: str | None = None,
+    again: bool = False,
 ) -> tuple[Plan, Count]:
     """Plan a batch, or go on with one, and do what is left of it.
 
@@ -40,6 +41,8 @@ def carry_out(
         Processes, or actors of the cluster.
     ray
         The address of a cluster, see `emotone.cluster.connection.connect`; None for this machine.
+    again
+        Whether to hear again what failed, as for `emotone.batch.run.run`.
     """
     from emotone.batch import run
 
@@ -66,10 +69,10 @@ def carry_out(
         )
         try:
             if cluster is None:
-                return plan, run.run(plan, jobs=jobs, progress=tell)
+                return plan, run.run(plan, jobs=jobs, again=again, progress=tell)
             from emotone.cluster import batch
 
-            return plan, batch.run(plan, cluster, jobs=jobs, progress=tell)
+            return plan, batch.run(plan, cluster, jobs=jobs, again=again, progress=tell)
         except KeyboardInterrupt:
             messages.note("Stopped. The same command with --resume goes on from there")
             raise

@@ -16,22 +16,18 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import os
-import shutil
-import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emotone import __version__
 from emotone.batch import parquet
-from emotone.batch.count import Count, Heard, Progress, counted, left
+from emotone.batch.count import Count, Heard, Progress, counted
 from emotone.batch.hearing import PROGRAM, Hearer, Setup, error_of, values_of
 from emotone.batch.places import Place
 from emotone.batch.plan import Plan
-from emotone.batch.run import clean
+from emotone.batch.run import begun, check_all
+from emotone.batch.scratch import folder, scratch, sweep
 from emotone.bundle import storage
 from emotone.bundle.model import Bundle
 from emotone.children import Children
@@ -43,9 +39,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _MODEL = "_emotone/model.emotone"
-
-_FOLDER = "emotone-actor-"
-"""What the folders of actors begin with; the number of their process follows."""
 
 _TASKS = 10_000
 """Of Ray at most. Where there are more blocks than that, each task has several."""
@@ -61,7 +54,12 @@ _SETTINGS = {
 
 
 def run(
-    plan: Plan, cluster: Cluster, *, jobs: int | None = None, progress: Progress | None = None
+    plan: Plan,
+    cluster: Cluster,
+    *,
+    jobs: int | None = None,
+    again: bool = False,
+    progress: Progress | None = None,
 ) -> Count:
     """Hear what is left of a batch on the cluster that this program is connected to.
 
@@ -75,6 +73,8 @@ def run(
     jobs
         Actors at most, a core each. When None there may be as many as the cluster has cores, those
         of machines that join later too.
+    again
+        As for `emotone.batch.run.run`.
     progress
         Called as blocks are done.
 
@@ -90,20 +90,21 @@ def run(
         ``cluster_failed``. What is wrong with a recording is in its row.
     """
     check_count("jobs", jobs)
-    count, blocks = left(plan)
-    if progress is not None:
-        progress(count)
-    if not blocks:
-        return count
     import ray.exceptions
 
-    clean(plan.out)
-    _keep_model(plan)
-    begun = time.monotonic()
     try:
-        with _quiet():
-            heard = _heard(plan, blocks, cluster, jobs)
-            counted(count, ((each, time.monotonic() - begun) for each in heard), progress)
+        with begun(plan, again=again) as (count, blocks):
+            if progress is not None:
+                progress(count)
+            if not blocks:
+                return count
+            _keep_model(plan)
+            began = time.monotonic()
+            with _quiet():
+                heard = _heard(plan, blocks, cluster, jobs, again)
+                counted(count, ((each, time.monotonic() - began) for each in heard), progress)
+            count.elapsed_s = time.monotonic() - began
+            check_all(plan, count)
     except ray.exceptions.RayError as error:
         raise EmotoneError(
             f"the cluster did not get through ({' '.join(str(error).split())[:400]})",
@@ -112,9 +113,6 @@ def run(
             "go on with --resume.",
             code="cluster_failed",
         ) from error
-    finally:
-        clean(plan.out)
-    count.elapsed_s = time.monotonic() - begun
     return count
 
 
@@ -123,14 +121,14 @@ def _keep_model(plan: Plan) -> None:
     bundle, place = plan.task.bundle(), plan.out / _MODEL
     if bundle is None or place.kind() == "file":
         return
-    with tempfile.TemporaryDirectory(prefix="emotone-") as folder:
-        copy = Path(folder, "model.emotone")
+    with scratch() as made:
+        copy = made / "model.emotone"
         storage.write_files(copy, Bundle.open(bundle).files)
         place.take(copy)
 
 
 def _heard(
-    plan: Plan, blocks: Sequence[int], cluster: Cluster, jobs: int | None
+    plan: Plan, blocks: Sequence[int], cluster: Cluster, jobs: int | None, again: bool
 ) -> Iterator[Heard]:
     import ray.data
 
@@ -151,7 +149,7 @@ def _heard(
             max_size=most,  # where machines join later
             max_tasks_in_flight_per_actor=_AHEAD,
         ),
-        fn_constructor_args=(plan.out.address, __version__),
+        fn_constructor_args=(plan.out.address, __version__, again),
     )
     for row in rows.iter_rows():
         if row["error"]:
@@ -168,11 +166,16 @@ class BlockHearer:
         The address of the batch.
     version
         Of the emotone that began the batch.
+    again
+        Whether blocks are heard that have a part.
     """
 
-    def __init__(self, out: str, version: str) -> None:
+    def __init__(self, out: str, version: str, again: bool = False) -> None:
         self._error: EmotoneError | None = None
-        self._folder = _folder()
+        self._again = again
+        # Ray ends actors without a word: who comes after takes away what those before left.
+        sweep()
+        self._folder = folder()
         self._children = Children(PROGRAM)
         try:
             self._plan, self._hearer = self._made(out, version)
@@ -197,9 +200,9 @@ class BlockHearer:
                 remedy="Write to an object store, or to a folder that all machines share.",
                 code="not_shared",
             )
-        folder = str(self._folder)
-        model = None if plan.task.bundle() is None else str((plan.out / _MODEL).bring(folder))
-        return plan, Hearer(self._children, Setup(out, folder, model=model))
+        own = str(self._folder)
+        model = None if plan.task.bundle() is None else str((plan.out / _MODEL).bring(own))
+        return plan, Hearer(self._children, Setup(out, own, model=model))
 
     def __call__(self, batch: dict[str, NDArray[Any]]) -> dict[str, list[Any]]:
         """Hear blocks; what they come to."""
@@ -221,29 +224,14 @@ class BlockHearer:
 
     def _heard(self, number: int) -> Heard:
         part = self._plan.part(number, self._plan.block(number))
-        if part.kind() != "file":
+        if self._again or part.kind() != "file":
             heard = self._hearer.hear(number)
             assert heard is not None  # the processes end with this one
             return heard
         # A task that Ray gives out again, since its machine was lost after it had done some.
         about = parquet.about(part)
+        self._plan.check(number, about, part)
         return Heard(about["recordings"], about["audio_s"], about["failures"])
-
-
-def _folder() -> Path:
-    """A folder for this process, on this machine.
-
-    Ray ends actors without a word, so what those before left is taken away by who comes after.
-    """
-    if sys.platform != "win32":  # where there is no asking whether a process runs
-        for other in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*-*"):
-            with contextlib.suppress(PermissionError, ValueError):
-                number = int(other.name.removeprefix(_FOLDER).partition("-")[0])
-                try:
-                    os.kill(number, 0)
-                except ProcessLookupError:
-                    shutil.rmtree(other, ignore_errors=True)
-    return Path(tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-"))
 
 
 @contextlib.contextmanager

@@ -155,8 +155,18 @@ def _noted(ray: Any) -> str | None:
 def _init(ray: Any, where: str, **options: Any) -> None:
     try:
         ray.init(**options, logging_level=logging.ERROR, log_to_driver=False)
-    except (OSError, RuntimeError, ValueError, AssertionError) as error:
-        ray.shutdown()
+    except Exception as error:  # a bare one, where it does not start in time
+        with contextlib.suppress(Exception):
+            ray.shutdown()
+        if options["address"] == "local":
+            _forget_started()
+            raise EmotoneError(
+                f"Ray does not start ({_line(error.__cause__ or error)})",
+                source=where,
+                remedy="Try it again when the machine has less to do; or do without --ray, which "
+                "takes all cores of this machine too.",
+                code="no_cluster",
+            ) from error
         raise EmotoneError(
             f"the Ray cluster does not take this program ({_line(error.__cause__ or error)})",
             source=where,
@@ -164,6 +174,15 @@ def _init(ray: Any, where: str, **options: Any) -> None:
             "RAY_AUTH_MODE=token where the cluster wants a token.",
             code="no_cluster",
         ) from error
+
+
+def _forget_started() -> None:
+    """Take away the logs of clusters that this process tried to start."""
+    import tempfile
+
+    folder = Path(os.environ.get("RAY_TMPDIR") or tempfile.gettempdir(), "ray")
+    for session in folder.glob(f"session_*_{os.getpid()}"):
+        shutil.rmtree(session, ignore_errors=True)
 
 
 def _parts(address: str, source: str) -> tuple[str, int]:

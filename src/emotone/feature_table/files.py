@@ -43,8 +43,8 @@ def files_of(source: str) -> list[str]:
         place = Place(os.path.abspath(place.path))  # noqa: PTH100 -- workers may be elsewhere
     if kind == "file":
         return [place.address]
-    found = sorted(parts(place), key=lambda part: part[0])
     plan = Plan.load(place)
+    found = sorted(parts(place) if plan is None else plan.done(), key=lambda part: part[0])
     left = 0 if plan is None else len(plan.sizes) - len(found)
     if left:
         raise CorpusError(

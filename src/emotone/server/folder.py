@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from emotone.errors import UsageError
+from emotone.locks import lock
 
 _NODE = "node"
 _RECORDING = "recording"
@@ -122,11 +123,11 @@ class Folder:
             try:
                 if time.time() - place.stat().st_mtime < _LOCKED_WITHIN_S:
                     continue
-                lock = _lock(place / _LOCK)
+                held = lock(place / _LOCK)
             except FileNotFoundError:  # the backup has come to its end just now
                 continue
-            if lock is not None:
-                lock.close()
+            if held is not None:
+                held.close()
                 remove(place)
 
     def become(self, node: str) -> None:
@@ -174,7 +175,7 @@ def _synced(folder: Path) -> None:
 
 def _locked(path: Path) -> IO[bytes]:
     """A file that this process alone has locked, until it ends, however it ends."""
-    file = _lock(path)
+    file = lock(path)
     if file is None:
         raise UsageError(
             "another service uses this folder",
@@ -182,24 +183,6 @@ def _locked(path: Path) -> IO[bytes]:
             remedy="Stop it first, or choose another folder with --folder.",
             code="folder_in_use",
         )
-    return file
-
-
-def _lock(path: Path) -> IO[bytes] | None:
-    """As `_locked`; None where another process has locked it."""
-    file = path.open("ab")
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
-        return None
     return file
 
 

@@ -1,0 +1,193 @@
+"""One run at a time on a batch: a second is told of the first, and of none that was killed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import socket
+import tempfile
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from emotone import locks
+from emotone.batch.places import Place
+from emotone.batch.scratch import runs
+from emotone.errors import EmotoneError, EmotoneWarning, UsageError
+
+FOLDER = "_emotone"
+_LOCK = "lock"
+_RUNNING = f"{FOLDER}/running.json"
+
+_BEAT_S = 15.0
+"""How often a run tells a store that it goes on."""
+
+_SILENT_S = 50.0
+"""How long the run of another machine must have told nothing to be taken for dead."""
+
+_LOOK_S = 2.0
+
+
+@contextlib.contextmanager
+def locked(out: Place) -> Iterator[None]:
+    """Have a batch for this run alone inside of the block.
+
+    In a folder the system's own lock does that, which a process cannot leave behind, however it
+    ends. A store has none: there a small object says who is at work, and that again and again, so
+    that one that is killed is known by its silence. Two that begin within a second may both go on
+    in a store; the parts of one plan are the same whoever writes them.
+
+    Parameters
+    ----------
+    out
+        Where the batch is written to. A folder is made; if nothing is put into it, it is gone at
+        the end.
+
+    Raises
+    ------
+    UsageError
+        If another run is at work there: ``in_use``.
+    OSError, EmotoneError
+        If nothing can be written there.
+    """
+    with _of_folder(Path(out.path)) if out.is_local else _of_store(out):
+        yield
+
+
+# -- folders
+
+
+@contextlib.contextmanager
+def _of_folder(out: Path) -> Iterator[None]:
+    inside = out / FOLDER
+    made = [each for each in (inside, *inside.parents) if not each.exists()]
+    inside.mkdir(parents=True, exist_ok=True)
+    path = inside / _LOCK
+    file = _mine(path)
+    if file is None:
+        raise _in_use(str(out), _told(path))
+    try:
+        file.truncate(0)
+        file.write(json.dumps(_self()).encode())
+        file.flush()
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            path.unlink()  # while it is locked, so that it is nobody else's
+        file.close()
+        with contextlib.suppress(OSError):  # where something is in them
+            for each in made:
+                each.rmdir()
+
+
+def _mine(path: Path) -> IO[bytes] | None:
+    """The lock of a folder; None where another run has it."""
+    while True:
+        file = locks.lock(path)
+        if file is None:
+            return None
+        with contextlib.suppress(OSError):
+            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                return file
+        file.close()  # whoever had it took it away before this one had it
+
+
+def _told(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):  # not written yet, or locked against readers too
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+# -- stores
+
+
+@contextlib.contextmanager
+def _of_store(out: Place) -> Iterator[None]:
+    place, mine = out / _RUNNING, _self() | {"run": secrets.token_hex(8), "beat": 0}
+    _check_silent(place)
+    _say(place, mine)
+    if _read(place).get("run") != mine["run"]:
+        raise _in_use(out.address, _read(place))
+    ended = threading.Event()
+
+    def go_on() -> None:
+        while not ended.wait(_BEAT_S):
+            mine["beat"] += 1
+            with contextlib.suppress(EmotoneError, OSError):  # who writes results tells of it
+                _say(place, mine)
+
+    beating = threading.Thread(target=go_on, name="emotone-running", daemon=True)
+    beating.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        beating.join()
+        with contextlib.suppress(OSError):
+            place.files.delete_file(place.path)
+
+
+def _check_silent(place: Place) -> None:
+    """Refuse if the run that the store tells of is alive."""
+    found = _read(place)
+    if not found:
+        return
+    here = found.get("host") == socket.gethostname()
+    alive = runs(int(found.get("process") or 0)) if here else None
+    if alive:
+        raise _in_use(place.address, found)
+    if alive is None:
+        warnings.warn(
+            f"{place.address}: a run on {found.get('host')} has not said that it ended; waiting "
+            f"{_SILENT_S:.0f} s for a sign of it.",
+            EmotoneWarning,
+            stacklevel=4,
+        )
+        until = time.monotonic() + _SILENT_S
+        while time.monotonic() < until:
+            time.sleep(_LOOK_S)
+            now = _read(place)
+            if not now:
+                return
+            if now != found:
+                raise _in_use(place.address, now)
+
+
+def _say(place: Place, values: dict[str, Any]) -> None:
+    handle, name = tempfile.mkstemp(prefix="emotone-")
+    with os.fdopen(handle, "w") as file:
+        file.write(json.dumps(values))
+    place.take(Path(name))
+
+
+def _read(place: Place) -> dict[str, Any]:
+    try:
+        with place.open() as stream:
+            found = json.loads(stream.read())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+# -- both
+
+
+def _self() -> dict[str, Any]:
+    return {"host": socket.gethostname(), "process": os.getpid()}
+
+
+def _in_use(where: str, who: dict[str, Any]) -> UsageError:
+    by = f" (process {who['process']} on {who['host']})" if {"process", "host"} <= set(who) else ""
+    return UsageError(
+        f"another run is at work on the batch there{by}",
+        source=where,
+        remedy="Wait until it ends, or write to another folder.",
+        code="in_use",
+    )

@@ -1,0 +1,143 @@
+"""Batches that are in each other's way: one inside of another, two at once, parts of others."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import batches
+import bundles
+from emotone.batch import lock, run, scratch
+from emotone.batch.places import Place
+from emotone.batch.plan import Plan
+from emotone.batch.sources import Recording
+from emotone.batch.summary import summarize
+from emotone.batch.work import Task
+from emotone.errors import EmotoneError, UsageError
+
+TASK = Task("m.emotone", "digest", "m", ("calm",))
+
+
+def planned(out: Path, count: int = 300, **options: Any) -> Plan:
+    calls = [Recording(f"/calls/{number}.wav", "ann") for number in range(count)]
+    return Plan.make(Place(out), ["/calls"], calls, TASK, **options)
+
+
+def test_a_batch_inside_of_another_is_refused(tmp_path: Path) -> None:
+    planned(tmp_path / "outer")
+    with pytest.raises(UsageError, match="inside of another batch") as caught:
+        planned(tmp_path / "outer" / "day=2" / "inner")
+    assert caught.value.source == str(tmp_path / "outer")
+    planned(tmp_path / "around" / "a" / "inner")
+    with pytest.raises(UsageError, match="another batch inside") as caught:
+        planned(tmp_path / "around")
+    assert caught.value.source == str(tmp_path / "around" / "a" / "inner")
+
+
+@pytest.mark.parametrize("partition", ["none", "speaker"])
+def test_parts_that_lie_elsewhere_do_not_count(tmp_path: Path, partition: Any) -> None:
+    plan = planned(tmp_path, partition=partition)
+    mine = Path(plan.part(1, plan.block(1)).path)
+    for name in ("part-00000.parquet", "part-1.parquet", "speaker=ann/deep/part-00002.parquet"):
+        for folder in (tmp_path / "nest", tmp_path):
+            if (folder / name).parent == tmp_path and name == "part-00000.parquet":
+                continue
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).touch()
+    assert list(plan.done()) == []
+    mine.parent.mkdir(exist_ok=True)
+    mine.touch()
+    assert [(number, part.path) for number, part in plan.done()] == [(1, str(mine))]
+
+
+def test_a_part_of_another_batch_does_not_count_as_done(tmp_path: Path) -> None:
+    model = str(bundles.write(tmp_path / "toy.emotone"))
+    for name in ("one", "two"):
+        batches.clip(tmp_path / name / "a.wav")
+        run.run(
+            run.prepare([tmp_path / name], tmp_path / f"{name}-out", run.task(model), jobs=1),
+            jobs=1,
+        )
+    part = tmp_path / "one-out" / "part-00000.parquet"
+    shutil.copy(tmp_path / "two-out" / "part-00000.parquet", part)
+    plan = Plan.load(Place(tmp_path / "one-out"))
+    assert plan is not None
+    with pytest.raises(EmotoneError, match="not of the batch") as caught:
+        run.run(plan, jobs=1)
+    assert (caught.value.code, caught.value.source) == ("other_part", str(part))
+    with pytest.raises(EmotoneError, match="not of the batch"):
+        summarize(str(tmp_path / "one-out"))
+
+
+def test_a_second_run_is_told_of_the_first(tmp_path: Path) -> None:
+    out = Place(tmp_path / "deep" / "out")
+    with lock.locked(out):
+        with pytest.raises(UsageError, match=r"another run is at work .*process \d+ on") as caught:
+            run.prepare(["/calls"], out.path, TASK)
+        assert caught.value.code == "in_use"
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "there").mkdir()
+    with lock.locked(Place(tmp_path / "there")):
+        pass
+    assert list(tmp_path.rglob("*")) == [tmp_path / "there"]
+
+
+def test_a_run_that_was_killed_holds_nothing(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; from emotone.batch.lock import locked; "
+        "from emotone.batch.places import Place\n"
+        "with locked(Place(sys.argv[1])): os._exit(9)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
+    assert (tmp_path / "_emotone" / "lock").exists()
+    with lock.locked(Place(tmp_path)):
+        pass
+
+
+def test_a_run_on_a_store_is_known_by_its_signs(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("fsspec")
+    out = Place("memory://locked/out")
+    monkeypatch.setattr(lock, "_BEAT_S", 0.05)
+    monkeypatch.setattr(lock, "_SILENT_S", 0.5)
+    monkeypatch.setattr(lock, "_LOOK_S", 0.05)
+    running = out / "_emotone/running.json"
+    with lock.locked(out):
+        with pytest.raises(UsageError, match="another run"), lock.locked(out):
+            pass  # its process lives
+        with monkeypatch.context() as elsewhere:
+            elsewhere.setattr(lock.socket, "gethostname", lambda: "another")
+            with (
+                pytest.warns(Warning, match="waiting"),
+                pytest.raises(UsageError, match="another run"),
+                lock.locked(out),
+            ):
+                pass  # it gives signs
+        assert running.kind() == "file"
+    assert running.kind() == "missing"
+    lock._say(running, {"host": "another", "process": 1, "beat": 7})
+    with pytest.warns(Warning, match="waiting"), lock.locked(out):
+        pass  # it gives none
+    monkeypatch.setattr(lock, "runs", lambda process: False)
+    lock._say(running, lock._self())
+    with lock.locked(out):
+        pass  # its process is gone
+
+
+def test_folders_of_processes_that_are_gone_are_taken_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scratch.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(scratch, "runs", lambda process: process != 4711)
+    for name in ("emotone-batch-4711-x", "emotone-batch-no-number", "emotone-other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "copy.wav").write_text("a recording")
+    with scratch.scratch() as mine:
+        scratch.sweep()
+        left = {path.name for path in tmp_path.iterdir()}
+        assert left == {mine.name, "emotone-batch-no-number", "emotone-other"}
+    assert not mine.exists()
