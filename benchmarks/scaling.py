@@ -33,8 +33,8 @@ def reckoned(records: list[Record], hours: float = HOURS, price: float = PRICE) 
 
     The rate is that of the processor with all processes at work, see ``per_core_second``. Storage
     is that of the sound in the codec that was measured, and of the Parquet. Of recordings that fail
-    there can be three in as many as were heard, by the rule of three, where none failed; of fewer
-    than `LEAST_RECORDINGS` nothing is said.
+    it is the share that they allow for at most, see `failed_at_most`; of fewer than
+    `LEAST_RECORDINGS` nothing is said.
     """
     found = []
     for task in ("clips", "segments"):
@@ -56,7 +56,7 @@ def reckoned(records: list[Record], hours: float = HOURS, price: float = PRICE) 
                 "recordings": best["recordings"] / measured_hours * hours,
                 "sound_tb": best["read_bytes"] / measured_hours * hours / 1e12,
                 "parquet_gb": best["written_bytes"] / measured_hours * hours / 1e9,
-                "failed_at_most": max(3, best["failed"]) / best["recordings"]
+                "failed_at_most": failed_at_most(best["failed"], best["recordings"])
                 if best["recordings"] >= LEAST_RECORDINGS
                 else None,
                 "read_mb_s_per_core": best["read_bytes"]
@@ -69,6 +69,13 @@ def reckoned(records: list[Record], hours: float = HOURS, price: float = PRICE) 
             }
         )
     return found
+
+
+def failed_at_most(failed: int, recordings: int) -> float:
+    """The share of failures that these allow for, with 95 % confidence (Clopper, Pearson 1934)."""
+    from scipy.stats import beta
+
+    return 1.0 if failed == recordings else float(beta.ppf(0.95, failed + 1, recordings - failed))
 
 
 def days(record: Record, cores: int) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -44,8 +45,17 @@ def test_a_million_hours() -> None:
     assert scaling.days(found, 100) == pytest.approx(5000 / 100 / 24)
     assert found["sound_tb"] == pytest.approx(10)  # 10 MB an hour
     assert found["parquet_gb"] == pytest.approx(200)
-    assert found["failed_at_most"] == pytest.approx(0.001)
+    assert found["failed_at_most"] == pytest.approx(1 - 0.05 ** (1 / 3000))
     assert found["read_mb_s_per_core"] == pytest.approx(20 / 7200 * 200)
+
+
+def test_failures_bound_their_share() -> None:
+    # Such a share gives so few failures in one of twenty cases: the definition, summed up.
+    share = scaling.failed_at_most(7, 3000)
+    few = sum(math.comb(3000, k) * share**k * (1 - share) ** (3000 - k) for k in range(8))
+    assert few == pytest.approx(0.05)
+    assert share > 7 / 3000
+    assert scaling.failed_at_most(5, 5) == 1
 
 
 def test_a_handful_says_nothing_of_failures() -> None:
