@@ -153,6 +153,19 @@ def test_features_are_not_gone_on_with_as_a_batch(tmp_path: Path, model: str) ->
         planned(tmp_path, model, resume=True)
 
 
+def test_a_channel_that_nothing_has_begins_nothing(tmp_path: Path, model: str) -> None:
+    batches.clips(tmp_path / "in", 3)
+    (tmp_path / "in" / "bad.wav").write_text("no audio")
+    for channel, begins in ((1, False), (0, True)):
+        task = run.task(model, channels=channel)
+        if begins:
+            run.prepare([tmp_path / "in"], tmp_path / "out", task, jobs=1)
+            continue
+        with pytest.raises(UsageError, match=f"has a channel {channel}"):
+            run.prepare([tmp_path / "in"], tmp_path / "out", task, jobs=1)
+        assert not (tmp_path / "out").exists()
+
+
 def test_failures_may_be_allowed(
     tmp_path: Path, model: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -138,6 +138,7 @@ def test_its_command_is_one_that_goes_on() -> None:
         name, command, rest = commands.resolve_command(context, words)
         with command.make_context(name, rest, parent=context) as parsed:
             assert parsed.params["resume"]
+            assert parsed.params["allow_failures"]  # or one bad file is a new cluster
             assert parsed.params["ray"] == "auto"
             assert all(place.startswith("s3://") for place in parsed.params["places"])
 

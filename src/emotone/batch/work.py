@@ -6,6 +6,7 @@ make an `Analyst` and give it blocks of recordings.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -80,6 +81,32 @@ class Task(AnyTask):
     def to_dict(self) -> dict[str, Any]:
         """The task as plain types, ready for JSON."""
         return dataclasses.asdict(self) | {"emotions": list(self.emotions)}
+
+    def settled(self, files: Iterator[str]) -> Task:
+        """The task itself.
+
+        Raises
+        ------
+        UsageError
+            If the channel that is wanted is in none of these, so that every row would be an error.
+        """
+        if not isinstance(self.channels, int):
+            return self
+        most = 0
+        for file in files:
+            if "://" in file:
+                continue
+            with contextlib.suppress(EmotoneError):  # what is wrong with it will be in its row
+                most = max(most, audio.probe(file).channels)
+            if most > self.channels:
+                return self
+        if most:
+            raise UsageError(
+                f"no recording that was looked at has a channel {self.channels}",
+                remedy="Channels count from 0, and these have "
+                f"{most}{' at most' if most > 1 else ''}.",
+            )
+        return self
 
     def asked(self) -> dict[str, Any]:
         """As `to_dict`, but the model is the same wherever it lies."""
