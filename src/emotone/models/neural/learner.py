@@ -114,7 +114,7 @@ class Learner(L.LightningModule):
     def _cycle(self) -> int:
         """Epochs over which the learning rate rises and falls once."""
         training = self.settings.training
-        return -(-training.epochs // training.cycles)
+        return training.epochs // training.cycles
 
     def on_train_epoch_start(self) -> None:
         """Begin to add up the loss, and after a cycle of the learning rate the next one."""

@@ -50,7 +50,8 @@ class TrainingSettings:
         Share of the steps of a cycle over which the learning rate rises.
     cycles
         How often the learning rate rises and falls, each time over as many epochs (warm restarts,
-        Loshchilov & Hutter 2017); over fewer in the end where they do not divide.
+        Loshchilov & Hutter 2017). After a restart the loss rises before it falls, so with early
+        stopping the patience must outlast a cycle.
     weight_decay
         Of AdamW, on matrices only.
     label_smoothing
@@ -126,6 +127,19 @@ class TrainingSettings:
         "auto", lambda v: v == "auto" or is_whole(v, 1, 1024), "Give auto or a number from 1."
     )
     augment: bool = flag(True)
+
+    def __post_init__(self) -> None:
+        if self.epochs % self.cycles:
+            raise UsageError(
+                f"{self.epochs} epochs do not divide into {self.cycles} cycles",
+                remedy=f"Let epochs be a multiple of {self.cycles}.",
+            )
+        cycle = self.epochs // self.cycles
+        if self.cycles > 1 and self.validation and self.patience and self.patience < cycle:
+            raise UsageError(
+                f"the patience of {self.patience} epochs ends before a cycle of {cycle} does",
+                remedy=f"Give patience={cycle} or more, or null.",
+            )
 
 
 @dataclass(frozen=True)
