@@ -83,8 +83,7 @@ def neural(family: str) -> dict[str, Any]:
 
 KNOWN_VOICES: dict[str, dict[str, Any]] = {
     "crnn": {
-        "epochs": 80,
-        "cycles": 2,
+        "epochs": 40,
         "batch_size": 32,
         "max_seconds": 4.0,
         "recurrent": 0,
