@@ -4,8 +4,8 @@
 
 Every pin, for whatever Python and system, is looked up in the advisories of the Python Packaging
 Advisory Database, at the version that is pinned; nothing is installed. Exit status 1 where there is
-one that is not in `ACCEPTED`. With --offline only the pins are read, which shows that an audit could
-begin.
+one that is not in `ACCEPTED`. With --offline only the pins are read, which shows that an audit
+could begin.
 """
 
 from __future__ import annotations
