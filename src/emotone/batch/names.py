@@ -13,6 +13,9 @@ from emotone.errors import EmotoneError
 _HELD = 50_000
 """Names that are held in memory at once."""
 
+_RUNS = 64
+"""Files that are open at once: as many runs are merged into one."""
+
 
 def in_order(names: Iterable[str], held: int = _HELD) -> Iterator[str]:
     """The names as `sorted` gives them.
@@ -35,6 +38,8 @@ def in_order(names: Iterable[str], held: int = _HELD) -> Iterator[str]:
         if not runs and len(some) < held:
             return iter(some)
         runs.append(_read(_written(some)))
+        if len(runs) == _RUNS:
+            runs = [_read(_written(heapq.merge(*runs)))]
     return heapq.merge(*runs)
 
 

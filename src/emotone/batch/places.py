@@ -256,12 +256,13 @@ def _walk_local(folder: str) -> Iterator[Entry]:
 def _names(folder: str) -> Iterator[str]:
     """What a folder holds, hidden ones left out, folders marked."""
     try:
-        with os.scandir(folder) as listing:
-            for entry in listing:
-                if not entry.name.startswith("."):
-                    yield entry.name + _FOLDER * entry.is_dir(follow_symlinks=False)
+        listing = os.scandir(folder)
     except OSError:  # as os.walk: what may not be read is not there
         return
+    with listing:  # what fails in the middle is told: a part is not the folder
+        for entry in listing:
+            if not entry.name.startswith("."):
+                yield entry.name + _FOLDER * entry.is_dir(follow_symlinks=False)
 
 
 def _entry(info: Any) -> Entry:

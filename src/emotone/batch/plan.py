@@ -201,7 +201,14 @@ class Plan:
             return None
         try:
             return cls(out, parquet.ParquetFile(place.open()))
-        except (pyarrow.ArrowInvalid, OSError, KeyError, ValueError, TypeError) as error:
+        except (
+            pyarrow.ArrowInvalid,
+            OSError,
+            KeyError,
+            ValueError,
+            TypeError,
+            OverflowError,
+        ) as error:
             raise UsageError(
                 f"the plan of the batch there is damaged ({error})",
                 source=place.address,
