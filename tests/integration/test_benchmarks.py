@@ -172,6 +172,7 @@ TINY = (
     "crnn.lag_width=8",
     "crnn.blocks=1",
     "crnn.epochs=1",
+    "crnn.cycles=1",
     "functionals.hidden=16",
     "functionals.views=1",
     "functionals.epochs=20",

@@ -515,7 +515,15 @@ def test_exports_are_those_of_the_library(server: Service, analysed: Any, form: 
     assert answer.status == 200
     timeline = Timeline.from_dict(analysed["timeline"])
     name = {"TextGrid": "textgrid", "txt": "audacity"}.get(form, form)
-    assert answer.body == exports.content(timeline, name)
+    expected = exports.content(timeline, name)
+    if form == "json":  # the summary here is of segments that were rounded before
+        found, known = json.loads(answer.body), json.loads(expected)
+        for mean in ("valence", "arousal"):
+            told = found["summary"].pop(mean)
+            assert told == pytest.approx(known["summary"].pop(mean), abs=1.01e-4)
+        assert found == known
+    else:
+        assert answer.body == expected
     assert answer.headers["Content-Disposition"] == (
         f"attachment; filename=\"Call 7.{form}\"; filename*=UTF-8''Call%207.{form}"
     )

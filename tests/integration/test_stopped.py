@@ -273,7 +273,8 @@ def test_results_that_go_to_a_full_disk_end_in_one_line() -> None:
                 stdout=full, stderr=subprocess.PIPE, text=True,
             )  # fmt: skip
         assert done.returncode == 1
-        assert done.stderr.endswith("No space left on device.\n")
+        assert "No space left on device. Free some space" in done.stderr
+        assert done.stderr.count("\n") == 1
         assert "Traceback" not in done.stderr
 
 
@@ -349,7 +350,8 @@ def test_a_clock_that_jumps_changes_no_result(tmp_path: Path) -> None:
 def test_waits_are_by_a_clock_that_does_not_jump() -> None:
     """Wall-clock time is compared with the dates of files, and with nothing else."""
     allowed = {
-        "features/cache.py": 3,  # whether a file has settled, and the day a row was last used
+        "features/cache.py": 2,  # the day a row was last used
+        "features/identity.py": 1,  # whether a file has settled
         "timeline/checkpoints.py": 1,  # the age of files
         "server/folder.py": 2,  # the same
     }
