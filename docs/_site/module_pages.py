@@ -22,6 +22,7 @@ GROUPS: dict[str, dict[str, str]] = {
     "Sound and features": {
         "emotone.audio": "Read, prepare and resample sound.",
         "emotone.features": "Numbers from sound.",
+        "emotone.feature_table": "Features on disk, to learn from without the audio.",
         "emotone.emotions": "The vocabulary: names, colours, valence and arousal.",
     },
     "Learn": {

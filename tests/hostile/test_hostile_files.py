@@ -125,7 +125,9 @@ def test_analyze_ends_each_in_status_0_or_1(
         assert found["status"] in (0, 1)
         assert found["left"] == []
         if found["status"]:
-            assert found["said"].startswith("error: ")
+            *before, last = found["said"].splitlines()
+            assert last.startswith("error: ")
+            assert all(line.startswith("warning: ") for line in before), before
         assert "Traceback" not in found["said"]
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 from emotone.evaluation.answers import TestedClip, tested_clips
 
 Progress = Callable[[int, int], None]
+"""Called with clips done and how many there are."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,7 @@ from emotone.errors import UsageError
 from emotone.selective import CoverageCurve
 
 IntArray = npt.NDArray[np.int64]
+"""Counts."""
 
 
 @dataclass(frozen=True, slots=True)

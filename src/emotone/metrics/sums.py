@@ -10,6 +10,7 @@ import numpy.typing as npt
 from emotone.metrics.evaluation import CalibrationBin, IntArray
 
 FloatMatrix = npt.NDArray[np.float64]
+"""Scores, a row for each clip."""
 
 CALIBRATION_BINS = 15
 """Equal-width bins of confidence behind the expected calibration error (Guo et al. 2017)."""

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from emotone.corpora.utterance import Utterance
 
 Indices = npt.NDArray[np.intp]
+"""Places of utterances in a list of them."""
 
 
 @dataclass(frozen=True, eq=False)
