@@ -4,6 +4,7 @@ processes are killed.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import signal
@@ -12,14 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 
 import batches
 import feature_tables
+import speech
 from commands import caller
 from emotone.cluster.connection import connect
 from emotone.cluster.executor import TRIES, RayExecutor
 from emotone.comparison import compare
+from emotone.corpora import load_many
 from emotone.errors import EmotoneError, EmotoneWarning, TrainingError
 from emotone.execution import SERIAL, Callback, Progress
 from emotone.feature_table import FeatureTable, StoredCorpus
@@ -200,3 +204,39 @@ def test_trials_that_fail_are_told(
     assert cards[0] == cards[1]
     assert 0 < cards[0]["failed"] < 6
     assert cards[0]["params"].get("n_neighbors") != -3
+
+
+def test_neural_folds_outlive_a_node_that_is_lost(cluster: Any, tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    corpus = load_many([str(speech.corpus(tmp_path / "voices", n=48, speakers=3))])
+    params = {"epochs": 6, "batch_size": 8, "width": 8, "embedding": 16}
+    options: dict[str, Any] = {"family": "crnn", "split": "speakers:3", "params": params}
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as a task of one core has: sums are made in the same order then
+    try:
+        alone = train(corpus, **options, curve=False)
+    finally:
+        torch.set_num_threads(threads)
+    node = cluster.add_node(num_cpus=1, object_store_memory=STORE)
+    raylet = node.all_processes["raylet"][0].process.pid
+    lost: list[Progress] = []
+
+    def lose(event: Progress) -> None:
+        if lost or event.stage in ("fold", "model"):  # of these the driver tells by itself too
+            return
+        if any("_work_on" in name for name in commands_below(raylet)):
+            cluster.remove_node(node, allow_graceful=False)
+            lost.append(event)
+
+    spread = train(corpus, **options, curve=False, executor=RayExecutor(), progress=lose)
+    assert lost, "nothing was in work on the node"
+    assert lost[0].done < lost[0].total
+    assert spread.classifier.to_onnx() == alone.classifier.to_onnx()
+    assert [clip.to_dict() for clip in spread.tested] == [clip.to_dict() for clip in alone.tested]
+
+
+def commands_below(process: int) -> Iterator[str]:
+    """What the children of a process are called now, which for Ray's is what they work on."""
+    for child in psutil.Process(process).children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            yield " ".join(child.cmdline())
