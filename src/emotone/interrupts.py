@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -55,6 +56,19 @@ def terminable() -> Iterator[None]:
         for number in taken:
             if signal.getsignal(number) is _as_interrupt:
                 signal.signal(number, signal.SIG_DFL)
+
+
+def end_at_request() -> None:
+    """Let a request to terminate raise `SystemExit`, for a process that answers another one.
+
+    What is open is then closed and taken away, as after an error. Blocks that are `deferred` or
+    `heeded` treat it as they do Ctrl-C.
+    """
+    signal.signal(signal.SIGTERM, _leave)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    sys.exit(0)
 
 
 def status() -> int:
@@ -147,27 +161,33 @@ def deferred_each(items: Iterable[Item]) -> Iterator[Item]:
 
 
 def _watched(*, at_once: bool) -> Iterator[None]:
-    default = signal.default_int_handler
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: _leave}
     main = threading.current_thread() is threading.main_thread()
-    if not main or signal.getsignal(signal.SIGINT) is not default:
-        yield  # it is another's to handle
+    ours = {n: handler for n, handler in usual.items() if main and signal.getsignal(n) is handler}
+    if not ours:
+        yield  # they are another's to handle
         return
-    interrupted = False
+    fallen: int | None = None
 
     def note(number: int, frame: FrameType | None) -> None:
-        nonlocal interrupted
-        again, interrupted = interrupted, True
+        nonlocal fallen
+        again, fallen = fallen is not None, number
         if at_once or again:
-            default(number, frame)
+            usual[signal.Signals(number)](number, frame)
 
-    signal.signal(signal.SIGINT, note)
+    def exception() -> BaseException:
+        return KeyboardInterrupt() if fallen == signal.SIGINT else SystemExit(0)
+
+    for number in ours:
+        signal.signal(number, note)
     try:
         yield
     except Exception as error:
-        if interrupted:
-            raise KeyboardInterrupt from error
+        if fallen is not None:
+            raise exception() from error
         raise
     finally:
-        signal.signal(signal.SIGINT, default)
-    if interrupted:
-        raise KeyboardInterrupt
+        for number, handler in ours.items():
+            signal.signal(number, handler)
+    if fallen is not None:
+        raise exception()

@@ -166,29 +166,43 @@ def test_a_second_request_to_terminate_is_obeyed(clock: list[float]) -> None:
         assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
-@pytest.mark.parametrize("form", ["wav", "flac", "ogg"])
-@pytest.mark.parametrize("call", ["read", "seek", "tell"])
-def test_reading_a_file_is_interrupted_wherever_the_press_falls(
-    tmp_path: Path, form: str, call: str
-) -> None:
+def asked_in_a_callback(tmp_path: Path, form: str, call: str, number: int) -> None:
+    """Decode a file, and ask to stop as libsndfile asks for something, past its header."""
     path = tmp_path / f"clip.{form}"
     rng = np.random.default_rng(0)
     soundfile.write(path, rng.normal(0, 0.1, 32000), 16000)
 
     class Pressed(io.BytesIO):
-        """Pressed as libsndfile asks for something, once the header has been looked at."""
-
         calls = 0
 
     def pressed(self: Pressed, *arguments: int) -> object:
         Pressed.calls += 1
         if Pressed.calls == 4:
-            press()
+            signal.raise_signal(number)
         return getattr(io.BytesIO, call)(self, *arguments)
 
     setattr(Pressed, call, pressed)
+    audio.read(Pressed(path.read_bytes()))
+
+
+@pytest.mark.parametrize("form", ["wav", "flac", "ogg"])
+@pytest.mark.parametrize("call", ["read", "seek", "tell"])
+def test_reading_a_file_is_interrupted_wherever_the_press_falls(
+    tmp_path: Path, form: str, call: str
+) -> None:
     with pytest.raises(KeyboardInterrupt):
-        audio.read(Pressed(path.read_bytes()))
+        asked_in_a_callback(tmp_path, form, call, signal.SIGINT)
+
+
+@pytest.mark.parametrize("form", ["wav", "flac", "ogg"])
+@pytest.mark.parametrize("call", ["read", "seek", "tell"])
+def test_a_process_that_ends_at_request_does_so_wherever_it_falls(
+    tmp_path: Path, form: str, call: str
+) -> None:
+    interrupts.end_at_request()
+    with pytest.raises(SystemExit) as ended:
+        asked_in_a_callback(tmp_path, form, call, signal.SIGTERM)
+    assert ended.value.code == 0
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="there is none")

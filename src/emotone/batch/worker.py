@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from emotone import memory
+from emotone import interrupts, memory
 from emotone.batch.hearing import values_of
 from emotone.batch.outage import Watch
 from emotone.batch.parquet import Part
@@ -209,7 +209,7 @@ def _until_left_alone(source: BinaryIO) -> Iterator[bytes]:
         if hasattr(signal, "pthread_kill"):
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
 
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # copies of recordings are taken away
+    interrupts.end_at_request()  # copies of recordings are taken away
     threading.Thread(target=read, name="emotone-asked", daemon=True).start()
     while (line := lines.get()) is not None:
         yield line
