@@ -44,8 +44,8 @@ of TESS less."""
 
 NEURAL: dict[str, dict[str, Any]] = {
     "crnn": {
-        "epochs": 28,
-        "cycles": 2,
+        "epochs": 42,
+        "cycles": 3,
         "batch_size": 48,
         "max_seconds": 3.0,
         "recurrent": 0,
