@@ -4,9 +4,10 @@
                                     [--repeats N] [--seed N] [--json OUT]
 
 Works on the answers that `emotone benchmark emobox --predictions CSV` leaves, in which nobody is
-tested by a model that was trained on them: no model is trained or run here. Of each test speaker,
-clips are drawn at random, unlabelled ones of any emotion, or neutral ones; the scores are adapted
-to them as `Recognizer.adapt` does, and the speaker's other clips are tested. The figure `plain_ua`
+tested by a model that was trained on them: no model is trained or run here. The scores of a fold
+are calibrated by the other folds, as a bundle's are by other speakers. Of each test speaker, clips
+are drawn at random, unlabelled ones of any emotion, or neutral ones; the scores are adapted to them
+as `Recognizer.adapt` does, and the speaker's other clips are tested. The figure `plain_ua`
 is that of the same clips without adapting. All is repeated with other draws; figures are means over
 the folds, as in EmoBox, and their 95 % intervals are by bootstrap over speakers.
 
@@ -33,9 +34,13 @@ from emotone.emotions import in_order
 from emotone.errors import UsageError
 from emotone.evaluation import TestedClip, read_predictions
 from emotone.metrics import Evaluation, fold_mean
+from emotone.models.calibration import fit_temperature, softmax
 
 CORPORA = ("ravdess", "casia", "emovo")
 """Whose EmoBox folds share no speaker."""
+
+_FLOOR = 1e-7
+"""Added to scores before their logarithm: predictions hold six digits."""
 
 _Fold = tuple[list[str], list[npt.NDArray[np.float64]], list[str]]
 
@@ -51,7 +56,8 @@ class Answers:
     truth, folds, speakers
         Of each of the n clips.
     scores
-        Over the emotions of the corpus, shape ``(n, k)``.
+        Over the emotions of the corpus, shape ``(n, k)``; calibrated, those of each fold by the
+        others.
     """
 
     emotions: list[str]
@@ -66,19 +72,30 @@ class Answers:
         own = [c for c in clips if c.corpus == corpus and c.speaker and c.fold]
         emotions = in_order({clip.true for clip in own})
         scores = np.array([[clip.scores.get(name, 0.0) for name in emotions] for clip in own])
-        scores = scores.reshape(-1, len(emotions)) + 1e-9
-        return cls(
+        logits = np.log(scores.reshape(len(own), len(emotions)) + _FLOOR)
+        answers = cls(
             emotions,
             np.array([clip.true for clip in own], dtype=np.str_),
             np.array([clip.fold for clip in own], dtype=np.str_),
             np.array([clip.speaker for clip in own], dtype=np.str_),
-            scores / scores.sum(axis=1, keepdims=True),
+            softmax(logits) if own else logits,
         )
+        codes = np.array([emotions.index(clip.true) for clip in own], dtype=np.int64)
+        for fold in np.unique(answers.folds).tolist():
+            others = answers.others(fold)
+            temperature = fit_temperature(logits[others], codes[others])
+            rows = answers.folds == fold
+            answers.scores[rows] = softmax(logits[rows], temperature)
+        return answers
+
+    def others(self, fold: str) -> npt.NDArray[np.bool_]:
+        """Which clips are of other folds, and of speakers whom the fold does not test."""
+        test = set(self.speakers[self.folds == fold].tolist())
+        return (self.folds != fold) & ~np.isin(self.speakers, sorted(test))
 
     def settings(self, fold: str, seed: int) -> Adaptation:
         """What adapting in a fold needs to know, from the other folds."""
-        test = set(self.speakers[self.folds == fold].tolist())
-        others = (self.folds != fold) & ~np.isin(self.speakers, sorted(test))
+        others = self.others(fold)
         return (
             estimate(
                 self.scores[others],
