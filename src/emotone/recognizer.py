@@ -618,9 +618,11 @@ class Recognizer:
                     remedy="Give a threshold from 0 to 1, such as 0.5.",
                 )
             return self.uncertain_below
-        if threshold is not None and not 0 <= threshold <= 1:
+        if threshold is not None and not (
+            isinstance(threshold, (int, float, np.number)) and 0 <= threshold <= 1
+        ):
             raise UsageError(
-                f"the threshold is {threshold}",
+                f"the threshold is {threshold!r}",
                 remedy="Give a confidence from 0 to 1, such as 0.5.",
             )
         return threshold

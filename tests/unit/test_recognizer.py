@@ -113,9 +113,10 @@ def test_below_the_threshold_it_is_uncertain(recognizer: Recognizer, clip: Path)
     unsure = recognizer.predict(clip, threshold=sure.confidence + 0.01)
     assert unsure.emotion == "uncertain"
     assert (unsure.confidence, unsure.scores) == (sure.confidence, sure.scores)
-    for wrong in (-0.1, 1.1, float("nan")):
+    for wrong in (-0.1, 1.1, float("nan"), "high", "0.5", [0.5]):
         with pytest.raises(UsageError, match="threshold"):
-            recognizer.predict(clip, threshold=wrong)
+            recognizer.predict(clip, threshold=wrong)  # type: ignore[arg-type]
+    assert recognizer.predict(clip, threshold=np.float32(0)) == sure  # type: ignore[arg-type]
 
 
 BELOW = {"confidence": 0.9999, "target": 0.8, "accuracy": 0.8, "coverage": 0.5, "clips": 100}
