@@ -8,6 +8,9 @@ Figures are means over the folds, with 95 % intervals by bootstrap over speakers
 corpus names none). RAVDESS, CASIA and EMOVO are speaker-independent; in the other corpora train and
 test share speakers.
 
+The records of corpora that a run leaves out stay as they are. Some folds alone make no mean: with
+`--fold` nothing is written but where `--json` says.
+
 The classical recipe trains each corpus and fold on its own training part alone, as the published
 rows are. A neural family is trained jointly: fold k is one network, trained on the training parts
 of fold k of all eight corpora (those with fewer folds begin again) and on nEMO, and tested on the
@@ -27,8 +30,10 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -85,6 +90,22 @@ def show(name: str, figures: Evaluation, folds: int, seconds: float, protocol: s
     )
 
 
+def keep(options: argparse.Namespace, records: Sequence[dict[str, Any]]) -> None:
+    """Write the records of this run; those of the same model for other corpora stay."""
+    if options.json is None or not records:
+        return
+    model = records[0]["model"]
+    others = [
+        record
+        for record in _records.read(options.json)
+        if (record["benchmark"], record.get("model")) == ("emobox", model)
+        and record["corpus"] not in options.corpus
+    ]
+    place = {name: number for number, name in enumerate(CORPORA)}
+    every = sorted([*others, *records], key=lambda record: place[record["corpus"]])
+    _records.write(options.json, every)
+
+
 def classical(options: argparse.Namespace) -> list[TestedClip]:
     """The classical recipe: a model for each corpus and fold."""
     cache, records, tested = FeatureCache(), [], []
@@ -119,7 +140,7 @@ def classical(options: argparse.Namespace) -> list[TestedClip]:
         seconds = round(time.time() - started, 1)
         if not options.fold:
             records.append(figures.record(**about, fold="mean", seconds=seconds))
-        _records.write(options.json, records)
+        keep(options, records)
         show(name, figures, len(results), seconds, about["protocol"])
     return tested
 
@@ -207,7 +228,7 @@ def neural(options: argparse.Namespace) -> list[TestedClip]:
             )
             if label == "mean":
                 show(name, figures, len(group), took, str(about["protocol"]))
-    _records.write(options.json, records)
+    keep(options, records)
     return tested
 
 
@@ -257,7 +278,8 @@ def main() -> None:
     parser.add_argument("--checkpoints", type=Path, help="where trainings leave their state")
     parser.add_argument("--bundles", type=Path, help="write the model of each fold there")
     options = parser.parse_args()
-    options.json = options.json or _records.RESULTS / f"emobox-{options.family}.json"
+    if not options.fold:
+        options.json = options.json or _records.RESULTS / f"emobox-{options.family}.json"
     options.corpus = options.corpus or [
         name for name in CORPORA if (options.data / "emobox" / f"{name}.csv").exists()
     ]
@@ -270,7 +292,7 @@ def main() -> None:
     tested = (classical if options.family == "classical" else neural)(options)
     if options.predictions:
         write_predictions(tested, options.predictions)
-    print(f"\nwritten: {options.json}")
+    print(f"\nwritten: {options.json}" if options.json else "\nnot written: --json OUT says where")
 
 
 if __name__ == "__main__":

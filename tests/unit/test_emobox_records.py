@@ -1,0 +1,49 @@
+"""What an EmoBox run leaves in the file of results: nothing of other corpora is lost."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
+
+import emobox
+
+
+def record(corpus: str, ua: float, **other: Any) -> dict[str, Any]:
+    return {
+        "benchmark": "emobox",
+        "corpus": corpus,
+        "fold": "mean",
+        "model": "m",
+        "ua": ua,
+        **other,
+    }
+
+
+def test_records_of_other_corpora_stay(tmp_path: Path) -> None:
+    path = tmp_path / "emobox.json"
+    there = [
+        record("ravdess", 0.1),
+        record("emovo", 0.2),
+        record("tess", 0.3, model="another"),
+        record("urdu", 0.4, benchmark="another"),
+    ]
+    path.write_text(json.dumps(there))
+    options = argparse.Namespace(json=path, corpus=["casia", "ravdess"])
+    emobox.keep(options, [record("casia", 0.5), record("ravdess", 0.6)])
+    left = json.loads(path.read_text())
+    assert [(r["corpus"], r["ua"]) for r in left] == [
+        ("ravdess", 0.6),
+        ("casia", 0.5),
+        ("emovo", 0.2),
+    ]
+
+
+def test_nothing_is_written_without_a_place(tmp_path: Path) -> None:
+    emobox.keep(argparse.Namespace(json=None, corpus=["casia"]), [record("casia", 0.5)])
+    emobox.keep(argparse.Namespace(json=tmp_path / "x.json", corpus=["casia"]), [])
+    assert not list(tmp_path.iterdir())
