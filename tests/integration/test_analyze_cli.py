@@ -78,6 +78,7 @@ def test_machines_read_stdout(call: Path, capsys: pytest.CaptureFixture[str]) ->
         (["-o", "out.xyz"], 2, ".html"),
         (["--channels", "left"], 2, "mix, split"),
         (["--step", "9"], 2, "--step"),
+        (["--pause", "0"], 2, "--pause is 0"),
         (["--json", "--csv"], 2, "exclude each other"),
         (["--channels", "7"], 1, "channel"),
     ],

@@ -201,6 +201,8 @@ def test_utterances_are_in_order_and_inside(probabilities: list[float], short: i
         {"onset": 1.0},
         {"margin_s": 0.6},
         {"least_speech_s": 0},
+        {"pause_s": 0, "margin_s": 0},
+        {"pause_s": float("inf")},
         {"longest_s": 0.5},
     ],
 )

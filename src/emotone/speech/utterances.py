@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -45,11 +46,14 @@ class UtteranceSettings:
                 f"an utterance cannot begin at {self.onset} and end below {self.offset}",
                 remedy="Give 0 < offset <= onset < 1.",
             )
-        if not (0 <= self.margin_s <= self.pause_s and self.least_speech_s > 0):
+        for name in ("pause_s", "least_speech_s"):
+            value = getattr(self, name)
+            if not 0 < value < math.inf:
+                raise UsageError(f"{name} is {value:g}", remedy="Give a length above 0 in seconds.")
+        if not 0 <= self.margin_s <= self.pause_s:
             raise UsageError(
-                "margin_s is longer than pause_s, or one of pause_s and least_speech_s is not "
-                "above 0",
-                remedy="Give lengths in seconds, the margin at most as long as the pause.",
+                f"a margin of {self.margin_s:g} s does not go into a pause of {self.pause_s:g} s",
+                remedy="Give seconds from 0 on, the margin at most as long as the pause.",
             )
         if self.longest_s < max(1.0, self.least_speech_s):
             raise UsageError(
