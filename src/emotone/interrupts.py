@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import _thread
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, TypeVar
@@ -14,6 +15,9 @@ from typing import Any, TypeVar
 Item = TypeVar("Item")
 AGAIN_S = 1.0
 """Seconds after which a second press is meant as one."""
+
+_SOON_S = 0.01
+"""After which a request that was lost falls again."""
 
 _now = time.monotonic
 
@@ -37,7 +41,7 @@ def terminable() -> Iterator[None]:
 
     What is under way is put away as it is then: progress is written down, unfinished files are
     removed. Where Ctrl-C is ignored, as in the background of a script, or another's to handle, all
-    stays as it is.
+    stays as it is. A request that falls where Python can only print it falls again.
     """
     _Request.number = None
     main = threading.current_thread() is threading.main_thread()
@@ -51,7 +55,8 @@ def terminable() -> Iterator[None]:
             signal.signal(number, _as_interrupt)
             taken.append(number)
     try:
-        yield
+        with unlost():
+            yield
     finally:
         for number in taken:
             if signal.getsignal(number) is _as_interrupt:
@@ -62,13 +67,55 @@ def end_at_request() -> None:
     """Let a request to terminate raise `SystemExit`, for a process that answers another one.
 
     What is open is then closed and taken away, as after an error. Blocks that are `deferred` or
-    `heeded` treat it as they do Ctrl-C.
+    `heeded` treat it as they do Ctrl-C, and it is not lost either (`unlost`).
     """
     signal.signal(signal.SIGTERM, _leave)
+    _fall_again({SystemExit: signal.SIGTERM})
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
     sys.exit(0)
+
+
+@contextmanager
+def unlost() -> Iterator[None]:
+    """Let Ctrl-C fall again, within the block, where Python prints the exception and goes on.
+
+    That is in callbacks of C code, in `__del__`, and in callbacks of weak references. It falls
+    a hundredth of a second later, and again if that is such a place too.
+    """
+    before = _fall_again({KeyboardInterrupt: signal.SIGINT})
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
+
+
+def _fall_again(
+    signals: Mapping[type[BaseException], signal.Signals],
+) -> Callable[[sys.UnraisableHookArgs], Any]:
+    """From now on, for exceptions by the signals that raise them; gives what took such before."""
+    before = sys.unraisablehook
+
+    def heed(lost: sys.UnraisableHookArgs) -> None:
+        number = signals.get(lost.exc_type)
+        if number is None or threading.current_thread() is not threading.main_thread():
+            before(lost)
+        else:
+            # Not of `threading`: this may be in the middle of it, and its locks are taken.
+            _thread.start_new_thread(_press_soon, (number,))
+
+    sys.unraisablehook = heed
+    return before
+
+
+def _press_soon(number: signal.Signals) -> None:
+    time.sleep(_SOON_S)
+    if hasattr(signal, "pthread_kill"):
+        # Not raise_signal: a wait of the main thread goes on unless the signal is its own.
+        signal.pthread_kill(threading.main_thread().ident or 0, number)
+    else:
+        _thread.interrupt_main(number)
 
 
 def status() -> int:

@@ -7,15 +7,22 @@ from __future__ import annotations
 import contextlib
 import io
 import signal
+import subprocess
+import sys
 import threading
-from collections.abc import Iterator
+import time
+import weakref
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import cffi
 import numpy as np
 import pytest
 import soundfile
 
 from emotone import audio, interrupts
+from emotone.client.sound import upload
+from emotone.report import run as report
 
 
 def press() -> None:
@@ -203,6 +210,119 @@ def test_a_process_that_ends_at_request_does_so_wherever_it_falls(
     with pytest.raises(SystemExit) as ended:
         asked_in_a_callback(tmp_path, form, call, signal.SIGTERM)
     assert ended.value.code == 0
+
+
+def in_a_callback(number: int) -> None:
+    """Asked while C calls Python, as libsndfile does."""
+
+    @cffi.FFI().callback("void(void)")
+    def called() -> None:
+        signal.raise_signal(number)
+
+    called()
+
+
+class Leaving:
+    """Does something when it is taken away."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __del__(self) -> None:
+        signal.raise_signal(self.number)
+
+
+def in_a_finalizer(number: int) -> None:
+    Leaving(number)
+
+
+def in_a_weak_reference(number: int) -> None:
+    held = io.BytesIO()
+    seen = weakref.ref(held, lambda _: signal.raise_signal(number))
+    del held
+    assert seen() is None
+
+
+LOST = [in_a_callback, in_a_finalizer, in_a_weak_reference]
+"""Where Python prints an exception and goes on."""
+
+
+def goes_on() -> None:
+    """Work that is through long after a request has fallen."""
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        time.sleep(0.01)
+    pytest.fail("the request was lost")
+
+
+@pytest.mark.parametrize("lost", LOST)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_request_that_python_would_lose_falls_again(
+    lost: Callable[[int], None], number: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = sys.unraisablehook
+    with pytest.raises(KeyboardInterrupt), interrupts.terminable():
+        lost(number)
+        goes_on()
+    assert interrupts.status() == 128 + number
+    assert sys.unraisablehook is before
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("lost", LOST)
+def test_a_process_that_ends_at_request_loses_none(lost: Callable[[int], None]) -> None:
+    code = (
+        "import signal, test_interrupts as tests\n"
+        "from emotone import interrupts\n"
+        "interrupts.end_at_request()\n"
+        f"tests.{lost.__name__}(signal.SIGTERM)\n"
+        "tests.goes_on()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=Path(__file__).parent, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_other_errors_are_printed_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda error: told.append(error.exc_type))
+
+    class Failing:
+        def __del__(self) -> None:
+            raise ValueError("of its own")
+
+    with interrupts.terminable():
+        Failing()
+    assert told == [ValueError]
+
+
+@pytest.mark.parametrize("number", range(1, 6))
+def test_writing_a_file_in_memory_is_interrupted_wherever_the_press_falls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """Without the command, which catches what is lost: in another's program."""
+
+    class Pressed(io.BytesIO):
+        calls = 0
+
+        def write(self, data: object) -> int:
+            Pressed.calls += 1
+            if Pressed.calls == number:
+                press()
+            return super().write(data)  # type: ignore[arg-type]
+
+    tone = np.sin(np.arange(48_000) / 20).astype(np.float32)
+    soundfile.write(tmp_path / "clip.wav", tone, 16_000)
+    monkeypatch.setattr(io, "BytesIO", Pressed)
+    for write in (
+        lambda: upload((tone, 16_000)),
+        lambda: report._flac(str(tmp_path / "clip.wav")),
+    ):
+        Pressed.calls = 0
+        with pytest.raises(KeyboardInterrupt):
+            write()
+            assert Pressed.calls >= number
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="there is none")

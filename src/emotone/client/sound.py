@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 import numpy as np
 import numpy.typing as npt
 
+from emotone import interrupts
 from emotone.errors import AudioError, UsageError
 
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ def upload(source: Source) -> Upload:
 
         samples, rate = cast("tuple[npt.ArrayLike, int]", source)
         buffer = io.BytesIO()
-        soundfile.write(buffer, np.asarray(samples), rate, format="WAV")
+        with interrupts.deferred():
+            soundfile.write(buffer, np.asarray(samples), rate, format="WAV")
         wav = buffer.getvalue()
         return Upload("samples.wav", lambda: io.BytesIO(wav))
     if hasattr(source, "read"):

@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emotone import audio
+from emotone import audio, interrupts
 from emotone.errors import EmotoneError
 from emotone.report.data import CorpusRow, FoldRow, Mistake, PlayableClip, ReportData
 
@@ -222,5 +222,6 @@ def _flac(file: str) -> bytes:
     wave = audio.read(file, rate=CLIP_RATE)
     buffer = io.BytesIO()
     samples = wave.samples[: int(CLIP_LIMIT_S * wave.rate)]
-    soundfile.write(buffer, samples, wave.rate, format="FLAC", subtype="PCM_16")
+    with interrupts.deferred():
+        soundfile.write(buffer, samples, wave.rate, format="FLAC", subtype="PCM_16")
     return buffer.getvalue()

@@ -22,6 +22,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from emotone import interrupts
 from emotone.errors import AudioError, EmotoneError, EmotoneWarning
 from emotone.features.job import as_error
 from emotone.server.logs import DETAILS, frames
@@ -194,7 +195,7 @@ def main() -> None:
     """Do what standard input asks for, until it ends."""
     lines, tell = _pipes()
     try:
-        with warnings.catch_warnings(record=True) as noticed:
+        with interrupts.unlost(), warnings.catch_warnings(record=True) as noticed:
             warnings.simplefilter("ignore")
             warnings.simplefilter("always", EmotoneWarning)
             worker = Worker(json.loads(lines.readline()))
