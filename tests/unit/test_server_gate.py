@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ pytest.importorskip("fastapi", reason="needs the extra server")
 
 from emotone.server.caller import LOCAL, Caller, unauthorised
 from emotone.server.errors import RequestError
+from emotone.server.security import bodies as bodies_module
 from emotone.server.security.admission import Admission
 from emotone.server.security.bodies import Bodies, Patience
 from emotone.server.security.headers import SafeHeaders
@@ -341,6 +343,41 @@ def test_other_faults_of_a_route_are_its_own():
         asked(bodies(faulty), upload())
 
 
+class Sudden(asyncio.SelectorEventLoop):
+    """An event loop whose waits take no time, and its clock tells that they did."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+        look = self._selector.select
+
+        def select(timeout: float | None = None) -> Any:
+            assert timeout is not None, "it would wait for ever"
+            self.now += timeout
+            return look(0)
+
+        self._selector.select = select
+
+    def time(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def sudden(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seconds pass at once, and no machine is too slow for them."""
+
+    def run(work: Any) -> None:
+        loop = Sudden()
+        monkeypatch.setattr(bodies_module, "time", SimpleNamespace(monotonic=loop.time))
+        try:
+            loop.run_until_complete(work)
+        finally:
+            loop.close()
+
+    monkeypatch.setattr(asyncio, "run", run)
+
+
+@pytest.mark.usefixtures("sudden")
 def test_a_body_that_stops_or_trickles_is_given_up():
     patience = Patience(idle_s=0.1, grace_s=0.25, bytes_per_s=1e6)
     stops = asked(bodies(patience=patience), upload(), body_of(b"x", b"x", delays=[0, 0.2]))
@@ -352,6 +389,7 @@ def test_a_body_that_stops_or_trickles_is_given_up():
     assert asked(bodies(patience=patience), upload(), steady)[0] == 200
 
 
+@pytest.mark.usefixtures("sudden")
 def test_time_that_a_route_takes_is_not_the_clients():
     async def slow(scope: dict[str, Any], receive: Any, send: Any) -> None:
         await receive()
@@ -363,6 +401,7 @@ def test_time_that_a_route_takes_is_not_the_clients():
     assert asked(bodies(slow, patience=patience), upload(), body_of(b"x", b"x"))[0] == 200
 
 
+@pytest.mark.usefixtures("sudden")
 def test_a_client_that_only_listens_is_not_hurried():
     async def listens(scope: dict[str, Any], receive: Any, send: Any) -> None:
         await receive()
