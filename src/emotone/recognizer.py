@@ -323,11 +323,10 @@ class Recognizer:
                 "split by speaker, such as speakers:5.",
                 code="not_adaptable",
             )
-        one = isinstance(clips, (str, os.PathLike, bytes, tuple)) or hasattr(clips, "read")
         plain = self._adapted_by(None, 0)
         found = list(
             plain.predict_many(
-                [clips] if one else clips,  # type: ignore[arg-type, list-item]
+                [clips] if _is_one(clips) else clips,  # type: ignore[arg-type, list-item]
                 channel=channel,
                 jobs=jobs,
                 progress=progress,
@@ -626,3 +625,11 @@ class Recognizer:
                 remedy="Give a confidence from 0 to 1, such as 0.5.",
             )
         return threshold
+
+
+def _is_one(clips: Source | Iterable[Source]) -> bool:
+    """Whether this is a single clip, not several."""
+    if isinstance(clips, tuple):  # sound and its rate, or so many clips
+        return len(clips) == 2 and isinstance(clips[1], (int, float, np.number))
+    single = (str, os.PathLike, bytes, bytearray, memoryview, Waveform, np.ndarray)
+    return isinstance(clips, single) or hasattr(clips, "read")

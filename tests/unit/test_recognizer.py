@@ -170,11 +170,17 @@ def test_adapting_evens_out_what_is_heard(recognizer: Recognizer) -> None:
 
 def test_what_can_be_adapted_to(recognizer: Recognizer, clip: Path, tmp_path: Path) -> None:
     one = recognizer.adapt(clip)
-    for same in ([clip], str(clip), clip.read_bytes(), [clip.read_bytes()], clip.open("rb")):
+    content = clip.read_bytes()
+    whole: list[Any] = [[clip], (clip,), str(clip), content, [content], clip.open("rb")]
+    whole += [bytearray(content), memoryview(content), emotone.audio.read(clip)]
+    for same in whole:
         assert recognizer.adapt(same).predict(clip).scores == pytest.approx(
             one.predict(clip).scores, abs=1e-6
         )
     assert recognizer.adapt((tone(), RATE)).adapted_clips == 1
+    assert recognizer.adapt((clip, str(clip))).adapted_clips == 2, "a pair of clips is no sound"
+    with pytest.raises(UsageError, match=r"1 of 1 clips .*rate"):
+        recognizer.adapt(tone())  # type: ignore[arg-type]
     assert recognizer.adapt([tmp_path]).adapted_clips == 1, "a folder stands for its clips"
     bad = tmp_path / "bad.wav"
     bad.write_bytes(b"no audio")
