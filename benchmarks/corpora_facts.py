@@ -12,8 +12,8 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
+import _joint
 import _records
-from default_model import CORPORA
 from emotone import corpora
 from emotone.corpora import Corpus
 from emotone.corpora.checks import check
@@ -77,7 +77,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=_records.RESULTS / "corpora.json")
     options = parser.parse_args()
     records = []
-    for name in CORPORA:
+    for name in _joint.present(options.data):
         record = facts(corpora.load(f"{name}={options.data / name}"))
         records.append(record)
         print(

@@ -228,6 +228,17 @@ def test_emobox_by_joint_networks_and_the_default_model_from_them(
     assert [r["coverage"] for r in records if r["benchmark"] == "coverage"][-1] == 1.0
 
 
+def test_facts_of_corpora(small: Path, tmp_path: Path) -> None:
+    for name in ("tess", "urdu", "ased", "turev", "casia", "nemo"):
+        assert not (small / name).exists()
+    records = run("corpora_facts.py", "--data", str(small), folder=tmp_path)
+    found = {r["corpus"]: r for r in records}
+    assert list(found) == ["ravdess", "emodb", "emovo"]
+    assert (found["emodb"]["clips"], found["emodb"]["trained_on"]) == (24, 18)  # but for boredom
+    assert found["ravdess"]["female"] == found["ravdess"]["male"] == 2
+    assert found["emovo"]["told_by_speaker"] == pytest.approx(0.25)
+
+
 def test_speed_of_one_answer(tmp_path: Path) -> None:
     clip = REPO / "examples" / "low-voice.flac"
     found = run("speed_predict.py", str(clip), "--runs", "2", folder=tmp_path)
