@@ -13,6 +13,7 @@ from typer.main import get_command
 from commands import Done
 from emotone.cli import messages, output, progress
 from emotone.cli.app import COMMANDS, LazyGroup, app, every_command
+from emotone.execution import Progress
 
 REPO = Path(__file__).resolve().parents[2]
 CLIP = REPO / "examples" / "raised-voice.flac"
@@ -134,6 +135,32 @@ def test_quiet_shows_no_progress(monkeypatch: pytest.MonkeyPatch) -> None:
     with progress.bar("Hearing") as report, progress.stages():
         report(1, 2)
     assert shown == []
+
+
+def test_the_bar_of_a_training_begins_anew_with_each_fold(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    bars = []
+    made = progress._progress
+
+    def spy(**options: Any) -> Any:
+        bars.append(made(**options))
+        return bars[0]
+
+    monkeypatch.setattr(progress, "_progress", spy)
+    with progress.stages() as tell:
+        (epochs,) = (task for task in bars[0].tasks if task.fields["unit"] == "batches")
+        for done in (1, 2, 3):
+            tell(Progress("epochs", done, 3, "crnn, epoch 1 of 1"))
+        assert epochs.finished
+        tell(Progress("epochs", 1, 3, "crnn, epoch 1 of 1"))  # of the second fold
+        assert not epochs.finished
+        assert (epochs.completed, epochs.fields["before"]) == (1, 0)
+        tell(Progress("epochs", 3, 3, "crnn, epoch 1 of 1"))
+        tell(Progress("epochs", 2, 3, "crnn, epoch 2 of 3"))  # of the third, which was cut off
+        assert epochs.fields["before"] == 1
+        assert epochs.time_remaining != 0
 
 
 @pytest.mark.parametrize(("when", "coloured"), [("always", True), ("never", False)])

@@ -87,8 +87,13 @@ def stages() -> Iterator[Callable[[Step], None]]:
 
         def tell(step: Step) -> None:
             task = tasks[step.stage]
-            if step.done == 0 or not progress.tasks[task].started:
-                progress.reset(task)  # begun, or begun anew for the next family
+            shown = progress.tasks[task]
+            if step.done == 0 or not shown.started or step.done < shown.completed:
+                # Begun, or begun anew for the next fold or family; of a training that goes on
+                # where it was cut off, in the middle.
+                before = max(0, step.done - 1)
+                unit = _STAGES[step.stage]
+                progress.reset(task, completed=step.done, before=before, unit=unit)
             progress.update(
                 task,
                 description=step.message[:1].upper() + step.message[1:],
