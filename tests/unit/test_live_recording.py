@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,20 @@ def test_a_wav_is_whole_after_every_write(tmp_path: Path) -> None:
         assert (info.frames, info.subtype) == (number * RATE // 2, "PCM_16")
         assert len(audio.read(crashed)) == number * RATE // 2
     recording.close()
+
+
+def test_a_wav_has_an_even_number_of_bytes(tmp_path: Path) -> None:
+    """As RIFF has it, where that of its samples is odd; and none too many where more come."""
+    path = tmp_path / "a.wav"
+    sound = frames(24, 1, 1003)
+    with wav.WavFile(path, RATE, 1, 24) as file:
+        for start, end in ((0, 301), (301, 602), (602, 1003)):
+            file.write(sound[start:end])
+            size = path.stat().st_size
+            assert size % 2 == 0
+            assert struct.unpack("<I", path.read_bytes()[4:8])[0] == size - 8
+            read, _ = soundfile.read(path, dtype="float32", always_2d=True)
+            assert np.array_equal(read, sound[:end])
 
 
 def test_a_flac_that_was_not_closed_can_be_read(tmp_path: Path) -> None:

@@ -241,10 +241,11 @@ class WavFile:
         """Append float32 from -1 to 1, shape ``(frames, channels)``."""
         data = to_bytes(frames, self._bits)
         try:
-            self._put(_HEADER_BYTES + self._bytes, data)
+            # An odd number of bytes is made even, as RIFF has it; what comes next goes over that.
+            self._put(_HEADER_BYTES + self._bytes, data + bytes(self._odd(len(data))))
         except OSError:
             with contextlib.suppress(OSError):
-                self._file.truncate(_HEADER_BYTES + self._bytes)
+                self._file.truncate(_HEADER_BYTES + self._bytes + self._odd())
             raise
         # Only now: the header must not promise what a full disk did not take.
         self._bytes += len(data)
@@ -265,6 +266,9 @@ class WavFile:
     ) -> None:
         self.close()
 
+    def _odd(self, more: int = 0) -> int:
+        return (self._bytes + more) % 2
+
     def _put(self, at: int, data: bytes) -> None:
         self._file.seek(at)
         rest = memoryview(data)
@@ -273,7 +277,7 @@ class WavFile:
 
     def _header(self) -> bytes:
         width = self._bits // 8
-        riff = self._bytes + _HEADER_BYTES - 8
+        riff = self._bytes + self._odd() + _HEADER_BYTES - 8
         if riff <= _MOST_RIFF:
             head = struct.pack("<4sI4s", b"RIFF", riff, b"WAVE")
             head += struct.pack("<4sI28x", b"JUNK", 28)
