@@ -13,7 +13,7 @@ import soundfile
 from emotone import audio
 from emotone.errors import UsageError
 from emotone.speech import RATE, voices
-from emotone.timeline import Segment, Timeline
+from emotone.timeline import Segment, Timeline, speakers
 from emotone.timeline.speakers import check, tell_apart, turns
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -194,3 +194,12 @@ def test_what_can_be_read_only_once(source: str | io.BytesIO) -> None:
 def test_another_recording() -> None:
     with pytest.raises(UsageError, match="shorter than its timeline"):
         tell_apart(talk((1, 3), (4, 6)), (voice("low-voice", 3.5), RATE), 2)
+
+
+def test_speech_without_end_is_not_held_in_memory() -> None:
+    """Where music plays all the time, utterances of two minutes follow each other for hours."""
+    spans = [(120.0 * k, 120.0 * (k + 1)) for k in range(300)]
+    assert speakers._utterances(talk(*spans).segments) == spans
+    parts = [(60.0 * k, 60.0 * (k + 1)) for k in range(600)]  # two emotions in each
+    assert speakers._utterances(talk(*parts).segments) == spans
+    assert speakers._utterances(talk((1, 2), (2, 3), (4, 5)).segments) == [(1, 3), (4, 5)]

@@ -36,6 +36,10 @@ _BLOCK_S: Final = 20.0
 _LEAST_S: Final = 0.25
 """A segment is not cut so near to its ends."""
 
+_TOGETHER_S: Final = 150.0
+"""Utterances without a gap between them are one up to here: its sound is in memory. Longer than any
+utterance by itself, but where speech or music goes on without a breath they follow each other."""
+
 _APART: Final = round(voices.WINDOW_S / voices.STEP_S)
 """From one window to the next that shares no sound with it."""
 
@@ -175,12 +179,13 @@ def _belonging(rows: FloatArray, middles: npt.NDArray[np.float64]) -> npt.NDArra
 
 
 def _utterances(segments: Sequence[Segment]) -> list[tuple[float, float]]:
-    """Start and end of speech without a gap."""
+    """Start and end of speech without a gap, up to a length."""
     found: list[tuple[float, float]] = []
     for segment in segments:
         if segment.kind != "speech":
             continue
-        if found and segment.start - found[-1][1] < 1e-6:
+        goes_on = found and segment.start - found[-1][1] < 1e-6
+        if goes_on and segment.end - found[-1][0] <= _TOGETHER_S:
             found[-1] = (found[-1][0], segment.end)
         else:
             found.append((segment.start, segment.end))
