@@ -192,8 +192,8 @@ class Stream:
         Raises
         ------
         AudioError
-            If the samples are not finite, are integers, or have more than one dimension. They are
-            not heard then, and the stream can go on with others.
+            If the samples are not finite, no floats, or have more than one dimension. They are not
+            heard then, and the stream can go on with others.
         UsageError
             If the stream is finished, or broke off with an error of another kind: part of what it
             was fed may not have been heard.
@@ -221,7 +221,7 @@ class Stream:
         if self._broken:
             raise UsageError("the stream broke off with an error", remedy="Open another one.")
         given = np.asarray(samples)
-        if given.dtype.kind in "biu" and given.size:
+        if given.dtype.kind != "f" and given.size:
             raise AudioError(
                 f"samples of the type {given.dtype}",
                 remedy="Give floats from -1 to 1: integers of 16 bits divided by 32768.",
@@ -348,16 +348,15 @@ def feed_each(
     """
     _check_streams(streams, blocks)
     found: list[list[Event] | Exception] = []
-    for stream, block in zip(streams, blocks, strict=True):
+    checked: dict[int, FloatArray] = {}
+    for place, (stream, block) in enumerate(zip(streams, blocks, strict=True)):
+        found.append([])
         try:
-            stream._checked(block)
-            found.append([])
+            checked[place] = stream._checked(block)
         except EmotoneError as error:
-            found.append(error)
-    fine = [place for place, each in enumerate(found) if not isinstance(each, Exception)]
-    some = [streams[place] for place in fine]
-    checked = [streams[place]._checked(blocks[place]) for place in fine]
-    for place, each in zip(fine, _fed_each(some, checked, hurry), strict=True):
+            found[place] = error
+    some = [streams[place] for place in checked]
+    for place, each in zip(checked, _fed_each(some, list(checked.values()), hurry), strict=True):
         found[place] = each
     return found
 
@@ -408,8 +407,8 @@ def _fed_each(
 def _parts(streams: Sequence[Stream], blocks: Sequence[FloatArray]) -> Iterator[list[FloatArray]]:
     """Blocks in parts of a length that bounds the memory, one of each stream at a time."""
     sizes = [round(_PART_S * stream.rate) for stream in streams]
-    count = max(-(-len(block) // size) for block, size in zip(blocks, sizes, strict=True))
-    for number in range(count):
+    counts = [-(-len(block) // size) for block, size in zip(blocks, sizes, strict=True)]
+    for number in range(max(counts, default=0)):
         yield [
             block[number * size : (number + 1) * size]
             for block, size in zip(blocks, sizes, strict=True)
