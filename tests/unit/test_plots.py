@@ -266,6 +266,15 @@ def test_loss_marks_the_lowest_point_and_survives_gaps():
             plots.loss(nothing)
 
 
+def test_the_legend_of_a_loss_covers_no_point():
+    flat = {"training": [1.41, 1.36, 1.18], "test": [1.39, 1.38, 1.37]}
+    axes = plots.loss(flat).axes[0]
+    axes.figure.canvas.draw()
+    box = axes.get_legend().get_window_extent()
+    points = np.concatenate([axes.transData.transform(line.get_xydata()) for line in axes.lines])
+    assert not any(box.contains(x, y) for x, y in points)
+
+
 def test_a_history_is_drawn_as_what_it_is():
     from emotone.training import History
 

@@ -70,7 +70,7 @@ def loss(
         )
     ring: dict[str, Any] = {"markerfacecolor": PAPER, "markeredgecolor": MUTED, "markersize": 7}
     axes.plot([], [], "o", label="lowest", **ring)
-    axes.legend(loc="upper right", ncols=1 + len(named) // 8)
+    axes.legend(loc="best", ncols=1 + len(named) // 8)  # out of the way of the lines
     if lowest >= 0:
         axes.set_ylim(bottom=0)
     axes.set_xlabel("Epoch")
