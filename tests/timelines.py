@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import unicodedata
 from itertools import pairwise
+from typing import Any
 
+import pytest
 from hypothesis import strategies as st
 
 from emotone.timeline import Measurement, Segment, Timeline
@@ -14,6 +16,16 @@ ANGRY = {"neutral": 0.125, "überrascht": 0.0625, 'so-so "& <b>"': 0.8125}
 ODD = 'Zoë "Z" <b> & {\\an8}\t--> Ω'
 """A speaker's name with what the forms have a meaning for."""
 ODD_ON_A_LINE = 'Zoë "Z" <b> & {\\an8} --> Ω'
+
+
+def alike(told: Any) -> Any:
+    """The same, but that the last of four decimals may be rounded otherwise: what is heard together
+    is summed up in another order."""
+    if isinstance(told, dict):
+        return {key: alike(value) for key, value in told.items()}
+    if isinstance(told, list):
+        return [alike(value) for value in told]
+    return pytest.approx(told, abs=1.01e-4) if isinstance(told, float) else told
 
 
 def call() -> Timeline:

@@ -30,6 +30,7 @@ from emotone.live import Behind, Overflowed
 from emotone.stream import LIVE
 from emotone.timeline import Timeline, exports
 from microphones import Fake
+from timelines import alike
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 RATE = 16_000
@@ -94,17 +95,15 @@ def lines(out: bytes) -> list[dict[str, Any]]:
     return [json.loads(line) for line in out.decode().splitlines()]
 
 
+def grown_to(path: Path, size: int) -> None:
+    """Wait until there are so many bytes of sound in a recording, or any of another file."""
+    begun = time.monotonic()
+    while not (path.exists() and path.stat().st_size >= size + 80):
+        assert time.monotonic() - begun < 60
+        time.sleep(0.05)
+
+
 # -- what is heard
-
-
-def about(told: Any) -> Any:
-    """The same, but that the last of four decimals may be rounded otherwise: what is heard together
-    is summed up in another order."""
-    if isinstance(told, dict):
-        return {key: about(value) for key, value in told.items()}
-    if isinstance(told, list):
-        return [about(value) for value in told]
-    return pytest.approx(told, abs=1.01e-4) if isinstance(told, float) else told
 
 
 def test_the_events_of_a_process_are_those_of_the_stream(
@@ -112,7 +111,7 @@ def test_the_events_of_a_process_are_those_of_the_stream(
 ) -> None:
     done = listened(streamed_wav(talk), "--json")
     assert (done.returncode, done.stderr) == (0, b"")
-    assert lines(done.stdout)[:-1] == about(expected)
+    assert lines(done.stdout)[:-1] == alike(expected)
 
 
 @pytest.mark.parametrize("form", ["wav", "s16le", "f32le", "stereo s16le", "44100 Hz wav"])
@@ -144,7 +143,7 @@ def test_the_events_are_those_of_the_stream(
     printed = capsys.readouterr()
     assert printed.err == ""
     *events, summary = lines(printed.out.encode())
-    assert events == about(expected)
+    assert events == alike(expected)
     assert {event["event"] for event in events} == {
         "speech_started", "measurement", "speech_ended",
     }  # fmt: skip
@@ -286,14 +285,9 @@ def test_a_stalled_reader_holds_up_no_recording(talk: Path, tmp_path: Path) -> N
     sent = streamed_wav(talk)[: 44 + 2 * 5 * RATE]
     process.stdin.write(sent)
     process.stdin.flush()
-    begun = time.monotonic()
-    while not (kept.exists() and kept.stat().st_size >= len(sent)):
-        assert time.monotonic() - begun < 60
-        time.sleep(0.05)
+    grown_to(kept, len(sent) - 44)
     process.send_signal(signal.SIGINT)
-    while not kept.with_suffix(".json").exists():
-        assert time.monotonic() - begun < 60
-        time.sleep(0.05)
+    grown_to(kept.with_suffix(".json"), 0)
     assert exports.read(kept.with_suffix(".json")).speech
     time.sleep(1.1)  # or it counts as the same press
     process.send_signal(signal.SIGINT)
@@ -324,6 +318,7 @@ def test_a_program_gets_events_as_they_happen_and_ctrl_c_ends_it_well(
     assert first["event"] == "speech_started"
     while json.loads(process.stdout.readline())["end"] < 2.7:
         pass
+    grown_to(kept, 2 * 3 * RATE)  # all of it has come in
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 0  # with the pipe still open
     out, err = process.communicate()
@@ -373,10 +368,7 @@ def test_a_kill_loses_no_audio(talk: Path, tmp_path: Path) -> None:
     assert process.stdin is not None
     process.stdin.write(streamed_wav(talk)[: 44 + 2 * 2 * RATE])
     process.stdin.flush()
-    begun = time.monotonic()
-    while not (kept.exists() and kept.stat().st_size >= 2 * 2 * RATE):
-        assert time.monotonic() - begun < 60
-        time.sleep(0.05)
+    grown_to(kept, 2 * 2 * RATE)
     process.kill()
     process.wait()
     process.stdin.close()
@@ -412,7 +404,7 @@ def test_a_disk_that_takes_no_more(talk: Path, tmp_path: Path, ending: str) -> N
         warnings.simplefilter("ignore" if ending == "flac" else "error")
         recorded_s = audio.read(kept).duration_s
     # What a pipe gives at once, up to two seconds, is heard whether or not it can be written.
-    assert 1.0 < recorded_s <= timeline.duration_s < recorded_s + 2.5
+    assert 0.8 < recorded_s <= timeline.duration_s < recorded_s + 2.5
 
 
 # -- a terminal
@@ -448,7 +440,7 @@ def test_a_terminal_gets_a_live_view_that_makes_way_for_the_result(talk: Path) -
             pressed = True
             process.send_signal(signal.SIGINT)
     os.close(ours)
-    assert process.wait(10) == 0
+    assert process.wait(60) == 0
     process.stdin.close()
     text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode())
     assert "● listening standard input" in text

@@ -244,7 +244,7 @@ def test_whoever_writes_waits_unless_time_does_not() -> None:
     """Read ahead a little, so that memory stays flat; much where it is live."""
     for realtime, least, most in ((False, 2.0, 2.2), (True, 5.0, 5.0)):
         pipe = Pipe(io.BytesIO(bytes(10 * RATE)), rate=RATE, realtime=realtime)
-        for _ in range(200):
+        for _ in range(3000):
             if pipe.waiting >= least * RATE:
                 break
             threading.Event().wait(0.01)
@@ -262,7 +262,7 @@ def test_what_is_there_is_given_before_more_comes() -> None:
         pipe = Pipe(stream, rate=RATE)
         got = 0
         while got < 1000:
-            block = pipe.take(2.0)
+            block = pipe.take(30.0)
             assert block is not None
             assert len(block)
             got += len(block)
@@ -270,7 +270,7 @@ def test_what_is_there_is_given_before_more_comes() -> None:
         assert empty is not None
         assert len(empty) == 0
         other.close()
-        assert pipe.take(2.0) is None
+        assert pipe.take(30.0) is None
 
 
 @pytest.mark.skipif(not hasattr(os, "set_blocking"), reason="no such pipes here")

@@ -21,6 +21,7 @@ from emotone.stream import (
     Stream,
     feed_together,
 )
+from timelines import alike
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 CD = 44_100
@@ -81,7 +82,8 @@ def test_events_come_in_their_order(whole: list[Event]) -> None:
 def test_the_pieces_it_comes_in_change_nothing(
     recognizer: Recognizer, talk: np.ndarray, whole: list[Event], sizes: list[int]
 ) -> None:
-    assert [e.to_dict() for e in heard(recognizer, talk, sizes, CD)] == [e.to_dict() for e in whole]
+    told = [event.to_dict() for event in heard(recognizer, talk, sizes, CD)]
+    assert told == alike([event.to_dict() for event in whole])
 
 
 def test_it_agrees_with_the_timeline(
@@ -141,7 +143,7 @@ def test_bad_samples_are_refused_and_the_stream_goes_on(
     with pytest.raises(AudioError, match="shape"):
         stream.feed(np.zeros((10, 2)))
     found += stream.feed(talk[half:]) + stream.finish()
-    assert [e.to_dict() for e in found] == [e.to_dict() for e in whole]
+    assert [e.to_dict() for e in found] == alike([e.to_dict() for e in whole])
     assert stream.finish() == []
     with pytest.raises(UsageError, match="finished"):
         stream.feed([0.0])
@@ -238,6 +240,9 @@ def test_integers_are_no_samples(recognizer: Recognizer, talk: np.ndarray) -> No
     with pytest.raises(AudioError, match="int16") as caught:
         stream.feed((talk * 32767).astype(np.int16))
     assert "32768" in str(caught.value)
+    for wrong in (["loud"], [1j], [None]):
+        with pytest.raises(AudioError, match="samples of the type"):
+            stream.feed(wrong)
     assert stream.feed([]) == []
 
 

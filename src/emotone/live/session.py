@@ -174,7 +174,7 @@ class Session:
         self._measurements: list[Measurement] = []
         self._pending: deque[FloatArray] = deque()
         self._pending_frames = self._arrived_frames = self._heard_frames = 0
-        self._overflows = 0
+        self._overflows = self._overflows_told = 0
         self._told_at = -np.inf
         self._held_s = 0.0
         self._stopped = False
@@ -245,6 +245,7 @@ class Session:
             except (EmotoneError, OSError) as error:
                 failure = error
             self.source.close()
+            self._overflows = self.overflows
             while self._pending:
                 yield self._next()
             yield self._kept(list(self._stream.finish()))
@@ -295,6 +296,9 @@ class Session:
         if self._pending and not self.source.is_live and not stopped:
             return True  # what can wait does so where it comes from, and not in memory
         wait_s = 0.0 if self._pending or stopped else _WAIT_S
+        # Before: then all that came in until sound was lost is taken, and the time told is not
+        # earlier than that.
+        self._overflows = self.overflows
         frames = self.source.take(wait_s)
         if frames is None:
             return False
@@ -357,8 +361,8 @@ class Session:
     def _next(self) -> list[Told]:
         """Hear what is next in line."""
         told: list[Told] = []
-        if self.overflows > self._overflows:
-            self._overflows = self.overflows
+        if self._overflows > self._overflows_told:
+            self._overflows_told = self._overflows
             told.append(Overflowed(self.arrived_s, self._overflows))
         if not self._pending:
             return told
