@@ -63,7 +63,7 @@ class PostgreSQL:
     def stop(self) -> None:
         self.process.terminate()
         try:
-            self.process.wait(10)
+            self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -71,7 +71,7 @@ class PostgreSQL:
     def _await(self) -> None:
         import psycopg
 
-        ends = time.monotonic() + 30
+        ends = time.monotonic() + 120
         while True:
             try:
                 return self.execute("SELECT 1")
