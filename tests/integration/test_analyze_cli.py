@@ -90,6 +90,23 @@ def test_wrong_usage_is_told_before_the_work(
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["file/out.csv", "folder.csv"])
+def test_a_place_that_cannot_be_written_is_told_before_the_work(
+    call: Path,
+    tmp_path: Path,
+    name: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder.csv").mkdir()
+    monkeypatch.setattr("emotone.recognizer.load", None)  # not asked
+    assert run(["analyze", str(call), "-o", str(tmp_path / name)]) == 2
+    said = capsys.readouterr().err
+    assert name in said
+    assert "Give another" in said
+
+
 def test_a_missing_file(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["analyze", "none.wav"]) == 1
     assert "no such file" in capsys.readouterr().err

@@ -81,6 +81,7 @@ def analyze(
     wanted = outputs or []
     for path in wanted:
         timelines.check(path)  # before the work, not after it
+        timelines.check_place(path)
     heard = options.channels(channels)
     who = None if speakers is None else _speakers(speakers, file)
     settings = timelines.settings(window, step, switch, pause)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from emotone.cli import messages, timelines
 from emotone.errors import EmotoneError, UsageError
-from emotone.folders import check_writable
 
 if TYPE_CHECKING:
     from emotone.timeline import Timeline
@@ -30,27 +29,14 @@ def wanted_files(record: Path | None, outputs: list[Path], *, overwrite: bool) -
     if len({path.absolute() for path in every}) < len(every):
         raise UsageError("two outputs have the same name", remedy="Give each a name of its own.")
     for path in every:
-        _check_folder(path)
-        if path.is_dir() or (path.exists() and not overwrite):
+        timelines.check_place(path)
+        if path.exists() and not overwrite:
             raise UsageError(
-                "there is a folder of this name" if path.is_dir() else "there is such a file",
+                "there is such a file",
                 source=path,
-                remedy="Give another name"
-                + ("." if path.is_dir() else ", or replace it with --overwrite."),
+                remedy="Give another name, or replace it with --overwrite.",
             )
     return wanted
-
-
-def _check_folder(path: Path) -> None:
-    """Refuse a place that no file can be written to, which would be noticed after the session."""
-    try:
-        check_writable(path.absolute().parent)
-    except OSError as error:
-        raise UsageError(
-            f"nothing can be written in {path.absolute().parent} ({error.strerror})",
-            source=path,
-            remedy="Give another place.",
-        ) from error
 
 
 def keep(

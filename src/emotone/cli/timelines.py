@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from emotone import emotions
 from emotone.cli import output
 from emotone.errors import MissingExtraError, UsageError
+from emotone.folders import check_writable
 from emotone.timeline.clock import clock
 
 if TYPE_CHECKING:
@@ -80,6 +81,20 @@ def check(path: Path) -> None:
         )
     else:
         exports.form_of(path)
+
+
+def check_place(path: Path) -> None:
+    """Refuse a place that no file can be written to, which would be noticed after the work."""
+    if path.is_dir():
+        raise UsageError("there is a folder of this name", source=path, remedy="Give another name.")
+    try:
+        check_writable(path.absolute().parent)
+    except OSError as error:
+        raise UsageError(
+            f"nothing can be written in {path.absolute().parent} ({error.strerror})",
+            source=path,
+            remedy="Give another place.",
+        ) from error
 
 
 def write(timeline: Timeline, path: Path, source: str) -> None:
