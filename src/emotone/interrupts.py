@@ -207,6 +207,14 @@ def deferred_each(items: Iterable[Item]) -> Iterator[Item]:
         yield item
 
 
+def ends(error: BaseException) -> bool:
+    """Whether an exception is Ctrl-C, or what a library of C made of it while it was loaded."""
+    seen: BaseException | None = error
+    while seen is not None and not isinstance(seen, KeyboardInterrupt):
+        seen = seen.__cause__
+    return seen is not None
+
+
 def _watched(*, at_once: bool) -> Iterator[None]:
     usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: _leave}
     main = threading.current_thread() is threading.main_thread()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emotone import memory, spectra
+from emotone import interrupts, memory, spectra
 from emotone.audio.waveform import FloatArray
 from emotone.bundle.model import Bundle
 from emotone.bundle.storage import REMEDY
@@ -210,7 +210,8 @@ class Runtime:
         return session
 
     def _session(self, model: bytes) -> onnxruntime.InferenceSession:
-        import onnxruntime
+        with interrupts.deferred():  # in the middle of a library it would be an ImportError
+            import onnxruntime
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self._threads

@@ -19,8 +19,10 @@ import cffi
 import numpy as np
 import pytest
 import soundfile
+from typer.core import TyperGroup
 
 from emotone import audio, interrupts
+from emotone.cli.app import run
 from emotone.client.sound import upload
 from emotone.report import run as report
 
@@ -295,6 +297,30 @@ def test_other_errors_are_printed_as_ever(monkeypatch: pytest.MonkeyPatch) -> No
     with interrupts.terminable():
         Failing()
     assert told == [ValueError]
+
+
+@pytest.mark.parametrize("made_of_it", [ImportError("initialization failed"), SystemError("?")])
+def test_what_a_library_makes_of_ctrl_c_while_it_is_loaded_is_ctrl_c(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], made_of_it: Exception
+) -> None:
+    def invoke(group: TyperGroup, ctx: object) -> None:
+        try:
+            press()
+        except KeyboardInterrupt as pressed:
+            raise made_of_it from pressed  # as pybind11 does
+
+    monkeypatch.setattr(TyperGroup, "invoke", invoke)
+    assert run(["models", "list"]) == 130
+    assert capfd.readouterr().err == "error: interrupted\n"
+
+
+def test_a_library_that_is_not_there_is_no_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    def invoke(group: TyperGroup, ctx: object) -> None:
+        raise ImportError("no such module") from OSError("no such file")
+
+    monkeypatch.setattr(TyperGroup, "invoke", invoke)
+    with pytest.raises(ImportError, match="no such module"):
+        run(["models", "list"])
 
 
 @pytest.mark.parametrize("number", range(1, 6))

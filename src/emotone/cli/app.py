@@ -134,7 +134,9 @@ class LazyGroup(TyperGroup):
             with interrupts.terminable():
                 result = super().invoke(ctx)
                 sys.stdout.flush()
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, ImportError, SystemError) as end:
+            if not interrupts.ends(end):
+                raise
             status = interrupts.status()
             messages.error("interrupted" if status == _INTERRUPTED else "terminated")
             raise typer.Exit(status) from None
