@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,11 @@ os.environ["EMOTONE_CONFIG"] = ""
 # So each process of pytest has a cache of its own, named before anything imports numba.
 _NUMBA_CACHE = tempfile.TemporaryDirectory(prefix="emotone-numba-", ignore_cleanup_errors=True)
 os.environ["NUMBA_CACHE_DIR"] = _NUMBA_CACHE.name
+
+
+# What runs in the background of a script ignores Ctrl-C, and so would all that the tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def corpora_folder() -> Path | None:

@@ -154,10 +154,10 @@ class Service:
         if not self.process.stderr.closed:  # it may have been stopped before
             self.said += self.process.stderr.readlines()
             self.process.stderr.close()
-        return self.process.wait(30)
+        return self.process.wait(60)
 
 
-def until(holds: Callable[[], object], within_s: float = 120.0) -> None:
+def until(holds: Callable[[], object], within_s: float = 300.0) -> None:
     """Wait until something holds."""
     ends = time.monotonic() + within_s
     while not holds():

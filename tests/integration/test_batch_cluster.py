@@ -50,7 +50,7 @@ def cluster() -> Iterator[Any]:
         made.shutdown()
         os.environ.clear()
         os.environ.update(before)
-    until = time.monotonic() + 30
+    until = time.monotonic() + 120
     while (left := list(of_session(session))) and time.monotonic() < until:
         time.sleep(0.2)
     for process in left:

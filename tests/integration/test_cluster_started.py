@@ -58,7 +58,7 @@ def test_a_cluster_for_a_while(tmp_path: Path) -> None:
     assert told["answer"] == 42
     assert told["token"] == "token"
     assert not Path(told["folder"]).exists()
-    until, name = time.monotonic() + 30, Path(told["folder"]).name
+    until, name = time.monotonic() + 120, Path(told["folder"]).name
     while (left := of_session(name)) and time.monotonic() < until:
         time.sleep(0.2)
     assert left == []

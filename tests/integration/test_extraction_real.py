@@ -73,14 +73,16 @@ def test_workers_give_the_rows_of_one_process_in_order(few: list[Path], tmp_path
 
 
 def test_a_second_run_over_ravdess_is_near_instant(ravdess: list[Path], tmp_path: Path) -> None:
+    begun = time.perf_counter()
     with FeatureCache(tmp_path / "cache") as cache:
         first = extract_many(ravdess, "mfcc-13", cache=cache)
+    first_s = time.perf_counter() - begun
     assert len(ravdess) == len(first.ok) == 1440
     assert first.from_cache == 0
-    start = time.perf_counter()
+    begun = time.perf_counter()
     with FeatureCache(tmp_path / "cache") as cache:
         second = extract_many(ravdess, "mfcc-13", cache=cache)
-    assert time.perf_counter() - start < 1.0
+    assert time.perf_counter() - begun < first_s / 5
     assert second.from_cache == 1440
     np.testing.assert_array_equal(second.matrix, first.matrix)
 
@@ -186,8 +188,8 @@ def _interrupted(corpora: Path, cache: Path, after: int, stop: Callable[[int], N
     workers = psutil.Process(process.pid).children(recursive=True)
     assert len(workers) == 2
     stop(process.pid)
-    _, errors = process.communicate(timeout=10)
-    _, alive = psutil.wait_procs(workers, timeout=5)
+    _, errors = process.communicate(timeout=60)
+    _, alive = psutil.wait_procs(workers, timeout=60)
     assert not alive
     assert process.returncode != 0
     if process.returncode in (1, -signal.SIGINT):

@@ -33,7 +33,7 @@ def test_a_short_soak_answers_everything(tmp_path: Path) -> None:
     assert whole["wrong"] == 0, done.stdout
     assert min(whole["live_sessions"], whole["clips"], whole["recordings"]) >= 1
     assert {"commit", "machine", "model", "minutes"} <= set(whole)
-    assert len(samples) >= 8
+    assert len(samples) >= 3
     for each in samples:
         assert each["memory_mib"] > 50
         assert each["handles"] > 5

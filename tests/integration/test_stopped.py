@@ -73,7 +73,8 @@ def talk(folder: Path, seconds: int) -> Path:
 
 @pytest.mark.parametrize("after_s", [0.0, 0.15, 0.4, 0.8])
 def test_predict_stops_with_the_answers_it_has(tmp_path: Path, after_s: float) -> None:
-    process = started("predict", *EXAMPLES * 100, "--csv", "-j", "1", folder=tmp_path)
+    # More rows than a pipe holds: no machine is through before somebody reads them.
+    process = started("predict", *EXAMPLES * 1000, "--csv", "-j", "1", folder=tmp_path)
     header = ""
     if after_s:  # so long after its first line
         assert process.stdout is not None
@@ -85,7 +86,8 @@ def test_predict_stops_with_the_answers_it_has(tmp_path: Path, after_s: float) -
     if after_s:
         assert (status, said.strip()[-10:]) == (TERMINATED, "terminated")
     else:
-        assert status in (TERMINATED, -signal.SIGTERM)  # before it was even loaded
+        # Before it was even loaded, or while a library was that runs Python from C.
+        assert status in (TERMINATED, -signal.SIGTERM, -signal.SIGINT)
     rows = out.splitlines()
     if after_s:
         commas = header.count(",")
@@ -93,7 +95,7 @@ def test_predict_stops_with_the_answers_it_has(tmp_path: Path, after_s: float) -
     assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
 
 
-@pytest.mark.parametrize("second", [70, 130])
+@pytest.mark.parametrize("second", [100, 150])  # some 70 s may wait for scores and for a pause
 def test_analyze_goes_on_where_it_was_asked_to_terminate(tmp_path: Path, second: int) -> None:
     path = talk(tmp_path, 180)
     whole = started("analyze", path.name, "-o", "whole.json", "-j", "1", folder=tmp_path)
@@ -197,7 +199,7 @@ def test_in_the_background_of_a_script_a_request_is_obeyed_at_once() -> None:
         assert process.stdout is not None
         process.stdout.readline()
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == -signal.SIGTERM
+        assert process.wait(60) == -signal.SIGTERM
 
 
 # -- a full disk
