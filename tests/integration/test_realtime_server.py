@@ -35,6 +35,8 @@ from emotone.stream import Measured, SpeechEnded, SpeechStarted, Stream
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 RATE = 16_000
 SECOND = bytes(2 * RATE)
+SOUND = np.round(audio.read(EXAMPLES / "raised-voice.flac", rate=RATE).samples * 32767)
+SPEECH = SOUND.astype("<i2").tobytes()
 
 
 @pytest.fixture(scope="module")
@@ -69,8 +71,7 @@ def rest(connection: ClientConnection) -> tuple[list[dict[str, Any]], int | None
 
 
 def test_it_tells_what_a_stream_tells(service: services.Service) -> None:
-    sound = audio.read(EXAMPLES / "raised-voice.flac", rate=RATE).samples
-    pcm = np.round(sound * 32767).astype("<i2")
+    pcm = SOUND.astype("<i2")
     stream = Stream(emotone.load(), RATE)
     wanted = stream.feed(pcm / np.float32(32768)) + stream.finish()
     with session(service) as connection:
@@ -158,7 +159,7 @@ def test_there_are_only_so_many_sessions(service: services.Service) -> None:
             "session.closed",
         ]
         assert code == 1013
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while True:  # and their places are free again
         with session(service) as connection:
             if heard(connection)["type"] == "session.created":
@@ -179,14 +180,16 @@ def test_stopping_ends_sessions_with_a_word(tmp_path: Path) -> None:
     with services.service(tmp_path) as running:
         with session(running) as connection:
             heard(connection)
-            connection.send(SECOND)
-            time.sleep(0.3)
+            connection.send(SPEECH[: 6 * RATE])
+            assert heard(connection)["type"] == "utterance.start"  # so some of it was heard
             stopping = threading.Thread(target=running.stop)
             stopping.start()
             told, code = rest(connection)
         stopping.join()
-    assert [each.get("code", each["type"]) for each in told] == ["shutting_down", "session.closed"]
-    assert told[-1]["audio_s"] == 1.0
+    ends = [each for each in told if each["type"] in ("error", "session.closed")]
+    assert [each.get("code", each["type"]) for each in ends] == ["shutting_down", "session.closed"]
+    assert ends[-1] == told[-1]
+    assert 0 < told[-1]["audio_s"] <= 3.0
     assert code == 1013
     assert not any("Traceback" in line for line in running.said)
 
@@ -194,13 +197,11 @@ def test_stopping_ends_sessions_with_a_word(tmp_path: Path) -> None:
 def test_who_reads_nothing_is_left(service: services.Service) -> None:
     """Sound is taken from a client that never reads; others are heard meanwhile."""
     with raw(service) as stalled:
-        speech = audio.read(EXAMPLES / "raised-voice.flac", rate=RATE).samples
-        pcm = np.round(speech * 32767).astype("<i2").tobytes()
         for _ in range(3):
-            stalled.sendall(frame(2, pcm[:65_534]))
+            stalled.sendall(frame(2, SPEECH[:65_534]))
         with session(service) as connection:
             heard(connection)
-            connection.send(pcm[:64_000])
+            connection.send(SPEECH[:64_000])
             connection.send('{"type": "session.close"}')
             assert rest(connection)[1] == 1000
 
@@ -402,7 +403,7 @@ def test_no_frames_whatever_bring_it_down(service: services.Service, seed: int) 
 
 def test_it_is_still_well_after_all_that(service: services.Service) -> None:
     assert service.ask("GET", "/readyz").status == 200
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while b"\nemotone_live_sessions 0.0\n" not in (body := service.ask("GET", "/metrics").body):
         assert time.monotonic() < deadline, body
         time.sleep(0.1)
