@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,12 @@ import soundfile
 
 import emotone
 from emotone import audio
+from emotone.audio.waveform import FloatArray
 from emotone.errors import AudioError, UsageError
 from emotone.recognizer import Recognizer
 from emotone.speech import RATE
+from emotone.timeline import analysis
+from emotone.timeline.hearing import Asked
 from emotone.timeline.settings import TimelineSettings
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -104,6 +108,35 @@ def test_channels_are_heard_apart_or_together(
     assert alone.speech == tuple(s for s in by_channel[1] if s.kind == "speech")
     assert recognizer.timeline(path).channels == (None,)
     assert [s.kind for s in recognizer.timeline(path, channels=2).segments] == ["silence"]
+
+
+def test_little_waits_to_be_scored_however_long_an_utterance_is(
+    recognizer: Recognizer, talk: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Short steps make hundreds of windows of a minute of speech, which would be in memory."""
+    prepared, heard = analysis.prepared, analysis.heard
+    begun: list[int] = []
+    done: list[int] = []
+    most = 0
+
+    def prepare(recognizer: Recognizer, windows: Asked) -> list[FloatArray]:
+        nonlocal most
+        begun.append(len(windows))
+        most = max(most, len(begun) - len(done))
+        return prepared(recognizer, windows)
+
+    def hear(recognizer: Recognizer, sounds: list[FloatArray]) -> FloatArray:
+        time.sleep(0.02)
+        done.append(len(sounds))
+        return heard(recognizer, sounds)
+
+    monkeypatch.setattr(analysis, "_AHEAD", 2)
+    monkeypatch.setattr(analysis, "prepared", prepare)
+    monkeypatch.setattr(analysis, "heard", hear)
+    short = TimelineSettings(step_s=0.05)
+    timeline = recognizer.timeline((talk, RATE), settings=short, jobs=1)
+    assert sum(begun) == sum(done) == len(timeline.measurements) > 8 * 2 * 3
+    assert most <= 2
 
 
 def test_of_noise_alone(recognizer: Recognizer) -> None:

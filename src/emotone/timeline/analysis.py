@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -181,7 +181,7 @@ class _Hearing:
         self._batches: list[Future[FloatArray]] = []
         self._spans: list[tuple[int, int]] = []
         self._waiting: deque[_Utterance | _Mark] = deque()
-        self._out = 0
+        self._out: deque[Future[FloatArray]] = deque()  # in order, all before them done
         self._place = place
 
     def take(self, pieces: Sequence[Piece]) -> None:
@@ -201,7 +201,7 @@ class _Hearing:
                 self._spans, self._batches = [], []
             elif isinstance(piece, Gap):
                 self._waiting.append(_Utterance(piece.start, piece.end, [], [], piece.silent))
-            while self._waiting and (self._out > self._most or self._waiting[0].is_scored()):
+            while self._waiting and self._waiting[0].is_scored():
                 self._settle()
 
     @property
@@ -233,8 +233,7 @@ class _Hearing:
 
     def drop(self) -> None:
         """What is not begun, after an error or Ctrl-C; nothing where all is scored."""
-        waiting = [batch for each in self._waiting for batch in each.batches]
-        for batch in [*self._batches, *waiting]:
+        for batch in self._out:
             batch.cancel()
 
     def tell(self, told: Told) -> None:
@@ -256,10 +255,12 @@ class _Hearing:
     def _send(self) -> None:
         if not self._windows:
             return
+        if len(self._out) == self._most:
+            wait([self._out.popleft()])  # not all windows of a long utterance in memory
         sounds = prepared(self._recognizer, self._windows)
-        self._batches.append(self._pool.submit(heard, self._recognizer, sounds))
+        self._out.append(self._pool.submit(heard, self._recognizer, sounds))
+        self._batches.append(self._out[-1])
         self._windows = []
-        self._out += 1
 
     def _settle(self) -> None:
         """Tell of the first that waits."""
@@ -270,7 +271,6 @@ class _Hearing:
             return
         scores = np.empty((0, len(self._recognizer.emotions)), np.float32)
         scores = np.concatenate([scores, *(batch.result() for batch in first.batches)])
-        self._out -= len(first.batches)
         spans = np.array(first.spans, np.int64).reshape(-1, 2)
         self.tell(Told(self._place, first.start, first.end, first.silent, spans, scores))
 
