@@ -147,6 +147,8 @@ def _run(
             sync_batchnorm=devices > 1 and accelerator != "cpu",
             precision=cast(Any, precision(training.precision, accelerator)),
             logger=False if logs is None else _logger(logs),
+            # At least once per epoch, however few batches there are.
+            log_every_n_steps=max(1, min(50, len(learner.batches(0, (0, devices))))),
             callbacks=callbacks,
             gradient_clip_val=training.clip_norm,
             use_distributed_sampler=False,
