@@ -212,6 +212,13 @@ def test_emobox_by_joint_networks_and_the_default_model_from_them(
         for emotion, score in answer.scores.items():
             assert score == pytest.approx(float(tested[f"score_{emotion}"]), abs=2e-3)
 
+    records = run("int8.py", "--data", str(small), "--bundles", str(folder), folder=tmp_path)
+    assert [r["corpus"] for r in records] == ["ravdess", "emovo", "mean"]
+    assert records[-1]["ua_16"] == pytest.approx((records[0]["ua_16"] + records[1]["ua_16"]) / 2)
+    assert records[0]["ua_16"] == pytest.approx(mean["ua_unrestricted"], abs=0.07)
+    assert records[-1]["bytes_8"] < 0.7 * records[-1]["bytes_16"]
+    assert records[-1]["same_answers"] > 0.9
+
     output = tmp_path / "default.emotone"
     records = run(
         "default_model.py",
@@ -226,6 +233,27 @@ def test_emobox_by_joint_networks_and_the_default_model_from_them(
     assert card.training["clips"] == 32 + 32 + 18
     assert card.calibration["temperature"] not in (0.0, 1.0)  # it was fitted
     assert [r["coverage"] for r in records if r["benchmark"] == "coverage"][-1] == 1.0
+
+
+def test_what_a_recipe_is_chosen_by(small: Path, tmp_path: Path) -> None:
+    data = tmp_path / "corpora"
+    (data / "emobox").mkdir(parents=True)
+    for corpus in ("ravdess", "emovo", "emodb"):
+        (data / corpus).symlink_to(small / corpus)
+    for corpus in ("ravdess", "emovo"):  # a fold for each speaker
+        with (small / "emobox" / f"{corpus}.csv").open(newline="") as file:
+            paths = [row["path"] for row in csv.DictReader(file)]
+        speakers = sorted({Path(path).parent.name for path in paths})
+        rows = [["path", "test_folds", "train_folds"]]
+        for path in paths:
+            own = 1 + speakers.index(Path(path).parent.name)
+            rows.append([path, str(own), " ".join(str(k) for k in range(1, 5) if k != own)])
+        with (data / "emobox" / f"{corpus}.csv").open("w", newline="") as file:
+            csv.writer(file).writerows(rows)
+    options = ("--data", str(data), "--family", "ridge", "--param", "views=1")
+    records = run("development.py", *options, "clips_per_epoch=null", folder=tmp_path)
+    assert [(r["corpus"], r["clips"]) for r in records] == [("ravdess", 8), ("emovo", 8)]
+    assert all(r["ua_own"] > 0.5 and r["ua_general"] >= r["ua_open"] for r in records)
 
 
 def test_facts_of_corpora(small: Path, tmp_path: Path) -> None:
