@@ -602,6 +602,7 @@ def live(records: list[Record]) -> str:
             ways[record["way"]],
             f"**{record['carried']:.0f}**",
             *(f"{record['latency_ms'][key]:,.0f} ms" for key in ("median", "p99", "max")),
+            f"{record['latency_in_step_ms']['p99']:,.0f} ms",
         ]
         for record in found
     ]
@@ -612,6 +613,7 @@ def live(records: list[Record]) -> str:
         "latency, median",
         "99 %",
         "longest",
+        "99 %, in step",
     ]
     text = table(head, rows or [missing(len(head))])
     return f"{text}\n\n{source(found, 'emotone benchmark live')}"

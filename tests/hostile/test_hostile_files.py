@@ -35,6 +35,9 @@ LIMIT_S = 60.0
 MOST_S, MOST_MIB = 30.0, 250.0
 """Of one file, on a machine that is busy; the longest is half an hour."""
 
+HOUR_MIB = 400
+"""Of a process that hears an hour, model and libraries included; the samples alone are 220."""
+
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="makes names that Windows refuses")
 
 
@@ -388,3 +391,39 @@ def test_hours_take_memory_for_themselves_and_little_more(tmp_path: Path) -> Non
     decoded = 3600 * 8000 * 4 / 2**20  # 110 MiB, and twice that at 16 kHz
     assert "emotion" in told
     assert told["mib"] < 8 * decoded, "what is read, resampled, and cut into windows"
+
+
+MEASURED = """
+import resource, subprocess, sys
+status = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)
+sys.exit(status)
+"""
+"""A command and the most memory of any of its processes, in MiB."""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts memory as Linux does")
+def test_an_hour_of_silence_in_a_batch_and_in_the_service(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    hour = folder / "hour.flac"
+    hour.write_bytes(hostile.silence_then_a_word(3600))
+    batch = ["-m", "emotone", "batch", folder, tmp_path / "out", "--segments", "--jobs", "1"]
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED, sys.executable, *batch],
+        capture_output=True,
+        env=environment(tmp_path),
+        timeout=4 * LIMIT_S,
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) < HOUR_MIB, "it is heard in pieces"
+    first, *_, last = rows = batches.rows(tmp_path / "out")
+    assert (first["start"], first["emotion"]) == (0.0, "silence")
+    assert last["end"] == first["duration_s"] == pytest.approx(3600)
+    assert any(row["angry"] is not None for row in rows), "the word in the end is heard"
+    with services.service(tmp_path / "service", job_memory_bytes=HOUR_MIB << 20) as service:
+        answer = service.ask("POST", "/v1/predict", form={"file": (hour.name, hour.read_bytes())})
+        assert (answer.status, answer.error["code"]) == (413, "too_large")
+        found = service.finished(service.send(hour)["id"])
+        assert (found["state"], found["error"]) == ("done", None)
+        assert found["timeline"]["duration_s"] == first["duration_s"]
