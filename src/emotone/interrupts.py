@@ -25,9 +25,12 @@ Handler = Callable[[int, FrameType | None], Any] | int | signal.Handlers | None
 
 
 class _Request:
-    """Whether something else than Ctrl-C asked the process to end, and the signal's number."""
+    """Whether something else than Ctrl-C asked the process to end, and the signal's number; and
+    whether a request that was lost is still to fall again.
+    """
 
     number: int | None = None
+    lost = False
 
 
 def _as_interrupt(number: int, frame: FrameType | None) -> None:
@@ -82,13 +85,17 @@ def unlost() -> Iterator[None]:
     """Let Ctrl-C fall again, within the block, where Python prints the exception and goes on.
 
     That is in callbacks of C code, in `__del__`, and in callbacks of weak references. It falls
-    a hundredth of a second later, and again if that is such a place too.
+    a hundredth of a second later, and again if that is such a place too; at the end of the block
+    at the latest.
     """
     before = _fall_again({KeyboardInterrupt: signal.SIGINT})
     try:
         yield
     finally:
         sys.unraisablehook = before
+        if _Request.lost:
+            _Request.lost = False
+            raise KeyboardInterrupt
 
 
 def _fall_again(
@@ -102,6 +109,7 @@ def _fall_again(
         if number is None or threading.current_thread() is not threading.main_thread():
             before(lost)
         else:
+            _Request.lost = True
             # Not of `threading`: this may be in the middle of it, and its locks are taken.
             _thread.start_new_thread(_press_soon, (number,))
 
@@ -111,6 +119,9 @@ def _fall_again(
 
 def _press_soon(number: signal.Signals) -> None:
     time.sleep(_SOON_S)
+    if not _Request.lost:
+        return  # it has fallen since, at the end of a block
+    _Request.lost = False
     if hasattr(signal, "pthread_kill"):
         # Not raise_signal: a wait of the main thread goes on unless the signal is its own.
         signal.pthread_kill(threading.main_thread().ident or 0, number)
@@ -231,6 +242,7 @@ def _watched(*, at_once: bool) -> Iterator[None]:
             usual[signal.Signals(number)](number, frame)
 
     def exception() -> BaseException:
+        _Request.lost = False  # it falls here, and not once more
         return KeyboardInterrupt() if fallen == signal.SIGINT else SystemExit(0)
 
     for number in ours:

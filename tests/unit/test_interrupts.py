@@ -272,6 +272,32 @@ def test_a_request_that_python_would_lose_falls_again(
 
 
 @pytest.mark.parametrize("lost", LOST)
+@pytest.mark.parametrize("block", [interrupts.heeded, interrupts.deferred])
+def test_what_was_lost_in_a_watched_block_falls_once(
+    lost: Callable[[int], None],
+    block: Callable[[], contextlib.AbstractContextManager[None]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(interrupts, "_SOON_S", 0.1)
+    with interrupts.terminable():
+        with pytest.raises(KeyboardInterrupt), block():
+            lost(signal.SIGINT)
+            lost(signal.SIGINT)  # where it is deferred, the second is raised and lost
+        time.sleep(0.4)  # what is put away then is not stopped again
+
+
+@pytest.mark.parametrize("lost", LOST)
+def test_what_was_lost_at_the_end_falls_there(
+    lost: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(interrupts, "_SOON_S", 0.1)
+    with pytest.raises(KeyboardInterrupt), interrupts.terminable():
+        lost(signal.SIGTERM)
+    assert interrupts.status() == 128 + signal.SIGTERM
+    time.sleep(0.4)  # and not once more, after the block
+
+
+@pytest.mark.parametrize("lost", LOST)
 def test_a_process_that_ends_at_request_loses_none(lost: Callable[[int], None]) -> None:
     code = (
         "import signal, test_interrupts as tests\n"
