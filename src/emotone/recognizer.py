@@ -631,5 +631,7 @@ def _is_one(clips: Source | Iterable[Source]) -> bool:
     """Whether this is a single clip, not several."""
     if isinstance(clips, tuple):  # sound and its rate, or so many clips
         return len(clips) == 2 and isinstance(clips[1], (int, float, np.number))
-    single = (str, os.PathLike, bytes, bytearray, memoryview, Waveform, np.ndarray)
+    if isinstance(clips, np.ndarray):  # sound without a rate, which is refused, or paths
+        return clips.dtype.kind not in "OU" or clips.ndim == 0
+    single = (str, os.PathLike, bytes, bytearray, memoryview, Waveform)
     return isinstance(clips, single) or hasattr(clips, "read")

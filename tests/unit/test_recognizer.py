@@ -179,6 +179,8 @@ def test_what_can_be_adapted_to(recognizer: Recognizer, clip: Path, tmp_path: Pa
         )
     assert recognizer.adapt((tone(), RATE)).adapted_clips == 1
     assert recognizer.adapt((clip, str(clip))).adapted_clips == 2, "a pair of clips is no sound"
+    for paths in (np.array([str(clip)] * 3), np.array([clip] * 3)):  # a column of a table
+        assert recognizer.adapt(paths).adapted_clips == 3
     with pytest.raises(UsageError, match=r"1 of 1 clips .*rate"):
         recognizer.adapt(tone())  # type: ignore[arg-type]
     assert recognizer.adapt([tmp_path]).adapted_clips == 1, "a folder stands for its clips"
