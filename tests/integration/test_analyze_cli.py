@@ -107,6 +107,18 @@ def test_a_place_that_cannot_be_written_is_told_before_the_work(
     assert "Give another" in said
 
 
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="nothing is shut to root"
+)
+def test_a_place_that_is_shut_is_told_as_one(
+    call: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shut = tmp_path / "shut"
+    shut.mkdir(0o000)
+    assert run(["analyze", str(call), "-o", str(shut / "inside" / "out.csv")]) == 2
+    assert "nothing can be written in" in capsys.readouterr().err
+
+
 def test_a_missing_file(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["analyze", "none.wav"]) == 1
     assert "no such file" in capsys.readouterr().err

@@ -85,8 +85,6 @@ def check(path: Path) -> None:
 
 def check_place(path: Path) -> None:
     """Refuse a place that no file can be written to, which would be noticed after the work."""
-    if path.is_dir():
-        raise UsageError("there is a folder of this name", source=path, remedy="Give another name.")
     try:
         check_writable(path.absolute().parent)
     except OSError as error:
@@ -95,6 +93,8 @@ def check_place(path: Path) -> None:
             source=path,
             remedy="Give another place.",
         ) from error
+    if path.is_dir():
+        raise UsageError("there is a folder of this name", source=path, remedy="Give another name.")
 
 
 def write(timeline: Timeline, path: Path, source: str) -> None:
