@@ -107,6 +107,14 @@ def test_a_place_that_cannot_be_written_is_told_before_the_work(
     assert "Give another" in said
 
 
+@pytest.mark.parametrize("name", ["out.csv", "out.html", "out.png"])
+def test_a_folder_that_is_not_there_is_made(call: Path, tmp_path: Path, name: str) -> None:
+    """Whatever the form is: it would be refused after the work."""
+    path = tmp_path / "new" / "deep" / name
+    assert run(["analyze", str(call), "-o", str(path)]) == 0
+    assert path.stat().st_size
+
+
 @pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() == 0, reason="nothing is shut to root"
 )

@@ -109,6 +109,7 @@ def write(timeline: Timeline, path: Path, source: str) -> None:
     elif ending in _PICTURES:
         from emotone import plots
 
+        path.parent.mkdir(parents=True, exist_ok=True)  # as for the other forms
         plots.save(plots.timeline(timeline, overview(timeline, again)), path)
     else:
         from emotone.timeline import exports
