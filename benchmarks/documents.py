@@ -417,7 +417,7 @@ def speed(records: list[Record]) -> str:
     head = ["one core, warm", "clip", "one answer", "loading", "size"]
     parts = [
         table(head, rows or [["as in the package", "", *missing(3)]]),
-        source(warm, "emotone benchmark speed-answer"),
+        source(warm, "emotone benchmark speed-answer") + of_earlier(warm),
     ]
     cold = [r for r in measured(records, "speed-predict") if r["way"].startswith("emotone")]
     rows = [
@@ -438,6 +438,15 @@ def speed(records: list[Record]) -> str:
     ratios = [r for r in records if r["benchmark"] == "speed" and "measure" in r]
     parts += ["Beside its peers, where it is slower, too:", ratio_table(ratios), of_ratios(ratios)]
     return "\n\n".join(parts)
+
+
+def of_earlier(found: Sequence[Record]) -> str:
+    """Which of the figures of its family are of a version before the one in the package."""
+    now = shipped().card.model
+    name = now.partition("@")[0]
+    others = {str(record.get("model")) for record in found} - {now}
+    earlier = sorted(model for model in others if model.partition("@")[0] == name)
+    return f" The package had {', '.join(earlier)} then." if earlier else ""
 
 
 def ratio_table(found: Sequence[Record]) -> str:

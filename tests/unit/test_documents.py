@@ -86,6 +86,17 @@ def test_another_model_gives_no_figures() -> None:
     assert row(documents.unheard([classical | ABOUT]), "casia")[2] == "**50.0**"
 
 
+def test_speeds_of_an_earlier_version_are_called_so() -> None:
+    now = documents.shipped().card.model
+    record = {
+        "benchmark": "latency", "family": documents.FAMILY, "clip_s": 3.7, "answer_ms": 6.0,
+        "load_ms": 84.0, "bytes": 7_700_000,
+    }  # fmt: skip
+    assert "The package had" not in documents.speed([record | {"model": now}])
+    earlier = now.partition("@")[0] + "@0.1"
+    assert f"The package had {earlier} then." in documents.speed([record | {"model": earlier}])
+
+
 def test_figures_of_emobox_stand_beside_the_published_ones() -> None:
     record = ABOUT | FIGURES | {"benchmark": "emobox", "corpus": "ravdess"}
     record |= {"ua_unrestricted": 0.45}
