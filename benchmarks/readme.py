@@ -25,10 +25,12 @@ CAPTURED = ("predict", "examples/low-voice.flac", "examples/raised-voice.flac", 
 
 
 def tutorials_section(records: list[Record]) -> str:
-    """The tutorials' two tasks: accuracy over seeds."""
+    """The tutorials' two tasks: accuracy over seeds; and what the recipe makes of new voices."""
+    known = [record for record in records if record["task"] != tutorials.UNSEEN]
+    unseen = [record["wa"] for record in records if record["task"] == tutorials.UNSEEN]
     rows = []
-    for task, model in dict.fromkeys((r["task"], r["model"]) for r in records):
-        found = [r["wa"] for r in records if (r["task"], r["model"]) == (task, model)]
+    for task, model in dict.fromkeys((r["task"], r["model"]) for r in known):
+        found = [r["wa"] for r in known if (r["task"], r["model"]) == (task, model)]
         published = tutorials.PUBLISHED.get((task, model))
         rows.append(
             [
@@ -43,7 +45,14 @@ def tutorials_section(records: list[Record]) -> str:
     return (
         "**The tutorials' tasks.** Random splits as the tutorials draw them (25 % with seed 9; "
         "20 % with seed 7). Train and test share the speakers, so this says nothing about a new "
-        "voice: unseen speakers of RAVDESS are the first row of the next table.\n\n"
+        "voice: unseen speakers of RAVDESS are the first row of the next table."
+        + (
+            " The very recipe of the hybrid here, trained on speakers of RAVDESS alone, names "
+            f"{percent(statistics.mean(unseen))} % of eight emotions rightly for others."
+            if unseen
+            else ""
+        )
+        + "\n\n"
         f"{table(head, rows)}\n\n"
         f"{footer(records, 'emotone benchmark tutorials [--family hybrid]')}"
     )

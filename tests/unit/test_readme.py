@@ -40,6 +40,22 @@ def test_the_figures_are_those_of_the_results(monkeypatch: pytest.MonkeyPatch) -
     assert readme.replaced(README, "figures", readme.figures()) == README
 
 
+def test_unseen_speakers_are_not_among_those_that_are_shared(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(str(REPO / "benchmarks"))
+    import readme
+    import tutorials
+
+    known = {"task": "eight emotions", "model": "emotone hybrid", "wa": 0.91, "machine": "here"}
+    unseen = known | {"task": tutorials.UNSEEN, "wa": 0.623}
+    plain, both = readme.tutorials_section([known]), readme.tutorials_section([known, unseen])
+    rows = [line for line in both.splitlines() if line.startswith("|")]
+    assert rows == [line for line in plain.splitlines() if line.startswith("|")]
+    assert "62.3 % of eight emotions rightly for others" in both
+    assert "for others" not in plain
+
+
 def test_a_cold_start_of_another_model_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(REPO / "benchmarks"))
     import documents
