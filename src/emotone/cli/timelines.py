@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from emotone import emotions
 from emotone.cli import output
-from emotone.errors import MissingExtraError, UsageError
+from emotone.errors import EmotoneError, MissingExtraError, UsageError
 from emotone.folders import check_writable
 from emotone.timeline.clock import clock
 
@@ -88,11 +88,13 @@ def check_place(path: Path) -> None:
     try:
         check_writable(path.absolute().parent)
     except OSError as error:
-        raise UsageError(
-            f"nothing can be written in {path.absolute().parent} ({error.strerror})",
-            source=path,
-            remedy="Give another place.",
-        ) from error
+        from emotone.exports import FULL
+
+        cause = f"nothing can be written in {path.absolute().parent} ({error.strerror})"
+        if error.errno in FULL:
+            remedy = "Free some space, or give a place on another disk."
+            raise EmotoneError(cause, source=path, remedy=remedy, code="storage_full") from error
+        raise UsageError(cause, source=path, remedy="Give another place.") from error
     if path.is_dir():
         raise UsageError("there is a folder of this name", source=path, remedy="Give another name.")
 
