@@ -14,6 +14,7 @@ pytest.importorskip("fastapi", reason="needs the extra server")
 
 from pydantic import BaseModel
 
+import emotone
 from emotone.cli.app import run
 from emotone.server.api import examples, schemas
 from emotone.server.app import create_app
@@ -61,6 +62,16 @@ def test_every_example_is_tested() -> None:
     assert set(examples.OPTIONS) == set(schemas.AnalysisForm.model_fields) - {
         "name", "notes", "keep_audio", "keep_days"
     }  # fmt: skip
+
+
+def test_the_model_of_the_examples_is_the_one_in_the_package() -> None:
+    model, shown = emotone.load(), examples.MODEL
+    assert shown["model"] == model.card.model
+    assert shown["emotions"] == list(model.emotions)
+    assert shown["uncertain_below"] == model.uncertain_below
+    for name, figures in shown["figures"].items():
+        said = model.card.metrics[name]
+        assert figures == {key: said[key] for key in figures}
 
 
 def test_every_route_is_described(described: dict[str, Any]) -> None:
