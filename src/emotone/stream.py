@@ -220,7 +220,14 @@ class Stream:
             raise UsageError("the stream is finished", remedy="Open another one.")
         if self._broken:
             raise UsageError("the stream broke off with an error", remedy="Open another one.")
-        given = np.asarray(samples)
+        try:
+            given = np.asarray(samples)
+        except ValueError as error:  # lists of different lengths
+            raise AudioError(
+                f"samples that are no array: {error}",
+                remedy="Give floats from -1 to 1 in one dimension.",
+                code="bad_type",
+            ) from error
         if given.dtype.kind != "f" and given.size:
             raise AudioError(
                 f"samples of the type {given.dtype}",

@@ -19,6 +19,7 @@ from emotone.stream import (
     SpeechEnded,
     SpeechStarted,
     Stream,
+    feed_each,
     feed_together,
 )
 from timelines import alike
@@ -243,6 +244,11 @@ def test_integers_are_no_samples(recognizer: Recognizer, talk: np.ndarray) -> No
     for wrong in (["loud"], [1j], [None]):
         with pytest.raises(AudioError, match="samples of the type"):
             stream.feed(wrong)
+    uneven = [[0.1], [0.1, 0.2]]
+    with pytest.raises(AudioError, match="no array"):
+        stream.feed(uneven)  # type: ignore[arg-type]
+    (refused,) = feed_each([stream], [uneven])  # type: ignore[list-item]
+    assert isinstance(refused, AudioError)
     assert stream.feed([]) == []
 
 
