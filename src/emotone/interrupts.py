@@ -136,6 +136,15 @@ def status() -> int:
     return 128 + (_Request.number or signal.SIGINT)
 
 
+def taken() -> None:
+    """Say that a `KeyboardInterrupt` was caught, so that the exit status is what the program says.
+
+    Once one has come out of a string that is executed, as `dataclasses` do, ``python -m`` ends the
+    process by SIGINT, whoever caught it since. It forgets that with the next string.
+    """
+    exec("")  # noqa: S102 -- an empty one
+
+
 @contextmanager
 def heeded() -> Iterator[None]:
     """Make Ctrl-C end the block whatever becomes of it inside.

@@ -340,6 +340,25 @@ def test_what_a_library_makes_of_ctrl_c_while_it_is_loaded_is_ctrl_c(
     assert capfd.readouterr().err == "error: interrupted\n"
 
 
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_the_exit_status_is_the_commands_own_where_python_executes_a_string(
+    tmp_path: Path, name: str
+) -> None:
+    """As for a dataclass. Python would end the process by SIGINT, whoever has caught it since."""
+    (tmp_path / "asked.py").write_text(
+        "import sys\n"
+        "from typer.core import TyperGroup\n"
+        "from emotone.cli.app import run\n"
+        f"asked = 'import signal; signal.raise_signal(signal.{name})'\n"
+        "TyperGroup.invoke = lambda group, ctx: exec(asked)\n"
+        "sys.exit(run(['models', 'list']))\n"
+    )
+    command = [sys.executable, "-m", "asked"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    said = {"SIGINT": "interrupted", "SIGTERM": "terminated"}[name]
+    assert (done.returncode, done.stderr) == (128 + getattr(signal, name), f"error: {said}\n")
+
+
 def test_a_library_that_is_not_there_is_no_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
     def invoke(group: TyperGroup, ctx: object) -> None:
         raise ImportError("no such module") from OSError("no such file")

@@ -137,6 +137,7 @@ class LazyGroup(TyperGroup):
         except (KeyboardInterrupt, ImportError, SystemError) as end:
             if not interrupts.ends(end):
                 raise
+            interrupts.taken()
             status = interrupts.status()
             messages.error("interrupted" if status == _INTERRUPTED else "terminated")
             raise typer.Exit(status) from None
