@@ -92,7 +92,7 @@ def check_place(path: Path) -> None:
 
         cause = f"nothing can be written in {path.absolute().parent} ({error.strerror})"
         if error.errno in FULL:
-            remedy = "Free some space, or give a place on another disk."
+            remedy = "Free some space, or write it to another disk."
             raise EmotoneError(cause, source=path, remedy=remedy, code="storage_full") from error
         raise UsageError(cause, source=path, remedy="Give another place.") from error
     if path.is_dir():
