@@ -141,8 +141,8 @@ def taken() -> None:
     """Say that a `KeyboardInterrupt` was caught, so that the exit status is what the program says.
 
     Once one has come out of a string that is executed, as `dataclasses` do, ``python -m`` ends the
-    process by SIGINT, whoever caught it since. It forgets that with the next string, such as that of
-    which `namedtuple` makes a constructor.
+    process by SIGINT, whoever caught it since. It forgets that with the next string, such as the
+    one of which `namedtuple` makes a constructor.
     """
     namedtuple("_Forgotten", ())
 
