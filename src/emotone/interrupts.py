@@ -231,10 +231,12 @@ def deferred_each(items: Iterable[Item]) -> Iterator[Item]:
 
 def ends(error: BaseException) -> bool:
     """Whether an exception is Ctrl-C, or what a library of C made of it while it was loaded."""
-    seen: BaseException | None = error
-    while seen is not None and not isinstance(seen, KeyboardInterrupt):
-        seen = seen.__cause__
-    return seen is not None
+    seen: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in seen:  # one may be its own cause
+        seen.append(cause)
+        cause = cause.__cause__
+    return any(isinstance(each, KeyboardInterrupt) for each in seen)
 
 
 def _watched(*, at_once: bool) -> Iterator[None]:

@@ -404,3 +404,12 @@ def test_what_is_ignored_stays_so() -> None:
         signal.raise_signal(signal.SIGHUP)
     assert asked == []
     assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+
+
+def test_what_ends_is_an_interrupt_or_comes_of_one() -> None:
+    loop = ValueError("its own cause")
+    loop.__cause__ = loop
+    assert not interrupts.ends(loop)
+    failed = ImportError("a library of C")
+    failed.__cause__ = KeyboardInterrupt()
+    assert interrupts.ends(failed)

@@ -215,7 +215,9 @@ def test_a_pipe_is_not_read_faster_than_it_is_heard(recognizer: Recognizer) -> N
     pipe = Pipe(io.BytesIO(bytes(2 * 60 * RATE)), rate=RATE)
     session = Session(recognizer, pipe)
     ahead = []
+    until = time.monotonic() + 60.0
     while pipe.waiting < 2 * RATE:  # all that it reads ahead
+        assert time.monotonic() < until, f"{pipe.waiting} samples were read ahead"
         time.sleep(0.01)
     for _ in session:
         ahead.append(session.arrived_s - session.time)
