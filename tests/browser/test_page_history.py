@@ -107,7 +107,6 @@ def test_corrections_are_exported_to_train_with(visit, service, recordings, tmp_
     label = page.locator("tbody tr").first.get_by_role("combobox")
     label.select_option("surprised")
     expect(page.get_by_text("With 1 corrected label")).to_be_visible()
-    page.wait_for_load_state("networkidle")
     page.get_by_role("link", name="History").click()
     entry = page.locator(".entry").filter(has_text="Lecture")
     expect(entry).to_contain_text("1 label corrected")

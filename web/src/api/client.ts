@@ -83,18 +83,28 @@ export async function request(path: string, options: RequestInit = {}): Promise<
   return response;
 }
 
+/** Ended with the last change that was made. */
+let changes: Promise<unknown> = Promise.resolve();
+
+/** What is asked waits for the changes that were made before it, and so tells of them. */
 export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
+  await changes;
   const response = await request(path, signal ? { signal } : {});
   return (await response.json()) as T;
 }
 
-export async function change<T>(path: string, values: Record<string, unknown>): Promise<T> {
-  const response = await request(path, {
-    method: "PATCH",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify(values),
+/** Changes are sent one after the other: the service keeps the last that reaches it. */
+export function change<T>(path: string, values: Record<string, unknown>): Promise<T> {
+  const answer = changes.then(async () => {
+    const response = await request(path, {
+      method: "PATCH",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(values),
+    });
+    return (await response.json()) as T;
   });
-  return (await response.json()) as T;
+  changes = answer.catch(() => undefined); // which is told to who made it
+  return answer;
 }
 
 export async function remove(path: string): Promise<void> {
@@ -129,6 +139,7 @@ export function upload<T>(
 
 /** Give a file of the service to the person, under the name that the service gives it. */
 export async function download(path: string, name: string): Promise<void> {
+  await changes;
   const response = await request(path);
   const said = /filename="([^"]+)"/.exec(response.headers.get("Content-Disposition") ?? "")?.[1];
   save(await response.blob(), said ?? name);

@@ -75,9 +75,11 @@ export function Heard({ analysis, onChange }: Props) {
     }
   }, [analysis.id]);
 
-  // Corrections may overlap: each replaces its segment in what there is by then.
+  // Corrections may overlap: each replaces its segment in what there is by then, and the answer to
+  // one that another has followed tells nothing of what is wanted now.
   const latest = useRef(analysis);
   latest.current = analysis;
+  const asked = useRef(new Map<number, { times: number; stored: Segment }>());
   const correct = async (
     segment: Segment,
     said: { label: string | null; note?: string },
@@ -95,16 +97,23 @@ export function Heard({ analysis, onChange }: Props) {
       };
       onChange(latest.current);
     };
+    const own = asked.current.get(segment.index) ?? { times: 0, stored: segment };
+    asked.current.set(segment.index, own);
+    const time = ++own.times;
     replace({ ...segment, label: said.label });
     try {
       const path = `analyses/${analysis.id}`;
-      const changed = await change<Segment>(`${path}/segments/${segment.index}`, said);
+      own.stored = await change<Segment>(`${path}/segments/${segment.index}`, said);
+      if (time === own.times) replace(own.stored);
       // What is counted of the whole follows.
-      const { summary, corrected } = await get<Analysis>(`${path}?timeline=false`);
-      replace(changed, { summary, corrected });
+      const counted = await get<Analysis>(`${path}?timeline=false`);
+      if (time === own.times)
+        replace(own.stored, { summary: counted.summary, corrected: counted.corrected });
     } catch (error) {
-      replace(segment);
+      if (time === own.times) replace(own.stored);
       complain(error);
+    } finally {
+      if (time === own.times) asked.current.delete(segment.index);
     }
   };
 
