@@ -28,7 +28,7 @@ import _joint
 import _recipe
 import _records
 from _recipe import CORPORA
-from emotone import adaptation, bundle, corpora, selective
+from emotone import adaptation, bundle, corpora, selective, splits
 from emotone.cli.options import parameters
 from emotone.corpora import Corpus, Utterance
 from emotone.emotions import CANONICAL
@@ -118,6 +118,25 @@ def read(predictions: Path, corpus: Corpus) -> Answers:
     return Answers(utterances, np.array(folds), emotions, logits)
 
 
+def check_complete(answers: Answers, corpus: Corpus, data: Path) -> None:
+    """Stop where a test clip of EmoBox has no answer: the figures would be of some folds alone."""
+    answered = {utterance.path for utterance in answers.utterances}
+    for name in dict.fromkeys(utterance.corpus for utterance in corpus.utterances):
+        file = data / "emobox" / f"{name}.csv"
+        if not file.exists():
+            continue
+        own = [utterance for utterance in corpus.utterances if utterance.corpus == name]
+        for fold in splits.make(own, f"file:{file}").folds:
+            test = [own[i] for i in fold.test.tolist() if own[i].emotion in CANONICAL]
+            lacking = sum(utterance.path not in answered for utterance in test)
+            if lacking:
+                raise SystemExit(
+                    f"--predictions: {lacking} of {len(test)} test clips of {name}, fold "
+                    f"{fold.name}, have no answer; run `emotone benchmark emobox --family {FAMILY} "
+                    "--predictions CSV` for all corpora and folds"
+                )
+
+
 def figures_of(
     answers: Answers, scores: npt.NDArray[np.float64], rows: npt.NDArray[np.bool_]
 ) -> Evaluation:
@@ -159,22 +178,10 @@ def held_out(
 
 def coverage(
     answers: Answers, scores: npt.NDArray[np.float64], rows: npt.NDArray[np.bool_]
-) -> list[dict[str, float]]:
-    """Accuracy of the surest tenth of the answers to new speakers, the surest two tenths, ..."""
+) -> selective.CoverageCurve:
+    """Accuracy of the surest answers to some of the clips, by how many are answered."""
     right = scores[rows].argmax(axis=1) == answers.codes[rows]
-    confidence = scores[rows].max(axis=1)
-    order = np.argsort(-confidence, kind="stable")
-    found = []
-    for tenth in range(1, 11):
-        kept = order[: round(len(order) * tenth / 10)]
-        found.append(
-            {
-                "coverage": tenth / 10,
-                "confidence": round(float(confidence[kept].min()), 6),
-                "accuracy": round(float(right[kept].mean()), 6),
-            }
-        )
-    return found
+    return selective.coverage_curve(right, scores[rows].max(axis=1))
 
 
 def fitted(options: argparse.Namespace) -> tuple[HybridClassifier, _joint.Material]:
@@ -250,6 +257,7 @@ def main() -> None:
     names = _joint.present(options.data)
     corpus = corpora.load_many([f"{name}={options.data / name}" for name in names])
     answers = read(options.predictions, corpus)
+    check_complete(answers, corpus, options.data)
     scores = answers.scores()
     chosen = {"all": np.ones(len(scores), bool)}
     chosen["new speakers"] = np.isin(answers.corpora, NEW_SPEAKERS)
@@ -303,10 +311,8 @@ def main() -> None:
         figures.record(**about, corpus="all", group=name, protocol="speaker-independent")
         for name, figures in apart.items()
     ]
-    records += [
-        {**about, "benchmark": "coverage", "corpus": "new speakers", **point}
-        for point in coverage(answers, scores, chosen["new speakers"])
-    ]
+    curve = coverage(answers, scores, chosen["new speakers"])
+    records.append({**about, "benchmark": "coverage", "corpus": "new speakers", **curve.to_dict()})
     _records.write(options.json, records)
     for name, figures in {**found, **apart}.items():
         low, high = figures.ua.ci95 or (float("nan"), float("nan"))

@@ -24,9 +24,11 @@ import soak
 from _conditions import CLEAN, CONDITIONS
 from _markdown import Record, percent, read_results, replaced, table
 from default_model import BUNDLE, CORPORA
+from emotone import plots
 from emotone.bundle import Bundle
 from emotone.corpora import registry
 from emotone.emotions import CANONICAL
+from emotone.selective import TARGET_ACCURACY, CoverageCurve
 
 DOCS = _records.BENCHMARKS.parent / "docs"
 FAMILY, MEMBER = "hybrid", "ridge"
@@ -282,15 +284,18 @@ def genders(records: list[Record]) -> str:
 
 def coverage(records: list[Record]) -> str:
     """How often the model is right if it answers only where it is sure."""
-    found = sorted(measured(records, "coverage"), key=lambda r: r["coverage"], reverse=True)
-    rows = [
-        [
-            percent(record["coverage"]),
-            f"{record['confidence']:.2f}",
-            f"**{percent(record['accuracy'])}**",
-        ]
-        for record in found
-    ]
+    found = measured(records, "coverage")
+    rows = []
+    for share in range(10, 0, -1) if found else ():
+        curve = CoverageCurve.from_dict(found[0])
+        point = next(point for point in curve.points if point.coverage > share / 10 - 0.005)
+        rows.append(
+            [
+                percent(point.coverage),
+                f"{point.confidence:.2f}",
+                f"**{percent(point.accuracy)}**",
+            ]
+        )
     head = ["clips answered, %", "confidence from", "of these right, %"]
     text = table(head, rows or [missing(3)])
     card = shipped().card
@@ -302,6 +307,16 @@ def coverage(records: list[Record]) -> str:
             f"{stated['clips']:,} clips and {percent(stated['accuracy'])} % of these rightly."
         )
     return f"{text}\n\n{source(found, 'emotone benchmark default_model --predictions CSV')}"
+
+
+def coverage_picture(records: list[Record]) -> bytes | None:
+    """The curve that the table of coverage is read off."""
+    found = measured(records, "coverage")
+    if not found:
+        return None
+    curve = CoverageCurve.from_dict(found[0])
+    figure = plots.coverage(curve, target=TARGET_ACCURACY, title="Answers to new speakers")
+    return plots.render(figure, "svg")
 
 
 def robustness(records: list[Record]) -> str:
@@ -863,7 +878,10 @@ def million_hours(records: list[Record]) -> str:
     text = table(head, rows or [missing(len(head))])
     if not found:
         return text
-    reads = ", ".join(f"{scaling.rounded(record['read_mb_s_per_core'])} MB/s" for record in found)
+    reads = ", ".join(
+        f"{scaling.rounded(record['read_mb_s_per_core'])} MB/s ({record['task']})"
+        for record in found
+    )
     return (
         f"{text}\n\nEach core reads {reads} meanwhile. The price is an assumption. Of failures it "
         "is what the measured recordings, of corpora, allow to say with 95 % confidence. Reckoned "
@@ -910,6 +928,13 @@ DOCUMENTS: dict[str, dict[str, Section]] = {
 """The sections of each document that are written from records."""
 
 
+PICTURES: dict[str, Callable[[list[Record]], bytes | None]] = {
+    "images/coverage.svg": coverage_picture,
+}
+"""The pictures in the documents that are drawn from records. Their bytes are those of the pinned
+matplotlib."""
+
+
 def written(name: str, text: str, records: list[Record]) -> str:
     """A document with its sections as these records have them."""
     for marker, write in DOCUMENTS[name].items():
@@ -934,6 +959,13 @@ def main() -> None:
             stale.append(path)
             if not options.check:
                 path.write_text(after, encoding="utf-8")
+                print(f"written: {path}")
+    for name, draw in PICTURES.items():
+        path, drawn = DOCS / name, draw(records)
+        if drawn is not None and (not path.exists() or path.read_bytes() != drawn):
+            stale.append(path)
+            if not options.check:
+                path.write_bytes(drawn)
                 print(f"written: {path}")
     if stale and options.check:
         names = ", ".join(path.name for path in stale)

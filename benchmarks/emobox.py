@@ -142,7 +142,14 @@ def classical(options: argparse.Namespace) -> list[TestedClip]:
             records.append(figures.record(**about, fold="mean", seconds=seconds))
         keep(options, records)
         show(name, figures, len(results), seconds, about["protocol"])
+    if not records:
+        raise SystemExit(_no_fold(options))
     return tested
+
+
+def _no_fold(options: argparse.Namespace) -> str:
+    names = " or ".join(options.corpus)
+    return f"there is no fold {' or '.join(map(str, options.fold))} of {names}"
 
 
 def neural(options: argparse.Namespace) -> list[TestedClip]:
@@ -194,7 +201,7 @@ def neural(options: argparse.Namespace) -> list[TestedClip]:
             model, about = classifier.to_onnx(), card(options, material, rows, classifier)
             bundle.write(path, model, about, frames=frames_model(model, about.input.rate))
     if not seconds:
-        raise SystemExit(f"there is no fold {' or '.join(map(str, options.fold))}")
+        raise SystemExit(_no_fold(options))
     records = []
     for name, parts in found.items():
         own = in_order(set(data.labels[data.corpora == name].tolist()))

@@ -232,7 +232,19 @@ def test_emobox_by_joint_networks_and_the_default_model_from_them(
     assert card.emotions == ("neutral", "calm", "happy", "angry", "disgust")
     assert card.training["clips"] == 32 + 32 + 18
     assert card.calibration["temperature"] not in (0.0, 1.0)  # it was fitted
-    assert [r["coverage"] for r in records if r["benchmark"] == "coverage"][-1] == 1.0
+    (curve,) = [r for r in records if r["benchmark"] == "coverage"]
+    assert curve["clips"] == 64
+    assert curve["points"][-1]["coverage"] == 1.0
+
+    lines = predictions.read_text(encoding="utf-8").splitlines()
+    predictions.write_text(
+        "\n".join(line for line in lines if ",emovo," not in line or ",1," in line)
+    )
+    argv = [sys.executable, str(REPO / "benchmarks" / "default_model.py"), "--data", str(small)]
+    argv += ["--predictions", str(predictions), "--output", str(tmp_path / "none.emotone")]
+    refused = subprocess.run(argv, capture_output=True, text=True, timeout=300)
+    assert refused.returncode == 1
+    assert "16 of 16 test clips of emovo, fold 2, have no answer" in refused.stderr
 
 
 def test_what_a_recipe_is_chosen_by(small: Path, tmp_path: Path) -> None:

@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from emotone import selective
 from emotone.cli.app import run
 
 REPO = Path(__file__).resolve().parents[2]
@@ -132,15 +134,17 @@ def test_groups_are_no_corpora() -> None:
 
 
 def test_coverage_falls_from_row_to_row() -> None:
-    record = ABOUT | {"benchmark": "coverage"}
-    section = documents.coverage(
-        [
-            record | {"coverage": 0.5, "confidence": 0.62, "accuracy": 0.9},
-            record | {"coverage": 1.0, "confidence": 0.2, "accuracy": 0.7},
-        ]
-    )
-    assert row(section, "50.0")[1:] == ["0.62", "**90.0**"]
+    right = np.arange(1000) % 10 != 0
+    right[:500] = True
+    curve = selective.coverage_curve(right, np.linspace(0.9, 0.4, 1000))
+    record = ABOUT | {"benchmark": "coverage", **curve.to_dict()}
+    section = documents.coverage([record])
+    assert row(section, "50.0")[1:] == ["0.65", "**100.0**"]
+    assert row(section, "100.0")[1:] == ["0.40", "**95.0**"]
     assert section.index("| 100.0 |") < section.index("| 50.0 |")
+    drawn = documents.coverage_picture([record])
+    assert drawn is not None
+    assert b"<svg" in drawn
 
 
 def test_robustness_says_what_is_lost_and_whether_the_clips_were_new() -> None:
