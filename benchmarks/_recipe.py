@@ -44,8 +44,8 @@ of TESS less."""
 
 NEURAL: dict[str, dict[str, Any]] = {
     "crnn": {
-        "epochs": 42,
-        "cycles": 3,
+        "epochs": 56,
+        "cycles": 4,
         "batch_size": 48,
         "max_seconds": 3.0,
         "recurrent": 0,
@@ -60,7 +60,7 @@ NEURAL: dict[str, dict[str, Any]] = {
 part of EmoBox fold 1: on the clips that fold 2 tests, and a tenth of the training clips of the
 corpora with one fold."""
 
-WEIGHTS: dict[str, float] = {"crnn": 2.0}
+WEIGHTS: dict[str, float] = {"crnn": 3.0}
 """What a member counts in a joint training of the hybrid, where it is not 1; chosen likewise, on
 noisy clips as well: noise and telephones mislead the convolutional network least."""
 

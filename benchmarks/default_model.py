@@ -273,7 +273,7 @@ def main() -> None:
     classifier.temperature_ = answers.temperature()
     card = bundle.Card(
         name="emotone-default",
-        version="1.4",
+        version="1.5",
         emotions=tuple(classifier.classes_.tolist()),
         input=bundle.ModelInput("waveform", rate=classifier.rate),
         preparation=material.dataset.preparation.to_dict(),
