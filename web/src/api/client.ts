@@ -107,7 +107,9 @@ export function change<T>(path: string, values: Record<string, unknown>): Promis
   return answer;
 }
 
+/** After what was changed before: the service would not find it any more. */
 export async function remove(path: string): Promise<void> {
+  await changes;
   await request(path, { method: "DELETE" });
 }
 

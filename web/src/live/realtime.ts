@@ -54,6 +54,8 @@ type Message = { type: string } & Record<string, unknown>;
 const PATIENCE = 2;
 /** With more than this on its way, in seconds, the connection is taken for dead. */
 const STALLED = 8;
+/** How long the service may take to hear what is left of a session, in milliseconds. */
+const PARTING = 30_000;
 /** Before the connection is tried again, in milliseconds. */
 const DELAYS = [300, 700, 1500, 3000, 5000];
 /** After one of these there is nothing to try again. */
@@ -115,7 +117,7 @@ export class Realtime {
     if (this.ready && this.socket) {
       this.socket.send(JSON.stringify({ type: "session.close" }));
       const socket = this.socket;
-      setTimeout(() => socket.close(), 3000);
+      setTimeout(() => socket.close(), PARTING);
     } else {
       this.socket?.close();
       this.listener.status("closed", null);

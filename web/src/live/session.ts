@@ -67,6 +67,10 @@ export class Session {
         this.stop();
       },
     );
+    if (!this.running.value) {
+      microphone.stop(); // the page was left meanwhile
+      return;
+    }
     this.microphone = microphone;
     const { model, threshold } = preferences.value;
     this.realtime = new Realtime(

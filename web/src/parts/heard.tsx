@@ -80,40 +80,47 @@ export function Heard({ analysis, onChange }: Props) {
   const latest = useRef(analysis);
   latest.current = analysis;
   const asked = useRef(new Map<number, { times: number; stored: Segment }>());
+  const corrections = useRef(0);
   const correct = async (
     segment: Segment,
     said: { label: string | null; note?: string },
   ): Promise<void> => {
-    const replace = (changed: Segment, counted: Partial<Analysis> = {}): void => {
+    const tell = (timeline: Partial<Timeline>, counted: Partial<Analysis> = {}): void => {
       const { current } = latest;
-      const segments = current.timeline.segments.map((one) =>
-        one.index === changed.index ? changed : one,
-      );
-      const summary = counted.summary ?? current.timeline.summary;
       latest.current = {
         ...current,
         ...counted,
-        timeline: { ...current.timeline, segments, summary },
+        timeline: { ...current.timeline, ...timeline },
       };
       onChange(latest.current);
     };
+    const replace = (changed: Segment): void => {
+      const { segments } = latest.current.timeline;
+      tell({ segments: segments.map((one) => (one.index === changed.index ? changed : one)) });
+    };
+    const path = `analyses/${analysis.id}`;
     const own = asked.current.get(segment.index) ?? { times: 0, stored: segment };
     asked.current.set(segment.index, own);
     const time = ++own.times;
+    const turn = ++corrections.current;
     replace({ ...segment, label: said.label });
     try {
-      const path = `analyses/${analysis.id}`;
       own.stored = await change<Segment>(`${path}/segments/${segment.index}`, said);
-      if (time === own.times) replace(own.stored);
-      // What is counted of the whole follows.
-      const counted = await get<Analysis>(`${path}?timeline=false`);
-      if (time === own.times)
-        replace(own.stored, { summary: counted.summary, corrected: counted.corrected });
     } catch (error) {
-      if (time === own.times) replace(own.stored);
       complain(error);
-    } finally {
-      if (time === own.times) asked.current.delete(segment.index);
+    }
+    if (time === own.times) {
+      replace(own.stored);
+      asked.current.delete(segment.index);
+    }
+    // What is counted of the whole follows, once the last correction of any segment is stored: the
+    // answers to two such questions could overtake each other.
+    if (turn !== corrections.current) return;
+    try {
+      const { summary, corrected } = await get<Analysis>(`${path}?timeline=false`);
+      if (summary && turn === corrections.current) tell({ summary }, { summary, corrected });
+    } catch (error) {
+      complain(error);
     }
   };
 

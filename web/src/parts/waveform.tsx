@@ -72,6 +72,7 @@ export function Waveform({
       1e-4,
     );
     let made: WaveSurfer | null = null;
+    const before = view?.value.from ?? 0;
 
     /** One canvas of several: where it stands says which part of the recording it shows. */
     const draw = (
@@ -140,6 +141,8 @@ export function Waveform({
     made.on("redrawcomplete", told);
     made.on("ready", () => {
       applyZoom();
+      // Made anew, as when its sound arrives, it shows what was in view before.
+      if ((zoom?.value ?? 1) > 1) made?.setScrollTime(before);
       told();
     });
     return () => {

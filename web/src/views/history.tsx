@@ -40,12 +40,14 @@ export function History() {
   const busy = useSignal(false);
   const deleting = useSignal<Analysis | null>(null);
   const turn = useRef(0);
+  const waiting = useRef(0);
 
   const load = async (more = false): Promise<void> => {
     const mine = ++turn.current;
     const before = listing.value;
     const cursor = more ? (before?.next ?? null) : null;
     const limit = more ? PAGE : Math.min(200, Math.max(PAGE, before?.items.length ?? 0));
+    waiting.current++;
     try {
       const found = await get<Listing<Analysis>>(`analyses?${query(filters.value, cursor, limit)}`);
       if (mine !== turn.current) return; // another question has been asked meanwhile
@@ -53,8 +55,10 @@ export function History() {
       listing.value = { ...found, items };
     } catch (error) {
       if (mine === turn.current) complain(error);
+    } finally {
+      waiting.current--;
     }
-    busy.value = false;
+    if (mine === turn.current) busy.value = false;
   };
 
   useSignalEffect(() => {
@@ -68,7 +72,10 @@ export function History() {
   );
   useEffect(() => {
     if (!working) return;
-    const timer = setInterval(() => void load(), 1500);
+    // A question that follows another drops its answer: one that is slow would never be seen.
+    const timer = setInterval(() => {
+      if (!waiting.current) void load();
+    }, 1500);
     return () => clearInterval(timer);
   }, [working]);
 

@@ -27,6 +27,7 @@ export function Live() {
   const keep = useSignal(false);
   const device = useSignal("");
   const devices = useSignal<Device[]>([]);
+  const latest = useRef<Session | null>(null);
 
   useEffect(() => {
     const look = (): void => {
@@ -40,13 +41,14 @@ export function Live() {
     navigator.mediaDevices?.addEventListener("devicechange", look);
     return () => {
       navigator.mediaDevices?.removeEventListener("devicechange", look);
-      session.value?.abandon();
+      latest.current?.abandon(); // also one whose microphone is still being opened
     };
   }, []);
 
   const start = async (): Promise<void> => {
     opening.value = true;
     const begun = new Session(keep.value);
+    latest.current = begun;
     try {
       await begun.start(device.value || null);
       session.value = begun;

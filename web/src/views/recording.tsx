@@ -119,7 +119,8 @@ export function Recording({ id }: { id: string }) {
           analysis={found}
           onDone={(saved) => {
             editing.value = false;
-            if (saved) analysis.value = { ...found, ...saved };
+            // A label may have been corrected since it was sent.
+            if (saved && analysis.value) analysis.value = { ...analysis.value, ...saved };
           }}
         />
       )}
