@@ -1,11 +1,24 @@
-"""A service whose page is visited: it starts again at the address where it was."""
+"""A service whose page is visited, and waiting for what the page does."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from services import Service
+
+
+def eventually(page: Any, holds: Callable[[], object], within_s: float = 60.0) -> None:
+    """Wait until something holds, for which Playwright's ``expect`` has no words.
+
+    The page goes on meanwhile, and so does what listens to it: both stand still in ``time.sleep``.
+    """
+    end = time.monotonic() + within_s
+    while not holds():
+        assert time.monotonic() < end, f"not so within {within_s} s"
+        page.wait_for_timeout(50)
 
 
 class Visited:
@@ -49,6 +62,15 @@ class Visited:
         answer = self._service.ask("POST", path, form=form)
         assert answer.status < 300, answer.body
         return answer.json
+
+    def cancel(self, id: str) -> None:
+        """Stop an analysis that is being worked on."""
+        assert self._service.ask("POST", f"/v1/analyses/{id}/cancel").status == 200
+
+    def forget(self) -> None:
+        """Delete all that was analysed or is being."""
+        for each in self._service.analyses():
+            self._service.ask("DELETE", f"/v1/analyses/{each['id']}")
 
     def analysed(self, file: Path, **fields: str) -> Any:
         """A recording that is analysed, waited for."""

@@ -29,7 +29,7 @@ def browser(browser_arguments):
         pytest.skip("no Chromium here: install it, or name its program in EMOTONE_CHROMIUM")
     # It opens nothing but the pages of these tests, and a container has no sandbox for it.
     arguments = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required", *browser_arguments]
-    expect.set_options(timeout=20_000)  # the machine may have other tests to run
+    expect.set_options(timeout=60_000)  # the machine may have other tests to run
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=found, args=arguments)
         yield opened
@@ -59,6 +59,7 @@ def visit(browser, service):
     def visit(view="", *, at=None, preferences=None, expected=(), **settings):
         address = at or service.address
         context = browser.new_context(**settings)
+        context.set_default_timeout(60_000)
         contexts.append(context)
         awaited.extend(expected)
         # Only where there is none: what the page stores later has to stay.

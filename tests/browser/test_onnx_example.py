@@ -51,11 +51,12 @@ def address(folder):
 def page(browser, address):
     asked, trouble = [], []
     page = browser.new_page()
+    page.set_default_timeout(60_000)
     page.on("request", lambda request: asked.append(request.url))
     page.on("console", lambda message: trouble.append(message.text))
     page.on("pageerror", lambda error: trouble.append(str(error)))
     page.goto(f"{address}/index.html")
-    page.get_by_text("Choose a clip").wait_for(timeout=60_000)
+    page.get_by_text("Choose a clip").wait_for()
     yield page
     page.close()
     assert trouble == []

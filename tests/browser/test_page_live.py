@@ -12,6 +12,7 @@ pytest.importorskip("playwright", reason="pages are opened with Playwright")
 from playwright.sync_api import expect
 
 from conversations import conversation
+from visited import eventually
 
 GONE = ["ERR_CONNECTION_REFUSED", "WebSocket connection to"]
 
@@ -68,22 +69,26 @@ def test_speech_is_heard_while_it_is_spoken(visit, service):
     page.get_by_label("Keep the sound in this tab").check()
     start(page)
     emotion = spoken(page)
-    told = [frame for frame in frames if isinstance(frame, str) and '"measurement"' in frame]
-    assert f'"emotion":"{emotion.lower()}"' in "".join(told)
+
+    def told(*parts):
+        texts = [frame for frame in frames if isinstance(frame, str)]
+        return any(all(part in text for part in parts) for text in texts)
+
+    # What the page shows can be known here before the frame that it came with.
+    eventually(page, lambda: told('"measurement"', f'"emotion":"{emotion.lower()}"'))
     latency = re.search(
         r"Latency (\d+)\sms, (\d+)\sms of it", page.locator(".latency").inner_text()
     )
     # From the air to the screen; a frame of the microphone alone is 40 ms.
-    assert 5 < int(latency[1]) < 10_000
+    assert 5 < int(latency[1]) < 60_000
     assert int(latency[2]) <= int(latency[1])
     # It moves, and what was heard stays in it.
     expect(page.locator(".verdict")).to_contain_text("nobody speaks")
-    before = drawn(page)
-    assert before > 500
+    eventually(page, lambda: drawn(page) > 500)
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_role("heading", name="What was heard")).to_be_visible()
     expect(page.get_by_text(re.compile(r"of sound, \d+ utterance"))).to_be_visible()
-    assert '"session.closed"' in "".join(each for each in frames if isinstance(each, str))
+    eventually(page, lambda: told('"session.closed"'))
     shares = page.get_by_role("list", name="Share of speech of each emotion")
     expect(shares.get_by_role("listitem").first).to_contain_text("%")
     # The microphone is let go, so nothing comes any more.
@@ -92,8 +97,8 @@ def test_speech_is_heard_while_it_is_spoken(visit, service):
     assert seconds(page) == stood
     # And the sound of the tab becomes a recording.
     page.get_by_role("button", name="Make a recording of it").click()
-    expect(page.get_by_role("heading", name="Segments")).to_be_visible(timeout=30_000)
-    (made,) = service.get("/v1/analyses")["items"]
+    expect(page.get_by_role("heading", name="Segments")).to_be_visible(timeout=120_000)
+    made = service.get(f"/v1/analyses/{page.url.rpartition('/')[2]}?timeline=false")
     assert made["duration_s"] == pytest.approx(stood, abs=1.1)
 
 
@@ -101,24 +106,25 @@ def test_a_dropped_connection_is_said_and_taken_up_again(visit, service):
     page = visit("live", expected=GONE)
     start(page)
     spoken(page)
+    at = time.monotonic()
     service.kill()
     lost = page.get_by_text("The connection was lost. Trying again")
     expect(lost).to_be_visible()
-    at = time.monotonic()
+    before = seconds(page)
     page.wait_for_timeout(3000)
     service.start()
-    expect(page.get_by_text("Connected, after a break")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("Connected, after a break")).to_be_visible()
     away = time.monotonic() - at
     # The microphone ran on, and speech is heard again at the right time.
     expect(page.locator(".verdict")).to_contain_text("nobody speaks")
     spoken(page)
-    assert seconds(page) >= away
+    assert seconds(page) >= before + 2
     page.get_by_role("button", name="Stop").click()
     missed = page.get_by_text(re.compile(r"[\d.]+ s not heard while there was no connection"))
     expect(missed).to_be_visible()
     gap = float(re.search(r"([\d.]+) s not heard", missed.inner_text())[1])
     # Two seconds wait for the connection, the rest is lost and says so.
-    assert 0.3 < gap < away + 1
+    assert 0.3 < gap < away
 
 
 def test_a_session_ends_with_its_page(visit, service):
@@ -128,11 +134,27 @@ def test_a_session_ends_with_its_page(visit, service):
     start(page)
     page.get_by_role("link", name="History").click()
     expect(page.locator("h1")).to_have_text("History")
-    for _ in range(50):
-        if closed:
-            break
-        page.wait_for_timeout(100)
-    assert closed
+    eventually(page, lambda: closed)
+
+
+def test_a_microphone_that_opens_after_its_page_was_left_is_let_go(visit):
+    page = visit("live")
+    page.evaluate(
+        """() => {
+            const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+            navigator.mediaDevices.getUserMedia = async (wanted) => {
+                await new Promise((allow) => { window.allow = allow; });
+                window.stream = await open(wanted);
+                return window.stream;
+            };
+        }"""
+    )
+    page.get_by_role("button", name="Start").click()
+    page.get_by_role("link", name="History").click()
+    expect(page.locator("h1")).to_have_text("History")
+    page.evaluate("window.allow()")
+    states = "(window.stream?.getTracks() ?? []).map((track) => track.readyState)"
+    eventually(page, lambda: page.evaluate(states) == ["ended"], 20)
 
 
 def test_the_threshold_makes_live_answers_uncertain(visit):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import re
-import time
 from datetime import datetime
 
 import pytest
@@ -15,6 +14,7 @@ pytest.importorskip("playwright", reason="pages are opened with Playwright")
 from playwright.sync_api import expect
 
 from conversations import conversation
+from visited import eventually
 
 
 @pytest.fixture(scope="module")
@@ -37,10 +37,17 @@ def shown(page):
     """Wait until the charts of a recording are there."""
     expect(page.get_by_role("heading", name="Segments")).to_be_visible(timeout=120_000)
     expect(page.locator(".plot canvas").first).to_be_visible()
+    # The sound comes after the rest, and with it the waveform.
+    expect(page.get_by_text("Mel spectrogram")).to_be_visible()
 
 
 def position(page):
     return float(page.get_by_role("slider", name="Position").input_value())
+
+
+def stands(page, time, abs=0.01):
+    """Wait until the cursor is at a time."""
+    eventually(page, lambda: position(page) == pytest.approx(time, abs=abs))
 
 
 def click(picture, share):
@@ -57,19 +64,32 @@ def pixels(page, number):
     return page.locator(".plot canvas").nth(number).evaluate("canvas => canvas.toDataURL()")
 
 
+def redrawn(page, *before):
+    """Wait for another first chart than these; gives it."""
+    eventually(page, lambda: pixels(page, 0) not in before)
+    return pixels(page, 0)
+
+
+def beginning(page):
+    """How far the waveform is scrolled, in pixels."""
+    return page.locator(".waveform > div").evaluate(
+        "host => host.shadowRoot.querySelector('.scroll').scrollLeft"
+    )
+
+
 def test_a_recording_is_uploaded_followed_and_shown(visit, service, files):
     page = visit()
     page.locator("input[type=file]").first.set_input_files(str(files["talk"]))
     page.wait_for_url("**/#/recordings/*")
     shown(page)
-    assert page.locator("h1").inner_text() == "talk"
+    expect(page.locator("h1")).to_have_text("talk")
     id_ = page.url.rpartition("/")[2]
     made = service.get(f"/v1/analyses/{id_}")
     rows = page.locator("tbody tr")
     listed = [each for each in made["timeline"]["segments"] if each["kind"] != "silence"]
     expect(rows).to_have_count(len(listed))
     for row, segment in zip(rows.all(), listed, strict=True):
-        assert segment.get("emotion", segment["kind"]) in row.inner_text()
+        expect(row).to_contain_text(segment.get("emotion", segment["kind"]))
     shares = page.get_by_role("list", name="Share of speech of each emotion")
     for name, share in made["summary"]["shares"].items():
         expect(shares).to_contain_text(name)
@@ -81,25 +101,28 @@ def test_a_recording_is_uploaded_followed_and_shown(visit, service, files):
 
 
 def test_progress_is_shown_while_it_is_heard(visit, service, tmp_path):
+    # A browser may take longer to open the page than the service to hear minutes of sound.
+    page = visit()
     long = service.send("/v1/analyses", conversation(tmp_path / "long.wav", 480), name="Long")
-    page = visit(f"recordings/{long['id']}")
+    page.goto(f"{service.address}/#/recordings/{long['id']}")
     progress = page.get_by_role("progressbar", name="Progress")
     expect(progress).to_be_visible()
     seen = set()
-    end = time.monotonic() + 30
-    while len(seen) < 3 and time.monotonic() < end:
+
+    def over():
         value = page.evaluate("document.querySelector('progress')?.value ?? null")
-        if value is None:
-            break
         seen.add(value)
-        page.wait_for_timeout(100)
-    assert len(seen) >= 2
+        return value is None or len(seen) == 3
+
+    eventually(page, over, 300)
+    assert len(seen - {None}) >= 2
     shown(page)
 
 
 def test_an_analysis_is_stopped(visit, service, tmp_path):
+    page = visit()
     long = service.send("/v1/analyses", conversation(tmp_path / "long.wav", 1200), name="Long")
-    page = visit(f"recordings/{long['id']}")
+    page.goto(f"{service.address}/#/recordings/{long['id']}")
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_text("It was stopped before it was done.")).to_be_visible()
     assert service.get(f"/v1/analyses/{long['id']}")["state"] == "cancelled"
@@ -110,32 +133,35 @@ def test_the_cursor_the_table_and_the_player_go_together(visit, talk):
     shown(page)
     second = speech(talk)[1]
     page.locator("tbody tr").nth(1).get_by_role("button").click()
-    assert position(page) == pytest.approx(second["start"], abs=0.01)
+    stands(page, second["start"])
     expect(page.locator("tr[aria-current]")).to_have_count(1)
     expect(page.locator("tbody tr").nth(1)).to_have_attribute("aria-current", "true")
-    assert second["emotion"] in page.get_by_role("slider", name="Position").get_attribute(
-        "aria-valuetext"
+    expect(page.get_by_role("slider", name="Position")).to_have_attribute(
+        "aria-valuetext", re.compile(second["emotion"])
     )
     # A click into a chart goes there, and so does one into the waveform.
     click(page.locator(".plot").first, 1 / 3)
-    assert position(page) == pytest.approx(talk["duration_s"] / 3, abs=0.2)
+    stands(page, talk["duration_s"] / 3, abs=0.2)
     click(page.locator(".waveform"), 1 / 4)
-    assert position(page) == pytest.approx(talk["duration_s"] / 4, abs=0.2)
+    stands(page, talk["duration_s"] / 4, abs=0.2)
     # Playing moves the cursor, and the table with it.
     page.locator("tbody tr").nth(1).get_by_role("button").click()
+    stands(page, second["start"])
     page.locator("h1").click()
     page.keyboard.press(" ")
     third = speech(talk)[2]
-    expect(page.locator("tbody tr").nth(2)).to_have_attribute(
-        "aria-current", "true", timeout=15_000
-    )
+    eventually(page, lambda: position(page) >= third["start"] - 0.01)
     page.keyboard.press(" ")
     expect(page.get_by_role("button", name="Play")).to_be_visible()
-    assert position(page) >= third["start"] - 0.01
+    # However far it came until it was stopped.
+    at = position(page)
+    listed = [each for each in talk["timeline"]["segments"] if each["kind"] != "silence"]
+    here = [i for i, each in enumerate(listed) if each["start"] <= at + 0.0015 < each["end"]]
+    expect(page.locator("tr[aria-current]")).to_have_count(len(here))
+    for row in here:
+        expect(page.locator("tbody tr").nth(row)).to_have_attribute("aria-current", "true")
     cursor = page.locator(".plot .cursor").first.evaluate("element => element.style.left")
-    assert float(cursor.rstrip("%")) == pytest.approx(
-        100 * position(page) / talk["duration_s"], abs=0.3
-    )
+    assert float(cursor.rstrip("%")) == pytest.approx(100 * at / talk["duration_s"], abs=0.3)
 
 
 def test_kept_audio_plays_by_parts(visit, talk, service):
@@ -145,10 +171,10 @@ def test_kept_audio_plays_by_parts(visit, talk, service):
     page.goto(f"{service.address}/#/recordings/{talk['id']}")
     shown(page)
     page.get_by_role("slider", name="Position").press("Shift+ArrowRight")
-    assert position(page) == pytest.approx(10, abs=0.01)
+    stands(page, 10)
     page.get_by_role("button", name="Play").click()
-    expect(page.locator(".times")).to_contain_text(re.compile(r"^0:1[0-9]\.[1-9]"))
-    assert any("range" in headers for headers in asked)
+    eventually(page, lambda: position(page) > 10.1)
+    eventually(page, lambda: any("range" in headers for headers in asked))
 
 
 def test_zoom_shows_a_part_in_all_charts(visit, talk):
@@ -156,21 +182,31 @@ def test_zoom_shows_a_part_in_all_charts(visit, talk):
     shown(page)
     whole = pixels(page, 0)
     page.get_by_role("button", name="Zoom in").click()
-    page.wait_for_timeout(300)
-    closer = pixels(page, 0)
-    assert closer != whole
+    closer = redrawn(page, whole)
     # The wheel goes sideways, the waveform with the charts.
     page.locator(".plot").first.hover(position={"x": 200, "y": 10})
     page.mouse.wheel(400, 0)
-    page.wait_for_timeout(300)
-    assert pixels(page, 0) not in (closer, whole)
-    scrolled = page.locator(".waveform > div").evaluate(
-        "host => host.shadowRoot.querySelector('.scroll').scrollLeft"
-    )
-    assert scrolled > 100
+    redrawn(page, closer, whole)
+    eventually(page, lambda: beginning(page) > 100)
     page.get_by_role("button", name="Whole").click()
-    page.wait_for_timeout(300)
-    assert pixels(page, 0) == whole
+    eventually(page, lambda: pixels(page, 0) == whole)
+
+
+def test_what_is_looked_at_stays_when_the_sound_arrives(visit, talk, service):
+    page = visit()
+    held = []
+    page.route("**/tracks", lambda route: held.append(route))
+    page.goto(f"{service.address}/#/recordings/{talk['id']}")
+    page.get_by_role("button", name="Zoom in").click()
+    page.locator(".plot").first.hover(position={"x": 200, "y": 10})
+    page.mouse.wheel(200, 0)
+    eventually(page, lambda: beginning(page) > 150)
+    before = beginning(page)
+    eventually(page, lambda: held)
+    held[0].continue_()
+    shown(page)
+    expect(page.locator(".waveform .canvases canvas")).not_to_have_count(0)
+    eventually(page, lambda: beginning(page) == pytest.approx(before, abs=2))
 
 
 def test_a_pointer_is_told_what_lies_under_it(visit, talk):
@@ -189,13 +225,10 @@ def test_channels_have_lanes_of_their_own(visit, service, files):
     call = service.analysed(files["call"], name="Call", channels="split")
     page = visit(f"recordings/{call['id']}")
     shown(page)
-    captions = page.locator("figcaption").all_inner_texts()
     for wanted in ("Channel 0", "Channel 1", "Scores of channel 0", "Scores of channel 1"):
-        assert wanted in captions
-    waves = page.locator(".waveform > div").evaluate(
-        "host => host.shadowRoot.querySelectorAll('.canvases canvas').length"
-    )
-    assert waves == 2
+        caption = page.locator(".timeline figcaption").get_by_text(wanted, exact=True)
+        expect(caption).to_be_visible()
+    expect(page.locator(".waveform .canvases canvas")).to_have_count(2)
     voices = page.locator("tbody td:nth-child(3)").all_inner_texts()
     assert set(voices) >= {"Channel 0", "Channel 1"}
     # Nobody keeps its sound; the person's own file plays.
@@ -216,17 +249,16 @@ def test_a_label_is_corrected_in_place_and_taken_back(visit, service, files):
     expect(page.get_by_text("With 1 corrected label")).to_be_visible()
 
     def stored(**wanted):
-        """Whether the service has it so, soon: the page shows a choice before it is sent."""
-        end = time.monotonic() + 20
-        while True:
-            whole = service.get(f"/v1/analyses/{made['id']}")["timeline"]["segments"]
-            found = whole[segment["index"]]
-            if wanted.items() <= found.items() or time.monotonic() > end:
-                return {key: found.get(key) for key in wanted} == wanted
-            time.sleep(0.05)
+        """Wait until the service has it so: the page shows a choice before it is sent."""
 
-    assert stored(label=wrong, emotion=segment["emotion"])
-    assert pixels(page, 0) != before
+        def holds():
+            whole = service.get(f"/v1/analyses/{made['id']}")["timeline"]["segments"]
+            return wanted.items() <= whole[segment["index"]].items()
+
+        eventually(page, holds)
+
+    stored(label=wrong, emotion=segment["emotion"])
+    redrawn(page, before)
     # What is counted follows, and the model's own stands beside it.
     counted = service.get(f"/v1/analyses/{made['id']}?timeline=false")
     changes = page.get_by_label("Summary").locator("div", has_text="Changes").locator("dd").first
@@ -241,7 +273,7 @@ def test_a_label_is_corrected_in_place_and_taken_back(visit, service, files):
     page.get_by_role("dialog").get_by_role("textbox").fill("She laughs.")
     page.get_by_role("dialog").get_by_role("button", name="Save").click()
     expect(row.get_by_role("button", name="She laughs.")).to_be_visible()
-    assert stored(label=wrong, label_note="She laughs.")
+    stored(label=wrong, label_note="She laughs.")
     page.reload()
     shown(page)
     expect(row.get_by_role("combobox")).to_have_value(wrong)
@@ -251,13 +283,13 @@ def test_a_label_is_corrected_in_place_and_taken_back(visit, service, files):
     row.get_by_role("combobox").select_option(segment["emotion"])  # which confirms it
     expect(page.get_by_text("corrected label")).to_have_count(0)
     expect(row.locator(".overruled")).to_have_count(0)
-    assert stored(label=segment["emotion"])
+    stored(label=segment["emotion"])
     row.get_by_role("combobox").select_option(wrong)
     page.get_by_role("combobox", name="Show").select_option("corrected")
     expect(page.locator("tbody tr")).to_have_count(1)
     row.get_by_role("combobox").select_option("")
     expect(page.get_by_text("There are none.")).to_be_visible()
-    assert stored(label=None)
+    stored(label=None)
 
 
 def test_the_last_of_two_quick_corrections_stays(visit, service, files):
@@ -267,16 +299,16 @@ def test_the_last_of_two_quick_corrections_stays(visit, service, files):
     shown(page)
     own = speech(made)[0]
     first, last = [name for name in ("calm", "happy", "sad") if name != own["emotion"]][:2]
-    held = []
-    page.route("**/segments/*", lambda route: held.append(route))
+    held, holds = [], True
+    page.route("**/segments/*", lambda route: held.append(route) if holds else route.continue_())
     label = page.locator("tbody tr").first.get_by_role("combobox")
     with page.expect_request("**/segments/*"):
         label.select_option(first)
     label.select_option(last)
     page.wait_for_timeout(300)  # in which a second request would be on its way
+    holds = False  # before the first is answered, after which the second comes
     for route in reversed(held):
         route.continue_()
-    page.unroute("**/segments/*")
     page.get_by_role("link", name="History").click()  # which tells of what was sent before it
     entry = page.locator(".entry").filter(has_text="Changed twice")
     expect(entry).to_contain_text("1 label corrected")
@@ -299,6 +331,55 @@ def test_a_correction_that_is_refused_leaves_what_was_stored(visit, service, fil
         label.select_option(last)
     expect(page.get_by_text("The service answered with status 500.")).to_be_visible()
     expect(label).to_have_value(first)
+
+
+def test_a_correction_stays_when_a_name_is_stored_after_it(visit, service, files):
+    made = service.analysed(files["talk"], name="To be named")
+    page = visit(f"recordings/{made['id']}")
+    shown(page)
+    own = speech(made)[0]["emotion"]
+    wrong = "calm" if own != "calm" else "happy"
+    held = []
+    page.route(f"**/analyses/{made['id']}**", lambda route: held.append(route))
+    page.get_by_role("button", name="Name and notes").click()
+    page.get_by_label("Name", exact=True).fill("Named")
+    page.get_by_role("button", name="Save").click()
+    eventually(page, lambda: held)
+    label = page.locator("tbody tr").first.get_by_role("combobox")
+    label.select_option(wrong)
+    expect(page.get_by_text("With 1 corrected label")).to_be_visible()
+    held[0].continue_()
+    expect(page.locator("h1")).to_have_text("Named")
+    eventually(page, lambda: len(held) == 2)  # the correction is on its way
+    expect(label).to_have_value(wrong)
+    expect(page.get_by_text("With 1 corrected label")).to_be_visible()
+
+
+def test_what_is_counted_follows_the_last_of_several_corrections(visit, service, files):
+    """However late an earlier answer comes."""
+    made = service.analysed(files["talk"], name="Counted")
+    page = visit(f"recordings/{made['id']}")
+    shown(page)
+    held = []
+    page.route("**?timeline=false", lambda route: held.append(route))
+    labels = page.locator("select.label")
+    for row, segment in enumerate(speech(made)[:2]):
+        wrong = "calm" if segment["emotion"] != "calm" else "happy"
+        labels.nth(row).select_option(wrong)
+        eventually(page, lambda row=row: len(held) == row + 1)
+        if not row:
+            first = held[0].fetch()  # what is counted by now
+    with page.expect_response("**?timeline=false"):
+        held[1].continue_()
+    counted = service.get(f"/v1/analyses/{made['id']}?timeline=false")
+    shares = page.get_by_role("list", name="Share of speech of each emotion")
+    told = [f"{name}{round(100 * share)}\u00a0%" for name, share in
+            sorted(counted["summary"]["shares"].items(), key=lambda one: -one[1])]  # fmt: skip
+    expect(shares.get_by_role("listitem")).to_contain_text(told)
+    with page.expect_response("**?timeline=false"):
+        held[0].fulfill(response=first)
+    page.wait_for_timeout(300)  # in which it would be shown
+    expect(shares.get_by_role("listitem")).to_contain_text(told)
 
 
 def test_how_long_a_recording_is_kept_is_chosen(visit, service, files):
@@ -367,7 +448,7 @@ def test_exports_are_files_that_can_be_opened(visit, service, files, tmp_path, b
     report = export("Page with everything")
     opened = browser.new_page()
     opened.goto(report.as_uri())
-    assert opened.locator("#rows tr").count() > 3
+    expect(opened.locator("#rows tr").nth(3)).to_be_visible()
     opened.close()
 
 
@@ -398,18 +479,18 @@ def test_a_recording_is_deleted_for_good(visit, service, files):
     expect(dialog).to_have_count(0)
     page.get_by_role("button", name="Delete").click()
     dialog.get_by_role("button", name="Delete").click()
+    expect(page.get_by_text("To delete is deleted.")).to_be_visible()  # for some seconds
     page.wait_for_url("**/#/history")
-    expect(page.get_by_text("To delete is deleted.")).to_be_visible()
     assert made["id"] not in [each["id"] for each in service.get("/v1/analyses")["items"]]
     page.goto(f"{service.address}/#/recordings/{made['id']}")
     expect(page.get_by_role("alert")).to_contain_text("There is no such analysis")
 
 
 def test_a_service_that_goes_away_and_comes_back_is_waited_for(visit, service, tmp_path):
-    long = service.send("/v1/analyses", conversation(tmp_path / "long.wav", 480), name="Long")
     # What the browser says of a connection that is gone is no fault of the page.
-    gone = ["ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_CONNECTION_RESET"]
-    page = visit(f"recordings/{long['id']}", expected=gone)
+    page = visit(expected=["net::ERR_"])
+    long = service.send("/v1/analyses", conversation(tmp_path / "long.wav", 480), name="Long")
+    page.goto(f"{service.address}/#/recordings/{long['id']}")
     expect(page.get_by_role("progressbar", name="Progress")).to_be_visible()
     service.kill()
     expect(page.get_by_text("The service cannot be reached; trying again")).to_be_visible()
