@@ -415,7 +415,8 @@ def events(server: Service, id: str) -> Iterator[tuple[str, Any]]:
 
 
 def test_progress_as_it_happens(server: Service, call: Path) -> None:
-    samples = np.tile(audio.read(call, rate=RATE).samples, 12)
+    # Long enough not to be through before anybody watches.
+    samples = np.tile(audio.read(call, rate=RATE).samples, 60)
     sent = server.send(encode(samples, RATE, "FLAC"))
     told = list(events(server, sent["id"]))
     kinds = [kind for kind, _ in told]

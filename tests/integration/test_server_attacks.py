@@ -78,7 +78,7 @@ def hers(service: Target, keys: dict[str, str]) -> dict:
     )
     assert sent.status == 202, sent.body
     where = sent.headers["location"]
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while (found := service.ask(where, key=keys["alice"]).json)["state"] in ("queued", "running"):
         assert time.monotonic() < deadline
         time.sleep(0.1)
@@ -101,7 +101,7 @@ def whole(service: Target, key: str) -> Reply:
 def assert_unharmed(service: Target, keys: dict[str, str], folder: Path) -> None:
     """It still answers, and nothing of what came in lies about."""
     assert whole(service, keys["alice"]).status == 200
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while list((folder / "incoming").iterdir()):
         assert time.monotonic() < deadline, list((folder / "incoming").iterdir())
         time.sleep(0.05)
@@ -450,7 +450,7 @@ def test_a_bomb_as_a_job_fails_alone(service: Target, keys: dict[str, str], fold
         for name in ("zip", "wav of 65,535 channels", "playlist")
     ]
     for id in ids:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while (found := service.ask(f"/v1/analyses/{id}", key=keys["bob"]).json)["state"] in (
             "queued",
             "running",
