@@ -96,44 +96,61 @@ def finished(words: list[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(words, capture_output=True, text=True, timeout=LONGEST_S, check=False)
 
 
-def disturbed(words: list[str], out: Path, disturb: Callable[[subprocess.Popen[str]], None]) -> str:
-    """Run a command, do something to it once a part is there; what it said."""
+def disturbed(
+    words: list[str], out: Place, *disturbances: Callable[[subprocess.Popen[str]], None]
+) -> str:
+    """Run a command, and do something to it whenever a part has come; what it said."""
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         until = time.monotonic() + LONGEST_S
-        while not list(out.glob("part-*")):
-            assert process.poll() is None, process.communicate()
-            assert time.monotonic() < until
-            time.sleep(0.02)
-        disturb(process)
+        there = 0
+        for disturb in disturbances:
+            while (done := parts(out)) <= there:
+                assert process.poll() is None, process.communicate()
+                assert time.monotonic() < until
+                time.sleep(0.02)
+            there = done
+            assert not complete(out)
+            disturb(process)
         return process.communicate(timeout=LONGEST_S)[0]
     finally:
         process.kill()
         process.wait()
 
 
-def complete(out: Path) -> bool:
-    plan = Plan.load(Place(out))
+def parts(out: Place) -> int:
+    """How many blocks are done."""
+    plan = Plan.load(out)
+    return 0 if plan is None else sum(1 for _ in plan.done())
+
+
+def complete(out: Place) -> bool:
+    plan = Plan.load(out)
     assert plan is not None
-    return sum(1 for _ in plan.done()) == len(plan.sizes)
+    return parts(out) == len(plan.sizes)
+
+
+def kill_a_worker(cluster: Any) -> bool:
+    """Whether one was there."""
+    for raylet in of_session(cluster.head_node.get_session_dir_path()):
+        with contextlib.suppress(psutil.Error):
+            for process in raylet.children():
+                if "BlockHearer" in " ".join(process.cmdline()):
+                    process.kill()
+                    return True
+    return False
+
+
+def lose_a_node(cluster: Any) -> None:
+    cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
 
 
 def test_a_worker_is_killed(cluster: Any, folder: Path, expected: list[dict[str, Any]]) -> None:
     out = folder / "worker"
     killed = []
-
-    def kill(_: subprocess.Popen[str]) -> None:
-        assert not complete(out)
-        for raylet in of_session(cluster.head_node.get_session_dir_path()):
-            for process in raylet.children():
-                with contextlib.suppress(psutil.Error):
-                    if "BlockHearer" in " ".join(process.cmdline()):
-                        process.kill()
-                        killed.append(process.pid)
-                        return
-
-    said = disturbed(command(folder, out, "--jobs", "3", "--ray", cluster.address), out, kill)
-    assert killed, said
+    words = command(folder, out, "--jobs", "3", "--ray", cluster.address)
+    said = disturbed(words, Place(out), lambda _: killed.append(kill_a_worker(cluster)))
+    assert killed == [True], said
     assert batches.rows(out) == expected
 
 
@@ -142,8 +159,8 @@ def test_the_driver_is_killed_and_one_machine_goes_on(
 ) -> None:
     out = folder / "driver"
     words = command(folder, out, "--jobs", "3")
-    disturbed([*words, "--ray", cluster.address], out, lambda process: process.kill())
-    assert not complete(out)
+    disturbed([*words, "--ray", cluster.address], Place(out), lambda process: process.kill())
+    assert not complete(Place(out))
     there = {path: path.stat().st_mtime_ns for path in out.glob("part-*")}
     done = finished([*words, "--resume"])
     assert done.returncode == 1, done.stderr
@@ -180,10 +197,37 @@ def test_from_a_store_to_a_store(cluster: Any, tmp_path: Path) -> None:
 
 def test_a_node_is_lost(cluster: Any, folder: Path, expected: list[dict[str, Any]]) -> None:
     out = folder / "node"
-
-    def lose(_: subprocess.Popen[str]) -> None:
-        assert not complete(out)
-        cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
-
-    said = disturbed(command(folder, out, "--jobs", "3", "--ray", cluster.address), out, lose)
+    words = command(folder, out, "--jobs", "3", "--ray", cluster.address)
+    said = disturbed(words, Place(out), lambda _: lose_a_node(cluster))
     assert batches.rows(out) == expected, said
+
+
+def test_a_worker_and_then_a_node_are_lost_between_stores(
+    cluster: Any, folder: Path, expected: list[dict[str, Any]]
+) -> None:
+    while len(cluster.worker_nodes) < 2:  # the one that another test took away
+        cluster.add_node(num_cpus=1, object_store_memory=STORE)
+    killed = []
+    with stores.bucket(folder) as bucket:
+        source, out = bucket / "in", bucket / "out"
+        pyarrow.fs.copy_files(str(folder / "in"), source.path, destination_filesystem=source.files)
+        words = [sys.executable, "-m", "emotone", "batch", source.address, out.address]
+        words += ["-m", str(folder / "toy.emotone"), "--jobs", "3", "--ray", cluster.address]
+        said = disturbed(
+            words,
+            out,
+            lambda _: killed.append(kill_a_worker(cluster)),
+            lambda _: lose_a_node(cluster),
+        )
+        pyarrow.fs.copy_files(out.path, str(folder / "store"), source_filesystem=out.files)
+    assert killed == [True], said
+
+    def heard(row: dict[str, Any]) -> dict[str, Any]:
+        """But for where the recording lies, which its error names too."""
+        name = row["file"].partition("?")[0].rpartition("/in/")[2]
+        return row | {"file": name, "error": row["error"] is not None}
+
+    rows = batches.rows(folder / "store")
+    assert sorted(map(heard, rows), key=lambda row: row["file"]) == sorted(
+        map(heard, expected), key=lambda row: row["file"]
+    )

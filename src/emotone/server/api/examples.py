@@ -39,7 +39,7 @@ ANALYSIS: dict[str, Any] = {
     "started_at": "2026-03-01T12:00:00.150000+00:00",
     "finished_at": "2026-03-01T12:00:02.800000+00:00",
     "expires_at": None,
-    "model": "emotone-default@1.4",
+    "model": "emotone-default@1.5",
     "options": OPTIONS,
     "has_audio": True,
     "error": None,
@@ -68,7 +68,7 @@ TIMELINE: dict[str, Any] = {
     "format": 1,
     "file": "Visit 4",
     "duration_s": 61.44,
-    "model": "emotone-default@1.4",
+    "model": "emotone-default@1.5",
     "emotions": ["neutral", "happy", "surprised"],
     "settings": {"channels": "mix", "window_s": 3.0, "step_s": 0.5},
     "summary": SUMMARY,
@@ -120,7 +120,7 @@ TRACKS: dict[str, Any] = {
 
 MODEL: dict[str, Any] = {
     "name": "default",
-    "model": "emotone-default@1.4",
+    "model": "emotone-default@1.5",
     "emotions": ["neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised"],
     "default": True,
     "uncertain_below": 0.6658,

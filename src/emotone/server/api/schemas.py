@@ -165,7 +165,7 @@ class Prediction(BaseModel):
     confidence: float = Field(ge=0, le=1, examples=[0.81])
     scores: dict[str, float] = Field(examples=[{"angry": 0.81, "happy": 0.1, "neutral": 0.09}])
     duration_s: float = Field(examples=[2.967])
-    model: str = Field(examples=["emotone-default@1.4"])
+    model: str = Field(examples=["emotone-default@1.5"])
 
 
 class Peak(BaseModel):
@@ -210,7 +210,7 @@ class Analysis(BaseModel):
     started_at: datetime | None
     finished_at: datetime | None
     expires_at: datetime | None = Field(description="When it is deleted; `null` for never.")
-    model: str = Field(examples=["emotone-default@1.4"])
+    model: str = Field(examples=["emotone-default@1.5"])
     options: dict[str, Any]
     has_audio: bool
     error: ErrorBody | None
@@ -342,7 +342,7 @@ class Model(BaseModel):
     model_config = ConfigDict(json_schema_extra={"examples": [examples.MODEL]})
 
     name: str = Field(examples=["default"])
-    model: str = Field(examples=["emotone-default@1.4"])
+    model: str = Field(examples=["emotone-default@1.5"])
     emotions: list[str]
     default: bool
     uncertain_below: float | None = Field(
