@@ -1,6 +1,6 @@
 """Coverage-guided fuzzing of what emotone reads from outside.
 
-    python tests/fuzz/run.py [--seconds N] [--corpus DIR] [TARGET ...]
+    python tests/fuzz/run.py [--seconds N] [--corpus DIR] [--seed N] [TARGET ...]
 
 Each TARGET is one of the files fuzz_*.py beside this one: it begins from its seeds, and atheris
 changes them wherever that reaches new lines of emotone. An input that ends in anything else than a
@@ -9,7 +9,8 @@ status 1. Put it into tests/fuzz/regressions/TARGET/, where the tests try it fro
 
 Without atheris (it needs Linux and Python 3.11) the seeds and the inputs of old faults are tried,
 nothing more, and a line says so. With --corpus what was found to reach new lines is kept in a
-folder per target, to go on from another time.
+folder per target, to go on from another time. Without --seed every run tries other inputs; the
+tests give one, so that what fails there fails for a change, and not by chance.
 """
 
 from __future__ import annotations
@@ -70,8 +71,8 @@ def has_atheris() -> bool:
     return importlib.util.find_spec("atheris") is not None
 
 
-def fuzz(name: str, seconds: float, corpus: Path, found: Path, scratch: Path) -> int:
-    """Fuzz one target in a process of its own; gives its exit status."""
+def fuzz(name: str, seconds: float, corpus: Path, found: Path, scratch: Path, seed: int = 0) -> int:
+    """Fuzz one target in a process of its own; gives its exit status. Seed 0: another each time."""
     corpus.mkdir(parents=True, exist_ok=True)
     for data in (known := inputs(name)):
         (corpus / f"seed-{hashlib.sha256(data).hexdigest()[:16]}").write_bytes(data)
@@ -79,7 +80,7 @@ def fuzz(name: str, seconds: float, corpus: Path, found: Path, scratch: Path) ->
     command = [sys.executable, __file__, "--within", name, str(corpus)]
     command += [f"-max_total_time={max(1, round(seconds))}", f"-timeout={_INPUT_S}"]
     command += [f"-rss_limit_mb={_MEMORY_MB}", f"-max_len={longest(known)}", "-print_final_stats=1"]
-    command += [f"-artifact_prefix={found}/{name}-", "-verbosity=0"]
+    command += [f"-artifact_prefix={found}/{name}-", "-verbosity=0", f"-seed={seed}"]
     environment = {**os.environ, "TMPDIR": str(scratch)}  # swept away with it
     return subprocess.run(command, env=environment).returncode
 
@@ -117,6 +118,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60.0, help="for each (60)")
     parser.add_argument("--corpus", type=Path, help="keep what reaches new lines here")
     parser.add_argument("--found", type=Path, default=Path("fuzz-found"), help="keep faults here")
+    parser.add_argument("--seed", type=int, default=0, help="from 1; default: another each time")
     given = parser.parse_args()
     unknown = sorted(set(given.targets) - set(TARGETS))
     if unknown:
@@ -131,7 +133,7 @@ def main() -> int:
         for name in given.targets or TARGETS:
             print(f"» {name}", flush=True)
             corpus = (given.corpus or Path(scratch)) / name
-            if fuzz(name, given.seconds, corpus, given.found, Path(scratch)):
+            if fuzz(name, given.seconds, corpus, given.found, Path(scratch), given.seed):
                 failed.append(name)
     print(f"faults in {', '.join(failed)}, see {given.found}/" if failed else "no fault")
     return 1 if failed else 0

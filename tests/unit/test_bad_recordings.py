@@ -8,6 +8,7 @@ import tracemalloc
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -237,6 +238,28 @@ def test_a_wrong_rate_in_avi_makes_no_gaps() -> None:
     stated = int.from_bytes(data[rate : rate + 4], "little")
     data[rate : rate + 4] = round(stated / 1.2).to_bytes(4, "little")
     assert audio.read(bytes(data)).duration_s == pytest.approx(5.0, abs=0.1)
+
+
+def test_streams_that_begin_on_the_way_end_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyAV may fail at the end of such a file, by what lies in memory then."""
+    import av
+
+    class Grown:
+        def __init__(self, container: Any) -> None:
+            self._own = container
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._own, name)
+
+        def demux(self, stream: Any) -> Any:
+            yield from self._own.demux(stream)
+            raise IndexError("list index out of range")
+
+    data = audio_files.encode_av(audio_files.tone(2.0, 16_000), 16_000, "mpegts", "aac")
+    plain = audio.read(data)
+    opened = av.open
+    monkeypatch.setattr(av, "open", lambda *given, **named: Grown(opened(*given, **named)))
+    np.testing.assert_array_equal(audio.read(data).samples, plain.samples)
 
 
 def test_timestamps_that_jump(recognizer: Recognizer, voice: Samples, tmp_path: Path) -> None:

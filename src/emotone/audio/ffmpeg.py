@@ -131,7 +131,9 @@ class FfmpegDecoder(decoding.FileDecoder):
         while True:
             try:
                 packet = next(packets)
-            except StopIteration:
+            except (StopIteration, IndexError):
+                # The latter is how PyAV ends where other streams have begun on the way, as in a
+                # broadcast: it would flush them too, and does not know them.
                 return
             except av.error.FFmpegError:
                 # The container itself breaks off: nothing follows that could be found.
