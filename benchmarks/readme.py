@@ -156,7 +156,7 @@ def hybrid_story(records: list[Record]) -> str:
         "The second had more where speakers are shared (EmoDB 85.0, URDU 85.0, ASED 93.1, TurEV-DB "
         "88.5; RAVDESS 69.7, EMOVO 44.6) and lost far more in noise and on the telephone; the "
         "third learned a quarter as long (RAVDESS 67.6, CASIA 54.6, EMOVO 42.7, URDU 82.0, ASED "
-        "90.7), the fourth half as long (RAVDESS 71.2, CASIA 54.8, EMOVO 45.6, URDU 79.0, ASED "
+        "90.6), the fourth half as long (RAVDESS 71.2, CASIA 54.8, EMOVO 45.6, URDU 79.0, ASED "
         "89.5), the fifth three quarters (RAVDESS 71.7, CASIA 57.0, EMOVO 47.4, EmoDB 83.6, URDU "
         "80.0, ASED 91.6, TurEV-DB 89.1)."
         f"{apart(records)}"
