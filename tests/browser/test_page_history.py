@@ -91,7 +91,7 @@ def test_a_long_history_comes_in_parts(visit, service, recordings):
 
 
 def test_progress_of_jobs_is_followed(visit, service, recordings, tmp_path):
-    long = conversation(tmp_path / "long.wav", 360)
+    long = conversation(tmp_path / "long.wav", 1200)
     # A browser may take longer to open the page than the service to hear minutes of sound.
     page = visit()
     expect(page.get_by_role("button", name="Record")).to_be_visible()

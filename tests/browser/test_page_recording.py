@@ -103,7 +103,7 @@ def test_a_recording_is_uploaded_followed_and_shown(visit, service, files):
 def test_progress_is_shown_while_it_is_heard(visit, service, tmp_path):
     # A browser may take longer to open the page than the service to hear minutes of sound.
     page = visit()
-    long = service.send("/v1/analyses", conversation(tmp_path / "long.wav", 480), name="Long")
+    long = service.send("/v1/analyses", conversation(tmp_path / "long.wav", 1200), name="Long")
     page.goto(f"{service.address}/#/recordings/{long['id']}")
     progress = page.get_by_role("progressbar", name="Progress")
     expect(progress).to_be_visible()
@@ -489,7 +489,7 @@ def test_a_recording_is_deleted_for_good(visit, service, files):
 def test_a_service_that_goes_away_and_comes_back_is_waited_for(visit, service, tmp_path):
     # What the browser says of a connection that is gone is no fault of the page.
     page = visit(expected=["net::ERR_"])
-    long = service.send("/v1/analyses", conversation(tmp_path / "long.wav", 480), name="Long")
+    long = service.send("/v1/analyses", conversation(tmp_path / "long.wav", 1200), name="Long")
     page.goto(f"{service.address}/#/recordings/{long['id']}")
     expect(page.get_by_role("progressbar", name="Progress")).to_be_visible()
     service.kill()
