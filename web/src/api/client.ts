@@ -83,6 +83,9 @@ export async function request(path: string, options: RequestInit = {}): Promise<
   return response;
 }
 
+/** How long a change may take, in milliseconds. */
+const PATIENCE = 60_000;
+
 /** Ended with the last change that was made. */
 let changes: Promise<unknown> = Promise.resolve();
 
@@ -100,6 +103,7 @@ export function change<T>(path: string, values: Record<string, unknown>): Promis
       method: "PATCH",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify(values),
+      signal: AbortSignal.timeout(PATIENCE), // what waits for it does not wait for ever
     });
     return (await response.json()) as T;
   });
