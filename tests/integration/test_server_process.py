@@ -185,12 +185,12 @@ def test_what_is_soon_through_is_finished(tmp_path: Path) -> None:
 
 
 def test_results_expire(tmp_path: Path) -> None:
-    with service(tmp_path / "data", results_days=1e-5, sweep_s=0.2) as server:
+    with service(tmp_path / "data", results_days=5e-5, sweep_s=0.2) as server:
         made = server.send(RAISED, keep_audio=True, name="transient")
         assert made["expires_at"] > made["created_at"]
         longer = server.send(RAISED, keep_days=30)  # than the service keeps anything
         kept = (datetime.fromisoformat(longer[at]) for at in ("created_at", "expires_at"))
-        assert -next(kept).timestamp() + next(kept).timestamp() == pytest.approx(0.864, abs=0.01)
+        assert -next(kept).timestamp() + next(kept).timestamp() == pytest.approx(4.32, abs=0.01)
         until(lambda: server.ask("GET", f"/v1/analyses/{made['id']}").status == 404)
         until(lambda: not list((tmp_path / "data" / "recordings").iterdir()))
         assert server.ask("GET", "/v1/analyses?q=transient").json["total"] == 0
