@@ -23,7 +23,8 @@ from emotone.server.packing import Packed, cut, packed
 from emotone.server.settings import ServerSettings
 from emotone.server.store import Store
 from emotone.server.store.backup import back_up, restore
-from emotone.server.store.records import NewAnalysis, Outcome
+from emotone.server.store.records import NewAnalysis, Outcome, Result
+from emotone.server.store.results import DeletedError, Results
 
 SEGMENTS, MEASUREMENTS = 20_000, 100_000
 """As of eight days of talk heard every seven seconds, or of half a day heard every half second."""
@@ -139,7 +140,9 @@ def little_memory() -> Iterator[None]:
     assert most < MOST_BYTES, f"{most / 2**20:.1f} MiB"
 
 
-def answered(app: Any, path: str, query: str, heard: Callable[[bytes], object]) -> int:
+def answered(
+    app: Any, path: str, query: str, heard: Callable[[bytes], object], status: int = 200
+) -> int:
     """Ask the application as a server does; says how many bytes came."""
     sizes: list[int] = []
 
@@ -148,7 +151,7 @@ def answered(app: Any, path: str, query: str, heard: Callable[[bytes], object]) 
 
     async def send(message: Any) -> None:
         if message["type"] == "http.response.start":
-            assert message["status"] == 200, message
+            assert message["status"] == status, message
         else:
             sizes.append(len(message["body"]))
             heard(message["body"])
@@ -190,6 +193,25 @@ def test_it_is_all_there(app: Any) -> None:
     assert [each["index"] for each in timeline["segments"]] == list(range(SEGMENTS))
     assert timeline["measurements"][-1] == json.loads([*measurement_lines()][-1])
     assert len(timeline["measurements"]) == MEASUREMENTS
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [("", ""), *(("/export", f"format={form}") for form in ("json", "csv", "jsonl", "srt", "png"))],
+)
+def test_what_is_deleted_before_anything_is_sent_is_not_found(
+    app: Any, path: str, query: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The analysis is found, then its pieces are gone."""
+
+    def gone(self: Results, result: Result, part: str) -> Iterator[Any]:
+        raise DeletedError(result.analysis.id)
+        yield
+
+    monkeypatch.setattr(Results, "_pieces", gone)
+    told: list[bytes] = []
+    answered(app, f"/v1/analyses/{ID}{path}", query, told.append, status=404)
+    assert json.loads(b"".join(told))["error"]["code"] == "not_found"
 
 
 def test_a_correction(app: Any) -> None:

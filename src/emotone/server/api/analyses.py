@@ -23,6 +23,7 @@ from emotone.server.folder import Folder
 from emotone.server.options import settings_of
 from emotone.server.settings import ServerSettings
 from emotone.server.store.records import Analysis, Filters, NewAnalysis, Result
+from emotone.server.store.results import DeletedError
 
 router = APIRouter(prefix="/analyses", tags=["analyses"])
 
@@ -220,7 +221,11 @@ def get_analysis(
     if found.head is None or not timeline:
         return JSONResponse(told | {"timeline": None})
     text = timelines.document(told, found, results, measurements=measurements)
-    return StreamingResponse(timelines.gathered(text), media_type="application/json")
+    try:
+        content = timelines.begun(timelines.gathered(text))
+    except DeletedError:
+        raise not_found() from None
+    return StreamingResponse(content, media_type="application/json")
 
 
 @router.patch(

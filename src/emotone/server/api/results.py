@@ -147,14 +147,19 @@ async def export(
         raise not_done()
     form, name = FORMATS[format], found.analysis.name
     content: Iterator[bytes]
-    if format == "json":
-        content = timelines.gathered(timelines.json_file(found, results, labels))
-    elif format in ("csv", "jsonl"):
-        content = timelines.gathered(timelines.rows(found, results, labels, format))
-    elif form.form is not None and found.segments <= _AT_HAND:
-        content = iter([await run_in_threadpool(_written, found, results, labels, form.form)])
-    else:
-        content = sent(await _drawn(state, found, labels, format))
+    try:
+        if format == "json":
+            text = timelines.gathered(timelines.json_file(found, results, labels))
+            content = await run_in_threadpool(timelines.begun, text)
+        elif format in ("csv", "jsonl"):
+            text = timelines.gathered(timelines.rows(found, results, labels, format))
+            content = await run_in_threadpool(timelines.begun, text)
+        elif form.form is not None and found.segments <= _AT_HAND:
+            content = iter([await run_in_threadpool(_written, found, results, labels, form.form)])
+        else:
+            content = sent(await _drawn(state, found, labels, format))
+    except DeletedError:
+        raise not_found() from None
     stem = re.sub(r"\.[A-Za-z0-9]{1,5}$", "", name) or name
     return StreamingResponse(
         content,
@@ -193,8 +198,6 @@ async def _drawn(state: Any, found: Result, labels: timelines.Labels, form: str)
             await run_in_threadpool(put)
             out = await state.drawings.draw(place, form, analysis.name)
             return await run_in_threadpool(nameless, out, folder.incoming)
-        except DeletedError:
-            raise not_found() from None
         finally:
             await run_in_threadpool(remove, place)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -108,6 +109,18 @@ def gathered(pieces: Iterable[str]) -> Iterator[bytes]:
             yield "".join(waiting).encode()
             waiting, size = [], 0
     yield "".join(waiting).encode()
+
+
+def begun(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The same pieces, the first of them made at once.
+
+    Raises
+    ------
+    DeletedError
+        If the analysis is deleted meanwhile: while nothing is sent, that can still be told.
+    """
+    first = next(pieces, b"")
+    return itertools.chain([first], pieces)
 
 
 def _joined(parts: Iterable[Sequence[str]]) -> Iterator[str]:
