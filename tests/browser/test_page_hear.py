@@ -84,6 +84,23 @@ def test_the_clip_is_drawn_played_and_sought(visit, spoken):
     stands(duration / 2 - 1)
 
 
+def test_a_recording_that_is_sent_later_does_not_call_back_who_went_elsewhere(visit, spoken):
+    page = visit()
+    asked = []
+    page.route("**/v1/analyses", lambda route: asked.append(route))
+    page.get_by_text("Timeline", exact=True).click()
+    upload(page, spoken)
+    eventually(page, lambda: asked)
+    page.get_by_role("link", name="Settings").click()
+    expect(page.locator("h1")).to_have_text("Settings")
+    with page.expect_response("**/v1/analyses"):
+        asked[0].continue_()
+    page.get_by_role("link", name="Hear").click()
+    answer = page.get_by_role("article", name=spoken.name)
+    expect(answer.get_by_role("link")).to_be_visible()
+    expect(page.locator("h1")).to_have_text("Hear the emotion in a voice")
+
+
 def test_several_files_each_get_an_answer_and_a_bad_one_its_reason(visit, tmp_path):
     bad = tmp_path / "broken.wav"
     bad.write_bytes(b"RIFF\x00\x00\x00\x00WAVEnothing of the kind")

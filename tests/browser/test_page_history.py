@@ -131,6 +131,35 @@ def test_a_slow_answer_is_waited_for(visit, service, recordings, tmp_path):
     expect(entry.get_by_text("stopped")).to_be_visible()
 
 
+def test_an_answer_that_never_comes_is_given_up(visit, service, recordings, tmp_path):
+    """After a minute, here after two seconds: what follows is asked for all the same."""
+    long = conversation(tmp_path / "long.wav", 1200)
+    page = visit(expected=["net::ERR_"])
+    expect(page.get_by_role("button", name="Record")).to_be_visible()
+    page.evaluate(
+        """() => {
+            const whole = AbortSignal.timeout.bind(AbortSignal);
+            AbortSignal.timeout = (time) => whole(Math.min(time, 2000));
+        }"""
+    )
+    made = service.send("/v1/analyses", long, name="In work")
+    asked = []
+
+    def stuck(route):
+        asked.append(route)
+        if len(asked) != 2:
+            route.continue_()
+
+    page.route("**/v1/analyses?*", stuck)
+    page.get_by_role("link", name="History").click()
+    entry = page.locator(".entry").filter(has_text="In work")
+    expect(entry.get_by_role("progressbar")).to_be_visible()
+    eventually(page, lambda: len(asked) > 1)
+    service.cancel(made["id"])
+    expect(entry.get_by_text("stopped")).to_be_visible()
+    expect(page.get_by_text("The service cannot be reached.")).to_be_visible()
+
+
 def test_corrections_are_exported_to_train_with(visit, service, recordings, tmp_path):
     page = visit(f"recordings/{recordings['Lecture']['id']}")
     label = page.locator("tbody tr").first.get_by_role("combobox")

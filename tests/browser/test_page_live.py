@@ -157,6 +157,27 @@ def test_a_microphone_that_opens_after_its_page_was_left_is_let_go(visit):
     eventually(page, lambda: page.evaluate(states) == ["ended"], 20)
 
 
+def test_a_microphone_that_is_refused_after_its_page_was_left_is_not_complained_of(visit):
+    page = visit("live")
+    page.evaluate(
+        """() => {
+            navigator.mediaDevices.getUserMedia = async () => {
+                await new Promise((allow) => { window.allow = allow; });
+                window.refused = true;
+                throw new DOMException("no", "NotAllowedError");
+            };
+        }"""
+    )
+    page.get_by_role("button", name="Start").click()
+    eventually(page, lambda: page.evaluate("Boolean(window.allow)"))
+    page.get_by_role("link", name="History").click()
+    expect(page.locator("h1")).to_have_text("History")
+    page.evaluate("window.allow()")
+    eventually(page, lambda: page.evaluate("window.refused"))
+    page.wait_for_timeout(300)  # in which it would be said
+    expect(page.locator(".message")).to_have_count(0)
+
+
 def test_the_threshold_makes_live_answers_uncertain(visit):
     page = visit("live", preferences={"threshold": 1})
     start(page)

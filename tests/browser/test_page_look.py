@@ -188,6 +188,28 @@ def test_a_view_that_opens_has_the_focus_at_its_heading(shown):
     expect(page).to_have_title("Live · emotone")
 
 
+def test_the_focus_stays_at_the_heading_when_a_recording_has_come(shown):
+    page = shown("recording")
+    address = page.url
+    page.get_by_role("link", name="History").click()
+    expect(page.locator("h1")).to_be_focused()
+    asked = []
+
+    def held(route):
+        asked.append(route)
+        if len(asked) > 1:
+            route.continue_()
+
+    page.route("**/v1/analyses/*", held)
+    page.evaluate("address => { location.href = address; }", address)
+    expect(page.locator("h1")).to_have_text("Recording")
+    expect(page.locator("h1")).to_be_focused()
+    eventually(page, lambda: asked)
+    asked[0].continue_()
+    expect(page.locator("h1")).not_to_have_text("Recording")
+    expect(page.locator("h1")).to_be_focused()
+
+
 def test_no_emotion_is_told_by_colour_alone(shown):
     """In greys the bands of the recording still differ, by pattern, letters or name."""
     page = shown("recording")

@@ -4,8 +4,8 @@ import { signal } from "@preact/signals";
 import { ApiError, upload } from "./api/client.ts";
 import type { Analysis, Prediction, Problem } from "./api/types.ts";
 import { decode, lengthOf, type Sound } from "./audio/sound.ts";
-import { go } from "./router.ts";
-import { keepsAudio, ownFiles, preferences, service } from "./state.ts";
+import { go, type Route, route } from "./router.ts";
+import { keepsAudio, ownFiles, preferences, say, service } from "./state.ts";
 import { size } from "./timeline/clock.ts";
 
 /** How something is to be heard: one answer for all of it, or a timeline; "auto" goes by length. */
@@ -50,7 +50,10 @@ export function problem(error: unknown): Pick<Problem, "message" | "remedy"> {
   return { message: error instanceof Error ? error.message : String(error), remedy: null };
 }
 
-/** Hear some files, one after the other; a recording alone is shown as soon as it is accepted. */
+/**
+ * Hear some files, one after the other. A recording alone is shown as soon as it is accepted, unless
+ * its owner went elsewhere meanwhile.
+ */
 export async function hear(files: File[], way: Way): Promise<void> {
   const begun = files.map(
     (file): Item => ({
@@ -99,14 +102,12 @@ async function asClip({ id, file }: Item, length: number | null): Promise<void> 
 }
 
 async function asRecording({ id, file }: Item, show: boolean): Promise<void> {
+  const here = route.value;
   try {
     const progress = (sent: number): void => update(id, { sent });
     const analysis = await analyse(file, file.name, progress);
     update(id, { state: "accepted", analysis });
-    if (show) {
-      forget(id);
-      go({ view: "recording", id: analysis.id });
-    }
+    if (show && open(analysis, here)) forget(id);
   } catch (error) {
     update(id, { state: "failed", problem: problem(error) });
   }
@@ -130,6 +131,16 @@ export async function analyse(
   const analysis = await upload<Analysis>("analyses", form, progress ? { progress } : {});
   ownFiles.set(analysis.id, file);
   return analysis;
+}
+
+/** Show a recording to who waited for it there; who went elsewhere meanwhile is told, and stays. */
+export function open(analysis: Analysis, from: Route): boolean {
+  if (route.value !== from) {
+    say(`${analysis.name} is listened to now; the history has it.`);
+    return false;
+  }
+  go({ view: "recording", id: analysis.id });
+  return true;
 }
 
 /** A name for what was recorded now: "Recording 2026-11-21 14.03". */

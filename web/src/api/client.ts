@@ -66,6 +66,10 @@ function isAbort(error: unknown): boolean {
   return error instanceof DOMException && error.name === "AbortError";
 }
 
+function isTimeout(error: unknown): boolean {
+  return error instanceof DOMException && error.name === "TimeoutError";
+}
+
 /** Send a request; whatever is no success becomes an `ApiError`. */
 export async function request(path: string, options: RequestInit = {}): Promise<Response> {
   const sent = headers();
@@ -83,8 +87,19 @@ export async function request(path: string, options: RequestInit = {}): Promise<
   return response;
 }
 
-/** How long a change may take, in milliseconds. */
+/** How long an answer in JSON may take, in milliseconds: what waits for it does not wait for ever. */
 const PATIENCE = 60_000;
+
+async function answerTo<T>(path: string, options: RequestInit = {}): Promise<T> {
+  const late = AbortSignal.timeout(PATIENCE);
+  const signal = options.signal ? AbortSignal.any([options.signal, late]) : late;
+  const response = await request(path, { ...options, signal });
+  try {
+    return (await response.json()) as T;
+  } catch (error) {
+    throw isTimeout(error) ? unreachable() : error;
+  }
+}
 
 /** Ended with the last change that was made. */
 let changes: Promise<unknown> = Promise.resolve();
@@ -92,21 +107,18 @@ let changes: Promise<unknown> = Promise.resolve();
 /** What is asked waits for the changes that were made before it, and so tells of them. */
 export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
   await changes;
-  const response = await request(path, signal ? { signal } : {});
-  return (await response.json()) as T;
+  return answerTo<T>(path, signal ? { signal } : {});
 }
 
 /** Changes are sent one after the other: the service keeps the last that reaches it. */
 export function change<T>(path: string, values: Record<string, unknown>): Promise<T> {
-  const answer = changes.then(async () => {
-    const response = await request(path, {
+  const answer = changes.then(() =>
+    answerTo<T>(path, {
       method: "PATCH",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify(values),
-      signal: AbortSignal.timeout(PATIENCE), // what waits for it does not wait for ever
-    });
-    return (await response.json()) as T;
-  });
+    }),
+  );
   changes = answer.catch(() => undefined); // which is told to who made it
   return answer;
 }

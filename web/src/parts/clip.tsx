@@ -6,8 +6,8 @@ import type { Sound } from "../audio/sound.ts";
 import { axis } from "../draw/axis.ts";
 import { colourOf } from "../draw/palette.ts";
 import { spectrum } from "../draw/spectrum.ts";
-import { analyse, forget, type Item } from "../hearing.ts";
-import { go } from "../router.ts";
+import { analyse, forget, type Item, open } from "../hearing.ts";
+import { route } from "../router.ts";
 import { complain, dark, preferences } from "../state.ts";
 import { capital, clock, percent } from "../timeline/clock.ts";
 import { Playhead } from "../timeline/playhead.ts";
@@ -25,8 +25,8 @@ export function Clip({ item }: { item: Item }) {
   const follow = async (): Promise<void> => {
     busy.value = true;
     try {
-      const analysis = await analyse(file, file.name);
-      go({ view: "recording", id: analysis.id });
+      const here = route.value;
+      open(await analyse(file, file.name), here);
     } catch (error) {
       complain(error);
     }

@@ -5,14 +5,14 @@ import { useEffect, useMemo, useRef } from "preact/hooks";
 import { type Device, microphones } from "../audio/capture.ts";
 import { frame } from "../draw/frame.ts";
 import { live } from "../draw/live.ts";
-import { analyse, nameOfNow } from "../hearing.ts";
+import { analyse, nameOfNow, open } from "../hearing.ts";
 import { Session } from "../live/session.ts";
 import { Bars } from "../parts/bars.tsx";
 import { Chip } from "../parts/emotion.tsx";
 import { Icon } from "../parts/icons.tsx";
 import { Meter } from "../parts/meter.tsx";
 import { sentence } from "../parts/problem.tsx";
-import { go } from "../router.ts";
+import { route } from "../router.ts";
 import { complain, models, preferences, service } from "../state.ts";
 import { capital, clock, percent } from "../timeline/clock.ts";
 import { shares } from "../timeline/document.ts";
@@ -54,7 +54,7 @@ export function Live() {
       session.value = begun;
       devices.value = await microphones();
     } catch (error) {
-      complain(error);
+      if (begun.running.value) complain(error); // else the page was left meanwhile
     }
     opening.value = false;
   };
@@ -248,8 +248,8 @@ function After({ session }: { session: Session }) {
     if (!sound) return;
     busy.value = true;
     try {
-      const analysis = await analyse(sound, `${nameOfNow()}.wav`);
-      go({ view: "recording", id: analysis.id });
+      const here = route.value;
+      open(await analyse(sound, `${nameOfNow()}.wav`), here);
     } catch (error) {
       complain(error);
     }

@@ -41,10 +41,18 @@ export function Recording({ id }: { id: string }) {
   }, [id]);
 
   const found = analysis.value;
+  // In the place that the name takes: whoever is at this heading stays there.
+  const unnamed = (
+    <header class="head">
+      <div class="grow">
+        <h1 tabIndex={-1}>Recording</h1>
+      </div>
+    </header>
+  );
   if (trouble.value) {
     return (
       <>
-        <h1 tabIndex={-1}>Recording</h1>
+        {unnamed}
         <Trouble of={trouble.value} />
         {missing.value && (
           <p class="muted">It may have been deleted or have expired, or belong to another key.</p>
@@ -63,7 +71,7 @@ export function Recording({ id }: { id: string }) {
   if (!found) {
     return (
       <>
-        <h1 tabIndex={-1}>Recording</h1>
+        {unnamed}
         <p class="muted">Loading …</p>
       </>
     );
