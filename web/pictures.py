@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -20,7 +21,7 @@ import numpy as np
 import soundfile
 import soxr
 from PIL import Image
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 REPO = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPO / "tests"))
@@ -117,14 +118,21 @@ def clip(page: Page) -> None:
     expect(page.locator(".seen canvas").first).to_be_visible()
 
 
+def sureness(row: Locator) -> int:
+    """How sure the model is of a segment, in per cent."""
+    return int(re.findall(r"(\d+)\s%", row.inner_text())[0])
+
+
 def recording(page: Page, *, correct: bool = False) -> None:
     """A recording in the middle, with a correction."""
     expect(page.locator("tbody tr").first).to_be_visible()
     if correct:
-        row = page.locator("tr", has_text="%").nth(2)
+        rows = page.locator("tr", has_text="%").all()
+        row = min(rows, key=sureness)
+        heard = row.locator("td").nth(1).inner_text().split()[-1]
         row.get_by_role("combobox").select_option("calm")
         row.get_by_role("button", name="add a note").click()
-        page.get_by_role("dialog").get_by_role("textbox").fill("Tired, not sad.")
+        page.get_by_role("dialog").get_by_role("textbox").fill(f"Tired, not {heard}.")
         page.get_by_role("dialog").get_by_role("button", name="Save").click()
     slider = page.get_by_role("slider", name="Position")
     slider.evaluate("e => { e.value = 19; e.dispatchEvent(new Event('input', {bubbles: true})) }")
