@@ -148,12 +148,13 @@ async def export(
     form, name = FORMATS[format], found.analysis.name
     content: Iterator[bytes]
     try:
-        if format == "json":
-            text = timelines.gathered(timelines.json_file(found, results, labels))
-            content = await run_in_threadpool(timelines.begun, text)
-        elif format in ("csv", "jsonl"):
-            text = timelines.gathered(timelines.rows(found, results, labels, format))
-            content = await run_in_threadpool(timelines.begun, text)
+        if format in ("json", "csv", "jsonl"):
+            pieces = (
+                timelines.json_file(found, results, labels)
+                if format == "json"
+                else timelines.rows(found, results, labels, format)
+            )
+            content = await run_in_threadpool(timelines.begun, timelines.gathered(pieces))
         elif form.form is not None and found.segments <= _AT_HAND:
             content = iter([await run_in_threadpool(_written, found, results, labels, form.form)])
         else:
