@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -24,6 +25,7 @@ from emotone.features.waveforms import DEFAULT_PREPARATION
 from emotone.models import NeuralClassifier, build
 from emotone.models.neural import bodies, export
 from emotone.models.neural.data import LabelledClips, TrainingBatches
+from emotone.models.neural.devices import chosen_devices
 from emotone.models.neural.files import TrainingFiles
 from emotone.models.neural.network import Network
 from emotone.models.neural.settings import CLOSED_FORM, Settings, TrainingSettings, resolve
@@ -299,7 +301,7 @@ def test_a_training_goes_on_where_it_was_cut_off(tmp_path: Path) -> None:
     assert again.to_onnx() == whole.to_onnx()
 
     other = build("crnn", params={**SMALL["crnn"], **QUICK, "epochs": 6, "cycles": 2})
-    with pytest.raises(TrainingError, match=r"with other epochs.*--fresh"):
+    with pytest.raises(TrainingError, match=r"with other epochs per cycle.*--fresh"):
         other.fit(clips, emotions, groups=speakers, files=files)  # type: ignore[call-arg]
     with pytest.raises(TrainingError, match="with other clips"):
         build("crnn", params={**SMALL["crnn"], **QUICK, "epochs": 4, "cycles": 2}).fit(
@@ -352,23 +354,64 @@ def test_cycles_divide_the_epochs_and_are_outlasted() -> None:
     build("crnn", params={"epochs": 40, "cycles": 2, "validation": 0})
 
 
-def test_a_training_begun_before_a_setting_was_known_goes_on(tmp_path: Path) -> None:
+def _trained(folder: Path, **params: Any) -> NeuralClassifier:
     clips, emotions, speakers = speech.clips()
-    classifiers = []
-    for cycles in (1, 1, 2):
-        params = {**SMALL["crnn"], **QUICK, "cycles": cycles}
-        classifier = build("crnn", params=params)
-        assert isinstance(classifier, NeuralClassifier)
-        files = TrainingFiles(tmp_path)
-        if cycles == 2:
-            with pytest.raises(TrainingError, match="with other cycles"):
-                classifier.fit(clips, emotions, groups=speakers, files=files)
-            break
-        classifiers.append(classifier.fit(clips, emotions, groups=speakers, files=files))
-        state = torch.load(tmp_path / "last.ckpt", weights_only=True)
-        state["emotone"]["fingerprint"].pop("cycles", None)
-        torch.save(state, tmp_path / "last.ckpt")
-    assert classifiers[0].to_onnx() == classifiers[1].to_onnx()
+    classifier = build("crnn", params={**SMALL["crnn"], **QUICK, **params})
+    assert isinstance(classifier, NeuralClassifier)
+    return classifier.fit(clips, emotions, groups=speakers, files=TrainingFiles(folder))
+
+
+def test_a_training_begun_before_a_setting_was_known_goes_on(tmp_path: Path) -> None:
+    before = _trained(tmp_path)
+    state = torch.load(tmp_path / "last.ckpt", weights_only=True)
+    known = state["emotone"]["fingerprint"]
+    del known["epochs per cycle"]
+    known["epochs"] = json.dumps(QUICK["epochs"])  # and nothing of cycles
+    known["precision"] = json.dumps("auto")
+    torch.save(state, tmp_path / "last.ckpt")
+    assert _trained(tmp_path).to_onnx() == before.to_onnx()
+    with pytest.raises(TrainingError, match="with other epochs per cycle"):
+        _trained(tmp_path, cycles=2)
+
+
+def test_more_cycles_go_on_from_fewer(tmp_path: Path) -> None:
+    kept = {"patience": None}
+    whole = _trained(tmp_path / "whole", epochs=4, cycles=2, **kept)
+    begun = _trained(tmp_path / "state", epochs=2, cycles=1, **kept)
+    longer = _trained(tmp_path / "state", epochs=4, cycles=2, **kept)
+    assert longer.loss_curve_ == whole.loss_curve_ != begun.loss_curve_
+    assert longer.to_onnx() == whole.to_onnx()
+    with pytest.raises(TrainingError, match="after 4 epochs, and 2 are asked for"):
+        _trained(tmp_path / "state", epochs=2, cycles=1, **kept)
+
+
+def test_a_training_goes_on_in_the_precision_that_it_was_begun_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def machine(bfloat16: bool) -> None:
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": bfloat16})
+
+    machine(False)
+    assert _trained(tmp_path).params["precision"] == "32-true"
+    machine(True)
+    with pytest.raises(TrainingError, match=r"with other precision.*precision=32-true"):
+        _trained(tmp_path)
+    assert _trained(tmp_path, precision="32-true").params["precision"] == "32-true"
+    assert _trained(tmp_path / "new").params["precision"] == "bf16-mixed"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_an_accelerator_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"no device for accelerator=gpu.*auto"):
+        _trained(tmp_path, accelerator="gpu")
+
+
+def test_more_devices_than_there_are_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert chosen_devices("auto", "auto") == ("cuda", 2)
+    with pytest.raises(TrainingError, match=r"devices=3, but this machine has 2"):
+        chosen_devices("gpu", 3)
 
 
 def test_clearing_removes_checkpoints_and_nothing_else(tmp_path: Path) -> None:

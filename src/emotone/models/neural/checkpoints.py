@@ -27,6 +27,8 @@ STATE = "emotone"
 _FORM = 3
 """Of that; and whatever else changes what a resumed training would compute."""
 
+_CYCLE = "epochs per cycle"
+
 _DEFAULTS = {
     entry.name: json.dumps(entry.default)
     for entry in fields(TrainingSettings)
@@ -95,17 +97,36 @@ def fingerprint_of(
         "augmentation": json.dumps(settings.augmentation and asdict(settings.augmentation)),
     }
     values = asdict(settings.training) | asdict(settings.body)
+    # A training of more cycles begins as one of fewer: the number of cycles may differ, not their
+    # length.
+    values[_CYCLE] = values.pop("epochs") // values.pop("cycles")
     return found | {name: json.dumps(value) for name, value in values.items()}
 
 
-def left_behind(path: Path, fingerprint: Mapping[str, str]) -> dict[str, Any]:
-    """Our state in a checkpoint of this very training."""
+def left_behind(path: Path, fingerprint: Mapping[str, str], epochs: int) -> dict[str, Any]:
+    """Our state in a checkpoint of this very training, or of one of fewer cycles of this length.
+
+    Parameters
+    ----------
+    path
+        The checkpoint.
+    fingerprint
+        See `fingerprint_of`.
+    epochs
+        How many the training is to have.
+
+    Raises
+    ------
+    TrainingError
+        If it cannot be read, is of another training, or has more epochs already.
+    """
     remedy = (
         "Start over with --fresh (fresh=True in Python), or name another folder of checkpoints."
     )
     try:
         state: dict[str, Any] = _load(path)[STATE]
-        theirs = _DEFAULTS | dict(state["fingerprint"])
+        theirs = _of_today(dict(state["fingerprint"]), fingerprint)
+        done = len(state["curves"]["training"])
     except Exception as error:  # whatever a damaged file makes of its reader
         raise TrainingError(
             f"the checkpoint cannot be read ({type(error).__name__})", source=path, remedy=remedy
@@ -115,9 +136,30 @@ def left_behind(path: Path, fingerprint: Mapping[str, str]) -> dict[str, Any]:
         raise TrainingError(
             f"it is a checkpoint of a training with other {', '.join(different)}",
             source=path,
+            remedy=(
+                f"Go on with precision={json.loads(theirs['precision'])}, as it was begun, where "
+                f"this machine has that. {remedy}"
+                if different == ["precision"]
+                else remedy
+            ),
+        )
+    if done > epochs:
+        raise TrainingError(
+            f"it is a checkpoint after {done} epochs, and {epochs} are asked for",
+            source=path,
             remedy=remedy,
         )
     return state
+
+
+def _of_today(theirs: dict[str, str], ours: Mapping[str, str]) -> dict[str, str]:
+    """The fingerprint of an older emotone's checkpoint as this one would have written it."""
+    theirs = _DEFAULTS | theirs
+    if _CYCLE not in theirs:
+        theirs[_CYCLE] = json.dumps(json.loads(theirs["epochs"]) // json.loads(theirs["cycles"]))
+    if theirs["precision"] == json.dumps("auto"):  # what that came to was not written down
+        theirs["precision"] = ours["precision"]
+    return theirs
 
 
 def is_finished(state: dict[str, Any], settings: Settings) -> bool:

@@ -92,7 +92,7 @@ class NeuralClassifier(SoundClassifier):
             from emotone.models.neural import bodies, ridge, trainer
             from emotone.models.neural.data import LabelledClips, TrainingData, hold_out
             from emotone.models.neural.descriptions import standardise
-            from emotone.models.neural.devices import flushed_denormals
+            from emotone.models.neural.devices import flushed_denormals, settled
             from emotone.models.neural.export import round_weights
             from emotone.models.neural.network import Network
         except ImportError as error:
@@ -110,7 +110,8 @@ class NeuralClassifier(SoundClassifier):
                 f"there are clips of {len(self.classes_)} emotion",
                 remedy="Train on clips of two emotions or more.",
             )
-        settings = Settings.of(self.family.name, self.params)
+        settings = settled(Settings.of(self.family.name, self.params))
+        self.params = {**self.params, "precision": settings.training.precision}
         self.corpora_ = np.unique(names).tolist()
         self._check_names(settings)
         homes = np.searchsorted(self.corpora_, names).astype(np.int64)

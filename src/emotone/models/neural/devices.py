@@ -6,8 +6,12 @@ import ctypes
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import torch
+
+from emotone.errors import TrainingError
+from emotone.models.neural.settings import CLOSED_FORM, Settings
 
 _MALLOPT = {-4: 0, -1: 2**31 - 1, -2: 2**28}
 """Of malloc.h: no blocks apart from the heap (M_MMAP_MAX), which never shrinks (M_TRIM_THRESHOLD)
@@ -21,13 +25,52 @@ def device(accelerator: str) -> torch.device:
 
 
 def chosen_devices(accelerator: str, devices: int | str) -> tuple[str, int]:
-    """What "auto" comes to on this machine: the accelerator's name for Lightning, and how many."""
+    """What "auto" comes to on this machine: the accelerator's name for Lightning, and how many.
+
+    Raises
+    ------
+    TrainingError
+        If there is no such accelerator, or there are not so many of them.
+    """
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if accelerator == "auto":
         accelerator = "cuda" if gpus else "cpu"
-    if devices == "auto":
-        return accelerator, gpus if accelerator in ("gpu", "cuda") else 1
-    return accelerator, int(devices)
+    there = {"gpu": gpus, "cuda": gpus, "mps": int(torch.backends.mps.is_available())}
+    if accelerator == "cpu":
+        return accelerator, 1 if devices == "auto" else int(devices)
+    count = there[accelerator]
+    if not count:
+        raise TrainingError(
+            f"PyTorch finds no device for accelerator={accelerator} on this machine",
+            remedy="Leave accelerator at auto, which takes the processor where there is no other.",
+        )
+    wanted = count if devices == "auto" else int(devices)
+    if wanted > count:
+        raise TrainingError(
+            f"devices={wanted}, but this machine has {count}",
+            remedy=f"Ask for {count}, or leave devices at auto.",
+        )
+    return accelerator, wanted
+
+
+def settled(settings: Settings) -> Settings:
+    """The settings with what "auto" comes to on this machine in the place of its precision.
+
+    A checkpoint that is moved to another machine so goes on in the arithmetic that it was begun in,
+    or is refused.
+
+    Raises
+    ------
+    TrainingError
+        As `chosen_devices`.
+    """
+    training = settings.training
+    accelerator = chosen_devices(training.accelerator, training.devices)[0]
+    if settings.family in CLOSED_FORM:
+        found = "32-true"
+    else:
+        found = precision(training.precision, accelerator)
+    return replace(settings, training=replace(training, precision=found))
 
 
 def precision(asked: str, accelerator: str) -> str:

@@ -18,7 +18,7 @@ class TrainingFiles:
     ----------
     checkpoints
         Where the state after each epoch is kept; a training that finds its own goes on from there,
-        to the same result. None keeps nothing.
+        to the same result, and so does one of more cycles of the same length. None keeps nothing.
     logs
         Where the curves are written for TensorBoard; None for nowhere.
     fresh

@@ -113,6 +113,7 @@ class HybridClassifier(SoundClassifier):
         self.loss_curve_ = first.loss_curve_
         self.validation_curve_ = first.validation_curve_
         self.watch_curve_ = first.watch_curve_
+        self.params = {**self.params, "precision": first.params["precision"]}
         self.training_s_ = sum(member.training_s_ for member in members)
 
     def _calibrate(self, X: Features) -> None:

@@ -33,7 +33,7 @@ from emotone.models.neural.checkpoints import (
 )
 from emotone.models.neural.data import TrainingData
 from emotone.models.neural.descriptions import described
-from emotone.models.neural.devices import chosen_devices, keep_memory, precision
+from emotone.models.neural.devices import chosen_devices, keep_memory
 from emotone.models.neural.files import CHECKPOINT, TrainingFiles
 from emotone.models.neural.learner import Learner
 from emotone.models.neural.network import Network
@@ -61,7 +61,7 @@ def fit(
     data
         What it learns from.
     settings
-        How.
+        How, `emotone.models.neural.devices.settled`.
     seed
         Of the draws of clips, their alteration and dropout.
     files
@@ -84,7 +84,7 @@ def fit(
         if files.fresh:
             path.unlink(missing_ok=True)
         fingerprint = fingerprint_of(network, data, settings, seed)
-        state = left_behind(path, fingerprint) if path.exists() else None
+        state = left_behind(path, fingerprint, settings.training.epochs) if path.exists() else None
         if state is None or not is_finished(state, settings):
             learner = Learner(
                 network, described(network, data, settings, seed), settings, seed, fingerprint
@@ -145,7 +145,7 @@ def _run(
             # Not the usual "ddp", which would run the user's whole command once per device.
             strategy="auto" if devices == 1 else "ddp_spawn",
             sync_batchnorm=devices > 1 and accelerator != "cpu",
-            precision=cast(Any, precision(training.precision, accelerator)),
+            precision=cast(Any, training.precision),
             logger=False if logs is None else _logger(logs),
             # At least once per epoch, however few batches there are.
             log_every_n_steps=max(1, min(50, len(learner.batches(0, (0, devices))))),
