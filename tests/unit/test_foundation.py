@@ -461,5 +461,5 @@ def test_it_learns_resumes_and_exports(
 def test_the_settings_know_the_family() -> None:
     settings = Settings.of("foundation", resolve("foundation", {"encoder": "x", "tune": "lora"}))
     assert settings.body == FoundationSettings(encoder="x", tune="lora")
-    with pytest.raises(UsageError, match="Give frozen, lora, full"):
+    with pytest.raises(UsageError, match="Give one of frozen, lora, full"):
         resolve("foundation", {"encoder": "x", "tune": "some"})

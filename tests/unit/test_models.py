@@ -404,3 +404,11 @@ def test_a_feature_far_out_of_range_is_cut_off_alike_in_both_forms() -> None:
     less_strange[:, 4] = X[:, 4].mean() + 50 * X[:, 4].std()
     assert np.allclose(classifier.scores(strange), classifier.scores(less_strange))
     assert np.abs(run(classifier.to_onnx(), strange) - classifier.scores(strange)).max() < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("asked", "meant"), [("transformer", "conformer"), ("wavlm", "foundation"), ("crn", "crnn")]
+)
+def test_a_family_by_another_name_is_pointed_to(asked: str, meant: str) -> None:
+    with pytest.raises(UsageError, match=f"Did you mean '{meant}'"):
+        build(asked)

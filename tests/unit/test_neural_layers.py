@@ -327,7 +327,7 @@ def test_clips_are_held_out_where_speakers_are_unknown_or_few() -> None:
 @pytest.mark.parametrize(
     ("params", "said"),
     [
-        ({"epoch": 3}, "has no parameter 'epoch'"),
+        ({"epoch": 3}, "has no parameter 'epoch'.*Did you mean 'epochs'"),
         ({"epochs": 0}, "Give a whole number"),
         ({"lr": "fast"}, "Give a number"),
         ({"augment.speed": 2}, "Give a number"),

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from emotone.configuration import suggestion
 from emotone.errors import MissingExtraError, UsageError
 from emotone.models import heads, svm
 from emotone.models.neural import settings as neural
@@ -310,19 +311,30 @@ def _is_above_zero(value: Any) -> bool:
     return number and 0 < value < math.inf
 
 
+_OFTEN = {
+    "transformer": "conformer",
+    "cnn": "cnn2d",
+    "rnn": "gru",
+    "bilstm": "lstm",
+    "svm": "svm-rbf",
+    **dict.fromkeys(("wav2vec2", "hubert", "wavlm", "whisper", "emotion2vec"), "foundation"),
+}
+"""What people ask for by another name than ours."""
+
+
 def get(name: str) -> Family:
     """The family of a name.
 
     Raises
     ------
     UsageError
-        If there is none; the message lists them.
+        If there is none; the message names the one that is meant, or lists them.
     """
     try:
         return FAMILIES[name]
     except KeyError:
         raise UsageError(
-            f"there is no family '{name}'", remedy=f"Choose from {', '.join(FAMILIES)}."
+            f"there is no family '{name}'", remedy=suggestion(_OFTEN.get(name, name), FAMILIES)
         ) from None
 
 
@@ -376,7 +388,7 @@ def resolve(family: Family, params: Mapping[str, Any]) -> dict[str, Any]:
         if name not in known:
             raise UsageError(
                 f"the family '{family.name}' has no parameter '{name}'",
-                remedy=f"It has {', '.join(sorted(known))}.",
+                remedy=suggestion(name, sorted(known)),
             )
         check = _CHECKED.get(name.rpartition(".")[2])
         if check is not None and not check[0](params[name]):

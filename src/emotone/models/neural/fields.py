@@ -52,7 +52,7 @@ def flag(default: bool) -> Any:
 
 def one_of(default: str, *options: str) -> Any:
     """A field that holds one of some words."""
-    return checked(default, lambda value: value in options, f"Give {', '.join(options)}.")
+    return checked(default, lambda value: value in options, f"Give one of {', '.join(options)}.")
 
 
 def text(default: str, meaning: str) -> Any:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from emotone.configuration import suggestion
 from emotone.errors import UsageError
 from emotone.models.neural.fields import (
     checked,
@@ -562,7 +563,7 @@ def _check_names(family: str, params: Mapping[str, Any], known: Collection[str])
         if name not in known:
             raise UsageError(
                 f"the family '{family}' has no parameter '{name}'",
-                remedy=f"It has {', '.join(sorted(known))}.",
+                remedy=suggestion(name, sorted(known)),
             )
 
 
