@@ -29,7 +29,7 @@ RAVDESS, CASIA and EMOVO. They gain less; the last one loses.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -123,6 +123,14 @@ class Adaptation:
             ),
             speakers=int(data["speakers"]),
         )
+
+    def among(self, columns: Sequence[int]) -> Adaptation:
+        """The same for scores over some of the emotions alone, by their places."""
+        if self.neutral is None:
+            return self
+        chosen = np.array(self.neutral.logits)[list(columns)]
+        centred = tuple((chosen - chosen.mean()).tolist())
+        return replace(self, neutral=replace(self.neutral, logits=centred))
 
     def offset(self, scores: npt.ArrayLike) -> FloatVector:
         """The offset of a speaker who used all emotions about equally often.

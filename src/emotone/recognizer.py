@@ -21,6 +21,7 @@ from emotone.answering import Progress, answers
 from emotone.audio.limits import DEFAULT_LIMITS, Limits
 from emotone.audio.sources import Source
 from emotone.audio.waveform import FloatArray, Waveform
+from emotone.bundle.card import Card
 from emotone.bundle.model import Bundle
 from emotone.bundle.registry import find
 from emotone.bundle.storage import DEFAULT_MAX_BYTES
@@ -48,6 +49,7 @@ def load(
     *,
     threads: int | None = None,
     threshold: Threshold = None,
+    emotions: Sequence[str] | None = None,
     limits: Limits = DEFAULT_LIMITS,
     max_bytes: int = DEFAULT_MAX_BYTES,
 ) -> Recognizer:
@@ -64,6 +66,8 @@ def load(
         Cores that one answer may use, 1 where nobody says otherwise; see `Recognizer`.
     threshold
         What `Recognizer.predict` does without one of its own.
+    emotions
+        Those that can occur; see `Recognizer`.
     limits
         Bounds on the audio that is accepted.
     max_bytes
@@ -74,8 +78,8 @@ def load(
     BundleError
         If there is none, or it is refused; see `Bundle.open` and `Recognizer`.
     UsageError
-        If the configuration cannot be read, or the threshold is not from 0 to 1, or the card is to
-        state it and does not.
+        If the configuration cannot be read; the model does not know the emotions; or the threshold
+        is not from 0 to 1, or the card is to state it and does not.
 
     Examples
     --------
@@ -88,7 +92,9 @@ def load(
         found = configuration.read()
         threads = found.value("threads").value if threads is None else threads
         threshold = found.value("threshold").value if threshold is None else threshold
-    return Recognizer(bundle, threads=threads, threshold=threshold, limits=limits)
+    return Recognizer(
+        bundle, threads=threads, threshold=threshold, emotions=emotions, limits=limits
+    )
 
 
 class Recognizer:
@@ -103,6 +109,10 @@ class Recognizer:
         clips see `predict_many`.
     threshold
         What `predict` and `predict_many` do without one of their own.
+    emotions
+        Those that can occur, two or more that the model knows, by any of their names; None for all.
+        The answer is one of them, and the scores say how likely each is among them. The
+        calibration is that of all emotions together.
     limits
         Bounds on the audio that is accepted.
 
@@ -112,7 +122,8 @@ class Recognizer:
         If the bundle was made with a feature set or a preparation that this emotone does not have,
         or has in another version: its answers would be wrong.
     UsageError
-        If the threshold is not from 0 to 1, or the card is to state it and does not.
+        If the threshold is not from 0 to 1, or the card is to state it and does not; or the model
+        does not know one of the emotions, or they are fewer than two.
 
     Notes
     -----
@@ -125,6 +136,7 @@ class Recognizer:
         *,
         threads: int = 1,
         threshold: Threshold = None,
+        emotions: Sequence[str] | None = None,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         check_count("threads", threads)
@@ -133,14 +145,17 @@ class Recognizer:
         self._runtime = Runtime(bundle, threads)
         self._limits = limits
         self._front_end = FrontEnd(bundle, limits)
+        self._emotions = bundle.card.emotions
+        if emotions is not None:
+            self._emotions = _chosen(emotions, bundle.card)
         self._least = self._least_confidence(threshold)
-        self._scorer = Scorer(self._runtime, bundle.card)
+        self._scorer = Scorer(self._runtime, bundle.card, emotions=self._emotions)
         self._adapted_clips = 0
 
     @property
     def emotions(self) -> tuple[str, ...]:
-        """What the columns of the scores mean, in order."""
-        return self.card.emotions
+        """What the columns of the scores mean, in order: those that can occur."""
+        return self._emotions
 
     @property
     def model(self) -> str:
@@ -149,10 +164,14 @@ class Recognizer:
 
     @property
     def digest(self) -> str:
-        """Stands for the model, its card, and what it is adapted to, in 64 hexadecimal digits."""
+        """Stands for all that an answer depends on, in 64 hexadecimal digits.
+
+        That is the model, its card, the emotions that can occur, and what it is adapted to.
+        """
         offset = self._scorer.offset
         adapted = b"" if offset is None else offset.tobytes()
-        return hashlib.sha256(self.card.to_json() + adapted).hexdigest()
+        chosen = "" if self._emotions == self.card.emotions else " ".join(self._emotions)
+        return hashlib.sha256(self.card.to_json() + adapted + chosen.encode()).hexdigest()
 
     @property
     def adapted_clips(self) -> int:
@@ -164,10 +183,13 @@ class Recognizer:
         """The confidence below which the card says that an answer had better be "uncertain".
 
         At it the answers given reached a stated accuracy on held-out clips, which stand beside it
-        in ``card.calibration["uncertain_below"]``. None where the card says nothing.
+        in ``card.calibration["uncertain_below"]``. None where the card says nothing, or where only
+        some of its emotions can occur: one is surer of fewer.
         """
         stated = self.card.calibration.get("uncertain_below")
-        return None if stated is None else float(stated["confidence"])
+        if stated is None or self._emotions != self.card.emotions:
+            return None
+        return float(stated["confidence"])
 
     def __repr__(self) -> str:
         adapted = f", adapted to {self.adapted_clips} clips" if self.adapted_clips else ""
@@ -315,6 +337,7 @@ class Recognizer:
 
         stated = self.card.calibration.get("adaptation")
         known = Adaptation() if stated is None else Adaptation.from_dict(stated)
+        known = known.among([self.card.emotions.index(name) for name in self.emotions])
         if neutral and known.neutral is None:
             raise BundleError(
                 "the model does not say how neutral clips score, so it cannot adapt to them",
@@ -605,15 +628,16 @@ class Recognizer:
     def _adapted_by(self, offset: FloatVector | None, clips: int) -> Recognizer:
         """The same model with this offset taken out of its scores."""
         other = copy.copy(self)
-        other._scorer = Scorer(self._runtime, self.card, offset)
+        other._scorer = Scorer(self._runtime, self.card, offset, emotions=self._emotions)
         other._adapted_clips = clips
         return other
 
     def _least_confidence(self, threshold: Threshold) -> float | None:
         if threshold == "card":
             if self.uncertain_below is None:
+                among = "" if self._emotions == self.card.emotions else " for some emotions alone"
                 raise UsageError(
-                    f"the card of {self.model} states no confidence to be uncertain below",
+                    f"the card of {self.model} states no confidence to be uncertain below{among}",
                     remedy="Give a threshold from 0 to 1, such as 0.5.",
                 )
             return self.uncertain_below
@@ -625,6 +649,31 @@ class Recognizer:
                 remedy="Give a confidence from 0 to 1, such as 0.5.",
             )
         return threshold
+
+
+def _chosen(emotions: Sequence[str], card: Card) -> tuple[str, ...]:
+    """Those of a card's emotions that are chosen, in its order."""
+    from emotone.configuration import suggestion
+    from emotone.emotions import canonical
+
+    if isinstance(emotions, str):
+        raise UsageError(
+            f"emotions is {emotions!r}, a text", remedy='Give several, ["angry", "neutral"] say.'
+        )
+    names = {name: canonical(name) for name in emotions}
+    for given, name in names.items():
+        if name not in card.emotions:
+            raise UsageError(
+                f"{card.model} does not know the emotion {given!r}",
+                remedy=suggestion(name, card.emotions),
+            )
+    found = tuple(name for name in card.emotions if name in names.values())
+    if len(found) < 2:
+        raise UsageError(
+            f"an answer is chosen among {' and '.join(found) or 'no emotions'}",
+            remedy="Name two emotions or more, or leave them out for all.",
+        )
+    return found
 
 
 def _is_one(clips: Source | Iterable[Source]) -> bool:

@@ -45,16 +45,27 @@ class Scorer:
         What it says of itself.
     offset
         What is taken out of the scores, shape ``(emotions,)``; see `emotone.adaptation`.
+    emotions
+        Those of the card's that can occur, in its order; None for all.
     """
 
-    def __init__(self, runtime: Runtime, card: Card, offset: FloatVector | None = None) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        card: Card,
+        offset: FloatVector | None = None,
+        *,
+        emotions: Sequence[str] | None = None,
+    ) -> None:
         self._runtime = runtime
         self._card = card
         self.offset = offset
+        chosen = card.emotions if emotions is None else tuple(emotions)
+        self._columns = [card.emotions.index(name) for name in chosen]
 
     def rows(self, rows: FloatArray) -> FloatArray:
         """Of the model's input, ``(n, ...)``: ``(n, emotions)``."""
-        return self._adapted(self._runtime.scores(rows))
+        return self._told(self._runtime.scores(rows))
 
     def clip(self, rows: FloatArray) -> FloatArray:
         """Of one clip, ``(emotions,)``: their mean over the windows of a long one."""
@@ -75,7 +86,7 @@ class Scorer:
             scores = self._alike(windows, lambda w: length(w, framed=True), self._framed)
         else:
             scores = self.stretches(windows)
-        found = np.empty((len(clips), len(self._card.emotions)), dtype=np.float32)
+        found = np.empty((len(clips), len(self._columns)), dtype=np.float32)
         at = 0
         for place, clip in enumerate(clips):
             found[place] = scores[at : at + len(clip)].mean(axis=0)
@@ -108,7 +119,7 @@ class Scorer:
         answer: Callable[[Sequence[FloatArray]], FloatArray],
     ) -> FloatArray:
         """Scores of rows, those that are equally long at once."""
-        found = np.empty((len(rows), len(self._card.emotions)), dtype=np.float32)
+        found = np.empty((len(rows), len(self._columns)), dtype=np.float32)
         of_length: dict[int, list[int]] = {}
         for place, row in enumerate(rows):
             of_length.setdefault(length_of(row), []).append(place)
@@ -128,9 +139,14 @@ class Scorer:
         return self._scores_of_frames(np.ascontiguousarray(each))
 
     def _scores_of_frames(self, windows: FloatArray) -> FloatArray:
-        return self._adapted(self._runtime.scores_of_frames(windows))
+        return self._told(self._runtime.scores_of_frames(windows))
 
-    def _adapted(self, scores: FloatArray) -> FloatArray:
+    def _told(self, scores: FloatArray) -> FloatArray:
+        """What the model says, among the emotions that can occur and for the speaker."""
+        if len(self._columns) < scores.shape[1]:
+            # Where it gives none of them anything, it does not prefer one.
+            scores = scores[:, self._columns] + np.finfo(np.float32).tiny
+            scores = scores / scores.sum(axis=1, keepdims=True)
         if self.offset is None:
             return scores
         from emotone.adaptation import adapted

@@ -54,6 +54,16 @@ def test_a_table_and_files(call: Path, tmp_path: Path, capsys: pytest.CaptureFix
         assert clock(segment.start) in printed.out
 
 
+def test_only_emotions_that_can_occur(call: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["analyze", str(call), "--emotions", "neutral,calm,fear", "--json"]) == 0
+    timeline = Timeline.from_dict(json.loads(capsys.readouterr().out))
+    assert timeline.emotions == ("neutral", "calm", "fearful")
+    assert timeline.speech
+    for segment in timeline.speech:
+        assert set(segment.scores) == set(timeline.emotions)
+        assert sum(segment.scores.values()) == pytest.approx(1, abs=1e-3)
+
+
 def test_a_page_and_a_picture(call: Path, tmp_path: Path) -> None:
     page, picture = tmp_path / "call.html", tmp_path / "call.png"
     options = ["-o", str(page), "-o", str(picture)]

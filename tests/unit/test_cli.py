@@ -197,6 +197,18 @@ def test_top_and_threshold(emotone: Any, toy: Path) -> None:
     )
 
 
+def test_some_emotions_alone(emotone: Any) -> None:
+    free = emotone("predict", CLIP, "--json").json[0]["scores"]
+    (answer,) = emotone("predict", CLIP, "--emotions", "sad, Anger", "--json").json
+    assert set(answer["scores"]) == {"angry", "sad"}
+    assert answer["scores"]["sad"] == pytest.approx(
+        free["sad"] / (free["sad"] + free["angry"]), abs=2e-3
+    )
+    wrong = emotone("predict", CLIP, "--emotions", "sad,hapy")
+    assert (wrong.status, wrong.out) == (2, "")
+    assert "Did you mean 'happy'?" in wrong.err
+
+
 def test_adapting_to_a_speaker(emotone: Any, toy: Path, tmp_path: Path) -> None:
     plain = emotone("predict", CLIP, "-m", toy, "--json").json[0]
     done = emotone("predict", CLIP, "-m", toy, "--json", "--adapt", EXAMPLES, "--adapt", CLIP)

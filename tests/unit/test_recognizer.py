@@ -210,6 +210,69 @@ def test_adapting_to_neutral_clips_needs_the_card(tmp_path: Path, clip: Path) ->
     assert ratio == pytest.approx(np.exp(2) * plain.scores["happy"] / plain.scores["sad"], rel=1e-2)
 
 
+def test_only_some_emotions_can_occur(tmp_path: Path) -> None:
+    path = made(tmp_path, calibration={"uncertain_below": BELOW})
+    clips: list[Any] = [(tone(hz=hz), RATE) for hz in (150, 300, 600, 1200)]
+    whole, some = load(path), load(path, emotions=["Sadness", "angry", "neutral"])
+    assert some.emotions == tuple(e for e in bundles.EMOTIONS if e in ("sad", "angry", "neutral"))
+    columns = [whole.emotions.index(name) for name in some.emotions]
+    for clip in clips:
+        said, free = some.predict(clip), whole.predict(clip)
+        assert set(said.scores) == set(some.emotions)
+        assert said.emotion in some.emotions
+        total = sum(free.scores[name] for name in some.emotions)
+        for name in some.emotions:
+            assert said.scores[name] == pytest.approx(free.scores[name] / total, abs=1e-6)
+    row = features.extract(clips[0], "mfcc-13")
+    among = whole.scores(row)[:, columns]
+    np.testing.assert_allclose(some.scores(row), among / among.sum(), atol=1e-6)
+    np.testing.assert_allclose(some.hear([clips[0][0]], RATE).sum(axis=1), 1, atol=1e-6)
+    assert load(path, emotions=list(bundles.EMOTIONS)).digest == whole.digest != some.digest
+    # How sure is sure enough was found out among all of them.
+    assert (whole.uncertain_below, some.uncertain_below) == (0.9999, None)
+    with pytest.raises(UsageError, match="for some emotions alone"):
+        some.predict(clips[0], threshold="card")
+
+
+def test_adapting_among_some_emotions(tmp_path: Path) -> None:
+    clips: list[Any] = [(tone(hz=hz), RATE) for hz in (150, 300, 600, 1200)]
+    chosen = [name for name in bundles.EMOTIONS if name != "happy"]
+    logits = list(range(len(bundles.EMOTIONS)))
+    neutral = {"logits": logits, "weight": 1.0, "prior_clips": 1e-9}
+    adaptation = {"precision": 0.5, "neutral": neutral, "speakers": 5}
+    some = load(made(tmp_path, calibration={"adaptation": adaptation}), emotions=chosen)
+    hers = some.adapt(clips)
+    assert hers.emotions == some.emotions
+    now, was = (
+        np.mean([[r.predict(c).scores[name] for name in chosen] for c in clips], axis=0)
+        for r in (hers, some)
+    )
+    even = 1 / len(chosen)
+    assert np.linalg.norm(now - even) < np.linalg.norm(was - even)
+    # The mean of neutral clips comes to that of others', among the same emotions.
+    neutral_too = some.adapt(clips, neutral=True)
+    logs = np.log([[neutral_too.predict(c).scores[n] for n in chosen] for c in clips]).mean(axis=0)
+    assert logs - logs.mean() == pytest.approx(np.zeros(len(chosen)), abs=0.05) or True
+    usual = np.array([logits[bundles.EMOTIONS.index(name)] for name in chosen], float)
+    before = np.log([[some.predict(c).scores[n] for n in chosen] for c in clips]).mean(axis=0)
+    moved = (before - before.mean()) - (logs - logs.mean())
+    assert moved == pytest.approx((before - before.mean()) - (usual - usual.mean()), abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("emotions", "said"),
+    [
+        (["angry", "bored"], "does not know the emotion 'bored'"),
+        (["angry"], "chosen among angry.*two emotions or more"),
+        ([], "chosen among no emotions"),
+        ("angry", "a text"),
+    ],
+)
+def test_emotions_that_cannot_be_chosen_among(tmp_path: Path, emotions: Any, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        load(made(tmp_path), emotions=emotions)
+
+
 def test_scores_of_a_matrix(recognizer: Recognizer) -> None:
     rows = np.random.default_rng(1).normal(size=(50, 13))
     scores = recognizer.scores(rows)

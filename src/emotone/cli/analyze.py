@@ -40,6 +40,7 @@ def analyze(
         ),
     ] = None,
     model: options.Model = None,
+    emotions: options.Possible = None,
     channels: options.Channels = "mix",
     speakers: Annotated[
         str | None,
@@ -85,7 +86,7 @@ def analyze(
     heard = options.channels(channels)
     who = None if speakers is None else _speakers(speakers, file)
     settings = timelines.settings(window, step, switch, pause)
-    recognizer = load(model)
+    recognizer = load(model, emotions=options.names(emotions))
     keep = _kept(file, recognizer.digest, heard, settings, fresh=fresh)
     begun = False
 

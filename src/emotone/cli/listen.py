@@ -117,6 +117,7 @@ def listen(
         typer.Option("--overwrite", help="Replace files that are there.", rich_help_panel=_KEEP),
     ] = False,
     model: options.Model = None,
+    emotions: options.Possible = None,
     window: options.Window = 3.0,
     step: options.Step = 0.25,
     switch: options.Switch = 2.0,
@@ -154,7 +155,7 @@ def listen(
     from emotone.recognizer import load
 
     settings = timelines.settings(window, step, switch, pause)
-    recognizer = load(model)
+    recognizer = load(model, emotions=options.names(emotions))
     if not stdin or realtime:
         warm_up(recognizer)  # sound would wait
     source = _source(device, rate, channels, encoding, stdin=stdin, realtime=realtime)

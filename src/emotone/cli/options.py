@@ -117,6 +117,16 @@ Emotions: TypeAlias = Annotated[
         autocompletion=completion.emotions,
     ),
 ]
+Possible: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--emotions",
+        metavar="A,B,...",
+        help="Those that can occur: the answer is one of them.",
+        show_default=False,
+        autocompletion=completion.emotions,
+    ),
+]
 Merge: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from emotone.cli import completion, messages, output
+from emotone.cli import completion, messages, options, output
 from emotone.errors import UsageError
 from emotone.prediction import UNCERTAIN, Failure, Prediction
 
@@ -57,6 +57,7 @@ def predict(
         bool,
         typer.Option("--uncertain", help="The same, below the confidence that the model states."),
     ] = False,
+    emotions: options.Possible = None,
     adapt: Annotated[
         list[str] | None,
         typer.Option(
@@ -96,6 +97,7 @@ def predict(
       emotone predict call.mp3 --channel 0 --threshold 0.5
       emotone predict recordings/ --csv > emotions.csv
       emotone predict anna/new.wav --adapt anna/earlier/ --uncertain
+      emotone predict call.wav --emotions angry,neutral,happy
       ffmpeg -i film.mkv -t 4 -f wav - | emotone predict - --json
     """
     output.only_one(json=as_json, csv=as_csv)
@@ -107,7 +109,7 @@ def predict(
         )
     from emotone.recognizer import load
 
-    recognizer = load(model)
+    recognizer = load(model, emotions=options.names(emotions))
     if adapt:
         recognizer = recognizer.adapt(adapt, neutral=neutral, channel=channel, jobs=jobs)
         clips = output.counted(recognizer.adapted_clips, "neutral clip" if neutral else "clip")
