@@ -122,7 +122,7 @@ def test_a_batch_is_not_begun_twice_but_gone_on_with(tmp_path: Path, model: str)
     assert (again.done, again.earlier, again.audio_s) == (150, 150, 0)
 
 
-@pytest.mark.parametrize("other", ["inputs", "model", "segments", "partition"])
+@pytest.mark.parametrize("other", ["inputs", "model", "emotions", "segments", "partition"])
 def test_another_task_is_not_gone_on_with(tmp_path: Path, model: str, other: str) -> None:
     batches.clips(tmp_path / "in", 4)
     heard(tmp_path / "in", tmp_path / "out", model)
@@ -131,6 +131,8 @@ def test_another_task_is_not_gone_on_with(tmp_path: Path, model: str, other: str
         folder = tmp_path / "in" / "a"
     elif other == "model":
         model = str(bundles.write(tmp_path / "other.emotone", version="2.0"))
+    elif other == "emotions":
+        options = {"emotions": ["happy", "sad"]}
     elif other == "segments":
         options = {"segments": True}
     else:
@@ -138,6 +140,18 @@ def test_another_task_is_not_gone_on_with(tmp_path: Path, model: str, other: str
     with pytest.raises(UsageError, match="begun otherwise") as caught:
         heard(folder, tmp_path / "out", model, resume=True, **options)
     assert other in caught.value.cause
+
+
+def test_only_some_emotions_can_occur(tmp_path: Path, model: str) -> None:
+    files = batches.clips(tmp_path / "in", 6)
+    assert heard(tmp_path / "in", tmp_path / "out", model, emotions=["sad", "joy"]).failed == 0
+    rows = {row["file"]: row for row in batches.rows(tmp_path / "out")}
+    recognizer = emotone.load(model, emotions=["happy", "sad"])
+    for file in files:
+        row, alone = rows[str(file)], recognizer.predict(file)
+        assert "angry" not in row
+        assert row["happy"] == pytest.approx(alone.scores["happy"], abs=1e-5)
+        assert row["emotion"] == alone.emotion
 
 
 def test_the_model_must_stay_the_same(tmp_path: Path, model: str) -> None:

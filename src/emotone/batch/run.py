@@ -28,24 +28,34 @@ from emotone.features.job import check_count, cores
 def task(
     model: str | None = None,
     *,
+    emotions: Sequence[str] | None = None,
     segments: bool = False,
     channels: Any = "mix",
     settings: dict[str, Any] | None = None,
 ) -> Task:
     """What to do to each recording; see `emotone.batch.work.Task`.
 
+    Parameters
+    ----------
+    model
+        As `emotone.load` takes it.
+    emotions
+        Those that can occur; see `emotone.recognizer.Recognizer`.
+    segments, channels, settings
+        See `Task`.
+
     Raises
     ------
     BundleError
         If there is no such model, or it is refused.
     UsageError
-        If clips are to be heard channel by channel.
+        If clips are to be heard channel by channel, or the model does not know the emotions.
     """
     from emotone.recognizer import load
     from emotone.timeline.settings import TimelineSettings
 
     path = os.path.abspath(find_model(model))  # noqa: PTH100
-    recognizer = load(path)
+    recognizer = load(path, emotions=emotions)
     usual = TimelineSettings().to_dict() if segments else {}
     return Task(
         model=path,

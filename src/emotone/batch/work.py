@@ -54,7 +54,7 @@ class Task(AnyTask):
     digest
         `Recognizer.digest` of it: another model under the same path is refused.
     name, emotions
-        Its name with version, and what it tells apart.
+        Its name with version, and the emotions that can occur.
     segments
         Whether each recording becomes a timeline; else it is one clip.
     channels
@@ -112,6 +112,7 @@ class Task(AnyTask):
         """As `to_dict`, but the model is the same wherever it lies."""
         return {
             "model": self.digest,
+            "emotions": list(self.emotions),
             "segments": self.segments,
             "channels": self.channels,
             "settings": self.settings,
@@ -169,7 +170,7 @@ class Analyst(Reader):
         super().__init__(root, whole=task.segments)
         self.task = task
         self._jobs = jobs
-        self._recognizer = load(task.model)
+        self._recognizer = load(task.model, emotions=task.emotions)
         if self._recognizer.digest != task.digest:
             raise BundleError(
                 "the model is not the one that the batch was begun with",

@@ -51,6 +51,7 @@ def run_batch(
         ),
     ],
     model: options.Model = None,
+    emotions: options.Possible = None,
     segments: Annotated[
         bool,
         typer.Option("--segments", help="Make a timeline of each; else each is one clip."),
@@ -107,7 +108,12 @@ def run_batch(
             "there is nowhere to write to", remedy="Give inputs and then a folder: IN... OUT."
         )
     *inputs, out = places
-    task = run.task(model, segments=segments, channels=options.channels(channels))
+    task = run.task(
+        model,
+        emotions=options.names(emotions),
+        segments=segments,
+        channels=options.channels(channels),
+    )
     plan, count = batches.carry_out(
         inputs,
         out,
