@@ -114,6 +114,19 @@ def test_the_events_of_a_process_are_those_of_the_stream(
     assert lines(done.stdout)[:-1] == alike(expected)
 
 
+def test_only_emotions_that_can_occur(
+    talk: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    options = ("--json", "--emotions", "calm,sad")
+    assert heard_here(monkeypatch, talk.read_bytes(), tmp_path, *options) == 0
+    measured = [each for each in lines(capsys.readouterr().out.encode()) if "scores" in each]
+    assert measured
+    assert all(set(each["scores"]) == {"calm", "sad"} for each in measured)
+
+
 @pytest.mark.parametrize("form", ["wav", "s16le", "f32le", "stereo s16le", "44100 Hz wav"])
 def test_the_events_are_those_of_the_stream(
     talk: Path,
