@@ -791,7 +791,7 @@ def test_benchmarks_are_found_in_a_checkout_alone(
     (tmp_path / "checkout" / "src" / "emotone").mkdir(parents=True)
     (tmp_path / "checkout" / "benchmarks").mkdir()
     for name in ("speed_one", "speed_two", "other"):
-        status = int(name == "speed_two")
+        status = 3 * (name == "speed_two")
         code = f"import sys\nprint({name!r}, *sys.argv[1:])\n"
         code += f'if __name__ == "__main__":\n    sys.exit({status})'
         text = f'"""Measures {name}.\n\nLong."""\n{code}\n'
@@ -803,7 +803,7 @@ def test_benchmarks_are_found_in_a_checkout_alone(
     listed = [line.split(maxsplit=1) for line in emotone("benchmark", "list").out.splitlines()]
     assert listed == [[n, f"Measures {n}."] for n in ("other", "speed_one", "speed_two")]
     failed = emotone("benchmark", "speed-two", "--clips", "3")
-    assert (failed.status, failed.out) == (1, "speed_two --clips 3\n")
+    assert (failed.status, failed.out) == (3, "speed_two --clips 3\n")
     assert emotone("benchmark", "speed").status == 2  # which stands for no other
     assert emotone("benchmark", "other").status == 0
     assert emotone("benchmark", "speed-one").out == "speed_one\n"
@@ -823,6 +823,20 @@ def test_the_benchmarks_are_those_of_the_emotone_that_runs(
     monkeypatch.setattr("emotone.cli.benchmark.__file__", str(editable))
     monkeypatch.chdir(tmp_path / "other")
     assert emotone("benchmark", "list").out.split() == ["own", "Measures."]
+
+
+def test_a_benchmark_that_is_killed_is_an_error(
+    emotone: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "src" / "emotone" / "cli").mkdir(parents=True)
+    (tmp_path / "benchmarks").mkdir()
+    text = 'import os\nif __name__ == "__main__":\n    os.kill(os.getpid(), 9)\n'
+    (tmp_path / "benchmarks" / "killed.py").write_text(text)
+    own = tmp_path / "src" / "emotone" / "cli" / "benchmark.py"
+    monkeypatch.setattr("emotone.cli.benchmark.__file__", str(own))
+    done = emotone("benchmark", "killed")
+    assert done.status == 1
+    assert "benchmarks/killed.py: was killed by SIGKILL" in done.err
 
 
 # -- plot

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Annotated
 import typer
 
 from emotone.cli import completion, messages
-from emotone.errors import UsageError
+from emotone.errors import EmotoneError, UsageError
 
 app = typer.Typer(add_completion=False)
 
@@ -39,7 +40,7 @@ def benchmark(
     a dash in it being an underscore; further options go to it: --help says
     which. What is measured is written over
     benchmarks/results/NAME.json, which the README's tables are made of;
-    --json OUT writes elsewhere.
+    --json OUT writes elsewhere. The exit status is that of the script.
 
     Examples:
       emotone benchmark list
@@ -58,8 +59,23 @@ def benchmark(
     if script is None:
         raise UsageError(f"there is no benchmark {name!r}", remedy=f"There are {', '.join(known)}.")
     messages.note(f"» python benchmarks/{script.name} {' '.join(context.args)}".rstrip())
-    if subprocess.run([sys.executable, script, *context.args]).returncode:
-        raise typer.Exit(1)
+    status = subprocess.run([sys.executable, script, *context.args]).returncode
+    if status < 0:  # by a signal, of which the script could say nothing itself
+        raise EmotoneError(
+            f"was killed by {_signal(-status)}",
+            source=f"benchmarks/{script.name}",
+            remedy="Where nobody did that, see whether the memory ran out.",
+        )
+    if status:  # it has said why
+        raise typer.Exit(status)
+
+
+def _signal(number: int) -> str:
+    """``"SIGKILL"``; the number where it has no name here."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def scripts() -> dict[str, Path]:
