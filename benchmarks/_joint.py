@@ -18,6 +18,7 @@ from emotone import corpora, splits
 from emotone.corpora import Corpus
 from emotone.dataset import Dataset, prepare
 from emotone.emotions import CANONICAL
+from emotone.errors import CorpusError, SplitError, UsageError
 from emotone.execution import Progress
 from emotone.models import FAMILIES, Classifier
 from emotone.models.building import AnyClassifier
@@ -55,8 +56,90 @@ class JointFold:
 
 
 def present(data: Path) -> list[str]:
-    """Which of the nine corpora a folder holds."""
-    return [name for name in CORPORA if (data / name).is_dir()]
+    """Which of the nine corpora a folder holds.
+
+    Raises
+    ------
+    CorpusError
+        If it holds none.
+    """
+    names = [name for name in CORPORA if (data / name).is_dir()]
+    if not names:
+        raise CorpusError(
+            f"holds none of the corpora {', '.join(CORPORA)}" if data.is_dir() else "is no folder",
+            source=data,
+            remedy="Name their folder with --data or EMOTONE_CORPORA.",
+        )
+    return names
+
+
+def testable(
+    data: Path, known: Sequence[str], chosen: Sequence[str] | None, folds: Sequence[int]
+) -> list[str]:
+    """The corpora to test, found out from the fold files before anything is read for long.
+
+    A corpus with fewer folds begins again, see `joint_fold`; but a fold that no corpus has would
+    be another one under its number.
+
+    Parameters
+    ----------
+    data
+        The folder of corpora, with the fold files in ``emobox/``.
+    known
+        Those of EmoBox.
+    chosen
+        Those that are asked for; None for all that are there.
+    folds
+        What of them is asked for, from 1.
+
+    Raises
+    ------
+    CorpusError
+        If one that is asked for is not there, or none is.
+    UsageError
+        If one of the folds is in no corpus.
+    SplitError
+        If a fold file cannot be read.
+    """
+    there = present(data)
+    counts = {name: fold_count(data, name) for name in chosen or known if name in there}
+    lacking = [name for name in chosen or () if not counts.get(name)]
+    counts = {name: count for name, count in counts.items() if count}
+    if lacking or not counts:
+        raise CorpusError(
+            f"does not hold {' and '.join(lacking) or 'any corpus'} with a fold file in emobox/",
+            source=data,
+            remedy="Name the folder of the corpora with --data or EMOTONE_CORPORA.",
+        )
+    for fold in folds:
+        if not 1 <= fold <= max(counts.values()):
+            have = ", ".join(f"{name} has {count}" for name, count in counts.items())
+            raise UsageError(
+                f"there is no fold {fold} of {' or '.join(counts)}",
+                remedy=f"They count from 1: {have}.",
+            )
+    return list(counts)
+
+
+def fold_count(data: Path, name: str) -> int:
+    """How many folds EmoBox makes of a corpus; 0 without a fold file.
+
+    Raises
+    ------
+    SplitError
+        If the file cannot be read.
+    """
+    file = data / "emobox" / f"{name}.csv"
+    if not file.exists():
+        return 0
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            rows = csv.DictReader(lines)
+            return len({fold for row in rows for fold in (row["test_folds"] or "").split()})
+    except (KeyError, UnicodeDecodeError, csv.Error):
+        raise SplitError(
+            "is no fold file", source=file, remedy="Fetch the file of EmoBox anew."
+        ) from None
 
 
 def load(data: Path, names: Sequence[str]) -> Corpus:

@@ -7,9 +7,11 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from emotone.errors import EmotoneError
 
 BENCHMARKS = Path(__file__).resolve().parent
 RESULTS = BENCHMARKS / "results"
@@ -51,12 +53,81 @@ def commit() -> str:
 
 
 def write(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
-    """Write flat records as a JSON list, one record a line."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write flat records as a JSON list, one record a line; all of them, or none where it fails."""
     lines = ",\n".join(json.dumps(record) for record in records)
-    path.write_text(f"[\n{lines}\n]\n")
+    put(path, f"[\n{lines}\n]\n")
+
+
+def put(path: Path, text: str) -> None:
+    """Write a file in the place of an earlier one, which stays whole until the new one is."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and not path.is_file():  # a pipe, say: nothing can take its place
+        path.write_text(text, encoding="utf-8")
+        return
+    path = path.resolve()  # of a link it is the file that is written, not the link
+    # Its name ends unlike that of a result, for which one that a kill leaves is not to be taken.
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        unfinished.write_text(text, encoding="utf-8")
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def update(
+    path: Path,
+    records: Iterable[Mapping[str, Any]],
+    key: Sequence[str],
+    order: Callable[[Mapping[str, Any]], int] | None = None,
+) -> None:
+    """Write what has been measured anew; what else the file holds stays.
+
+    For a benchmark that writes while it goes on: where it is cut off, what it had not come to is as
+    it was.
+
+    Parameters
+    ----------
+    path
+        The file, which need not exist.
+    records
+        New ones. Each takes the place of the one that agrees with it in the key, or comes last.
+    key
+        The fields that tell one record of the file from another.
+    order
+        The place of a record among all; None to leave them as they stand.
+    """
+
+    def key_of(record: Mapping[str, Any]) -> tuple[Any, ...]:
+        return tuple(record.get(name) for name in key)
+
+    new = {key_of(record): record for record in records}
+    found: list[Mapping[str, Any]] = []
+    for record in read(path):
+        replacement = new.get(key_of(record), record)
+        if not any(replacement is other for other in found):
+            found.append(replacement)
+    found += [record for record in new.values() if not any(record is other for other in found)]
+    write(path, sorted(found, key=order) if order else found)
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """The records of such a file; none where there is no file."""
-    return list(json.loads(path.read_text())) if path.exists() else []
+    """The records of such a file; none where there is no file.
+
+    Raises
+    ------
+    EmotoneError
+        If it holds something else.
+    """
+    if not path.exists():
+        return []
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        found = None
+    if not isinstance(found, list) or not all(isinstance(record, dict) for record in found):
+        raise EmotoneError(
+            "holds no list of records",
+            source=path,
+            remedy="Take the committed file, or give another one as --json.",
+        )
+    return found

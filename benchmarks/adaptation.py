@@ -28,6 +28,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+import _main
 import _records
 from emotone.adaptation import NEUTRAL, SIZES, Adaptation, adapted, estimate
 from emotone.emotions import in_order
@@ -234,4 +235,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    _main.run(main)

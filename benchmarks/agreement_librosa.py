@@ -19,6 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
+import _main
+import _records
 import librosa_way
 from emotone import audio, features
 from emotone.errors import EmotoneError
@@ -26,7 +28,7 @@ from emotone.errors import EmotoneError
 LIMIT = 1e-3
 
 
-def main() -> None:
+def main() -> int:
     """Compare, print a table, write JSON; exit 1 when a clip is above the limit."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder", type=Path, nargs="+")
@@ -86,9 +88,9 @@ def main() -> None:
             "worst_value": worst_value,
             "above": above,
         }
-        options.json.write_text(json.dumps(result, indent=1) + "\n")
-    raise SystemExit(1 if above else 0)
+        _records.put(options.json, json.dumps(result, indent=1) + "\n")
+    return 1 if above else 0
 
 
 if __name__ == "__main__":
-    main()
+    _main.run(main)

@@ -43,8 +43,10 @@ from typing import Any
 import numpy as np
 import psutil
 
+import _main
 import _records
 from emotone.audio.files import find_audio
+from emotone.errors import CorpusError
 from emotone.features.job import cores
 
 SINGLE = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
@@ -308,7 +310,11 @@ def main() -> None:
     os.environ.update(SINGLE)
     folders = [options.corpora / name for name in CORPORA if (options.corpora / name).is_dir()]
     if not folders:
-        raise SystemExit(f"there is no corpus in {options.corpora}")
+        raise CorpusError(
+            "holds no corpus",
+            source=options.corpora,
+            remedy="Name their folder with --corpora or EMOTONE_CORPORA.",
+        )
     found = [str(path) for path in find_audio(folders)]
     random.Random(0).shuffle(found)
     clips = found[: options.clips]
@@ -334,4 +340,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    _main.run(main)

@@ -27,6 +27,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+import _main
 import _records
 from batch import watch
 from emotone.features.job import cores
@@ -98,4 +99,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    _main.run(main)

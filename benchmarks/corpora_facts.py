@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import _joint
+import _main
 import _records
 from emotone import corpora
 from emotone.corpora import Corpus
@@ -90,4 +91,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    _main.run(main)

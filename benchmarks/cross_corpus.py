@@ -19,7 +19,6 @@ Other records stay. The mean over the corpora is written once all of them are of
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import statistics
 import sys
@@ -29,10 +28,12 @@ from pathlib import Path
 from typing import Any
 
 import _joint
+import _main
 import _recipe
 import _records
 from default_model import CORPORA, PREPARATION
 from emotone.cli.options import parameters
+from emotone.errors import CorpusError
 from emotone.features.cache import FeatureCache
 from emotone.models import FAMILIES
 from emotone.training.folds import evaluate_fold, run_fold
@@ -58,7 +59,7 @@ class Series:
 
     def __init__(self, path: Path, about: Record, there: Sequence[str]) -> None:
         self._path, self._about, self._there = path, about, list(there)
-        found: list[Record] = json.loads(path.read_text("utf-8")) if path.exists() else []
+        found: list[Record] = _records.read(path)
         mine = [r for r in found if all(r.get(name) == about[name] for name in KEY)]
         self._others = [record for record in found if record not in mine]
         self._mine = {record["corpus"]: record for record in mine}
@@ -141,7 +142,18 @@ def main() -> None:
 
     there = _joint.present(options.data)
     if len(there) < 2:
-        raise SystemExit(f"{options.data} holds {len(there)} of the corpora {', '.join(CORPORA)}")
+        raise CorpusError(
+            f"holds {there[0]} alone",
+            source=options.data,
+            remedy="Training on all but one needs two corpora at least.",
+        )
+    absent = [name for name in options.corpus or () if name not in there]
+    if absent:
+        raise CorpusError(
+            f"does not hold {' and '.join(absent)}",
+            source=options.data,
+            remedy=f"It holds {', '.join(there)}.",
+        )
     features = options.features or _joint.features_of(options.family)
     params = _recipe.params(options.family, parameters(options.param))
     about: Record = {
@@ -159,8 +171,6 @@ def main() -> None:
     missing = []
     for name in options.corpus or there:
         known = None if options.fresh else series.current(name)
-        if name not in there:
-            raise SystemExit(f"{options.data} does not hold {name}")
         if known is None:
             missing.append(name)
         else:
@@ -203,4 +213,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    _main.run(main)

@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 import _joint
+import _main
 import _recipe
 import _records
 from _recipe import CORPORA
@@ -32,6 +33,7 @@ from emotone import adaptation, bundle, corpora, selective, splits
 from emotone.cli.options import parameters
 from emotone.corpora import Corpus, Utterance
 from emotone.emotions import CANONICAL
+from emotone.errors import EmotoneError
 from emotone.features.waveforms import DEFAULT_PREPARATION as PREPARATION
 from emotone.metrics import Evaluation, metrics
 from emotone.models import build
@@ -45,6 +47,9 @@ __all__ = ["BUNDLE", "CORPORA", "PREPARATION"]
 FAMILY = "hybrid"
 NEW_SPEAKERS = ("ravdess", "casia", "emovo")
 """Corpora whose folds share no speaker."""
+
+COMMAND = "emotone benchmark default-model --predictions CSV"
+"""What the documents call it by, with the argument that it needs."""
 
 BUNDLE = Path(__file__).resolve().parent.parent / "src" / "emotone" / "assets" / "default.emotone"
 _FLOOR = 1e-7
@@ -100,16 +105,33 @@ class Answers:
 
 
 def read(predictions: Path, corpus: Corpus) -> Answers:
-    """The predictions that the EmoBox benchmark wrote, of the clips of canonical emotions."""
+    """The predictions that the EmoBox benchmark wrote, of the clips of canonical emotions.
+
+    Raises
+    ------
+    EmotoneError
+        If one is of a clip that the corpus does not have, or it is no such table.
+    """
     known = {str(utterance.path): utterance for utterance in corpus.utterances}
     there = {utterance.emotion for utterance in corpus.utterances}
     emotions = [emotion for emotion in CANONICAL if emotion in there]
     utterances, folds, rows = [], [], []
     with predictions.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
+        reader = csv.DictReader(file)
+        if not {"file", "fold", "true"} <= {*(reader.fieldnames or ())}:
+            raise EmotoneError(
+                "holds no predictions",
+                source=predictions,
+                remedy=f"`emotone benchmark emobox --family {FAMILY} --predictions CSV` writes it.",
+            )
+        for row in reader:
             if row["true"] in CANONICAL:
                 if row["file"] not in known:
-                    raise SystemExit(f"{predictions} names {row['file']}, which is not in --data")
+                    raise EmotoneError(
+                        f"names {row['file']}, which is not in --data",
+                        source=predictions,
+                        remedy="Give the folder of corpora that the predictions are of.",
+                    )
                 utterances.append(known[row["file"]])
                 folds.append(row["fold"])
                 rows.append([float(row.get(f"score_{emotion}") or 0) for emotion in emotions])
@@ -119,7 +141,13 @@ def read(predictions: Path, corpus: Corpus) -> Answers:
 
 
 def check_complete(answers: Answers, corpus: Corpus, data: Path) -> None:
-    """Stop where a test clip of EmoBox has no answer: the figures would be of some folds alone."""
+    """Stop where a test clip of EmoBox has no answer: the figures would be of some folds alone.
+
+    Raises
+    ------
+    EmotoneError
+        If there is one.
+    """
     answered = {utterance.path for utterance in answers.utterances}
     for name in dict.fromkeys(utterance.corpus for utterance in corpus.utterances):
         file = data / "emobox" / f"{name}.csv"
@@ -130,10 +158,12 @@ def check_complete(answers: Answers, corpus: Corpus, data: Path) -> None:
             test = [own[i] for i in fold.test.tolist() if own[i].emotion in CANONICAL]
             lacking = sum(utterance.path not in answered for utterance in test)
             if lacking:
-                raise SystemExit(
-                    f"--predictions: {lacking} of {len(test)} test clips of {name}, fold "
-                    f"{fold.name}, have no answer; run `emotone benchmark emobox --family {FAMILY} "
-                    "--predictions CSV` for all corpora and folds"
+                raise EmotoneError(
+                    f"{lacking} of {len(test)} test clips of {name}, fold {fold.name}, have no "
+                    "answer",
+                    source="--predictions",
+                    remedy=f"Run `emotone benchmark emobox --family {FAMILY} --predictions CSV` "
+                    "for all corpora and folds.",
                 )
 
 
@@ -325,4 +355,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    _main.run(main)

@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 
 import _joint
+import _main
 import _recipe
 import _records
 from emotone.cli.options import parameters
@@ -92,9 +93,10 @@ def main() -> None:
     parser.add_argument("--checkpoints", type=Path, help="where trainings leave their state")
     parser.add_argument("--json", type=Path, default=_records.RESULTS / "development.json")
     options = parser.parse_args()
+    given = parameters(options.param)
+    _records.read(options.json)  # what cannot be added to is told before it takes hours
     material = _joint.material(options.data, _joint.present(options.data))
     train, held = parts(material)
-    given = parameters(options.param)
     classifier = build(
         options.family, params=_recipe.params(options.family, given), seed=options.seed
     )
@@ -133,4 +135,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    _main.run(main)

@@ -39,6 +39,7 @@ import numpy as np
 import numpy.typing as npt
 
 import _joint
+import _main
 import _recipe
 import _records
 from emotone import bundle, corpora
@@ -91,15 +92,18 @@ def show(name: str, figures: Evaluation, folds: int, seconds: float, protocol: s
 
 
 def keep(options: argparse.Namespace, records: Sequence[dict[str, Any]]) -> None:
-    """Write the records of this run; those of the same model for other corpora stay."""
+    """Write the records of this run so far; those of the same model for other corpora stay.
+
+    Also of the corpora that it has still to come to: it may be cut off.
+    """
     if options.json is None or not records:
         return
-    model = records[0]["model"]
+    model, measured = records[0]["model"], {record["corpus"] for record in records}
     others = [
         record
         for record in _records.read(options.json)
         if (record["benchmark"], record.get("model")) == ("emobox", model)
-        and record["corpus"] not in options.corpus
+        and record["corpus"] not in measured
     ]
     place = {name: number for number, name in enumerate(CORPORA)}
     every = sorted([*others, *records], key=lambda record: place[record["corpus"]])
@@ -142,23 +146,17 @@ def classical(options: argparse.Namespace) -> list[TestedClip]:
             records.append(figures.record(**about, fold="mean", seconds=seconds))
         keep(options, records)
         show(name, figures, len(results), seconds, about["protocol"])
-    if not records:
-        raise SystemExit(_no_fold(options))
     return tested
-
-
-def _no_fold(options: argparse.Namespace) -> str:
-    names = " or ".join(options.corpus)
-    return f"there is no fold {' or '.join(map(str, options.fold))} of {names}"
 
 
 def neural(options: argparse.Namespace) -> list[TestedClip]:
     """A neural family: a network for each fold, trained on all corpora and tested on all."""
+    params = {**_recipe.neural(options.family), **parameters(options.param)}
+    build(options.family, params=params, seed=options.seed)  # which refuses what it does not know
     names = _joint.present(options.data)
     print(f"reading {', '.join(names)}", flush=True)
     material = _joint.material(options.data, names)
     data = material.dataset
-    params = {**_recipe.neural(options.family), **parameters(options.param)}
     found: dict[str, list[Tested]] = {name: [] for name in options.corpus}
     tested: list[TestedClip] = []
     seconds: dict[str, float] = {}
@@ -200,8 +198,6 @@ def neural(options: argparse.Namespace) -> list[TestedClip]:
             path = options.bundles / f"{options.family}-fold-{fold}.emotone"
             model, about = classifier.to_onnx(), card(options, material, rows, classifier)
             bundle.write(path, model, about, frames=frames_model(model, about.input.rate))
-    if not seconds:
-        raise SystemExit(_no_fold(options))
     records = []
     for name, parts in found.items():
         own = in_order(set(data.labels[data.corpora == name].tolist()))
@@ -287,9 +283,8 @@ def main() -> None:
     options = parser.parse_args()
     if not options.fold:
         options.json = options.json or _records.RESULTS / f"emobox-{options.family}.json"
-    options.corpus = options.corpus or [
-        name for name in CORPORA if (options.data / "emobox" / f"{name}.csv").exists()
-    ]
+        _records.read(options.json)  # what cannot be added to is told before it takes hours
+    options.corpus = _joint.testable(options.data, CORPORA, options.corpus, options.fold or ())
     width = max(map(len, PUBLISHED))
     print(f"{'UA in %':{width}}" + "".join(f"{name:>9}" for name in options.corpus))
     for name, row in PUBLISHED.items():
@@ -303,4 +298,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    _main.run(main)

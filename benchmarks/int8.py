@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 import _joint
+import _main
 import _records
 from emobox import CORPORA
 from emotone import bundle
@@ -51,6 +52,7 @@ def main() -> None:
     parser.add_argument("--family", default="hybrid")
     parser.add_argument("--json", type=Path, default=_records.RESULTS / "int8.json")
     options = parser.parse_args()
+    bundle.Bundle.open(options.bundles / f"{options.family}-fold-1.emotone")  # told at once
     material = _joint.material(options.data, _joint.present(options.data))
     before: dict[str, list[float]] = {}
     after: dict[str, list[float]] = {}
@@ -100,4 +102,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    _main.run(main)

@@ -26,6 +26,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+import _main
 import _records
 from emotone import audio, corpora, splits
 from emotone.corpora import Corpus
@@ -127,7 +128,7 @@ def main() -> None:
     corpus = corpora.load(f"ravdess={options.data / 'ravdess'}")
     if options.clips:
         corpus = dataclasses.replace(corpus, utterances=corpus.utterances[:: options.clips])
-    records = []
+    _records.read(options.json)  # what cannot be added to is told before it takes minutes
     print(f"{'model':14}{'way':20}{'WA mean':>9}{'lowest':>9}{'best':>9}{'UA mean':>9}")
     for family, feature_set in MODELS:
         data = material(corpus, feature_set)
@@ -139,27 +140,26 @@ def main() -> None:
                 figures = fold_mean(results, names, bootstrap=0)
                 was.append(figures.wa.value)
                 uas.append(figures.ua.value)
-            records.append(
-                {
-                    "benchmark": "leakage",
-                    "corpus": "ravdess",
-                    "fold": "mean",
-                    "way": way,
-                    "model": family,
-                    "features": feature_set,
-                    "clips": len(data.labels),
-                    "wa": round(float(np.mean(was)), 6),
-                    "worst": round(min(was), 6),
-                    "best": round(max(was), 6),
-                    "ua": round(float(np.mean(uas)), 6),
-                    "seeds": options.seeds,
-                    "commit": commit,
-                    "seed": 0,
-                    "seconds": round(time.time() - started, 1),
-                    "machine": _records.machine(),
-                }
-            )
-            _records.write(options.json, records)
+            record = {
+                "benchmark": "leakage",
+                "corpus": "ravdess",
+                "fold": "mean",
+                "way": way,
+                "model": family,
+                "features": feature_set,
+                "clips": len(data.labels),
+                "wa": round(float(np.mean(was)), 6),
+                "worst": round(min(was), 6),
+                "best": round(max(was), 6),
+                "ua": round(float(np.mean(uas)), 6),
+                "seeds": options.seeds,
+                "commit": commit,
+                "seed": 0,
+                "seconds": round(time.time() - started, 1),
+                "machine": _records.machine(),
+            }
+            # Of what is still to be measured the earlier records stay, should this be cut off.
+            _records.update(options.json, [record], key=("benchmark", "model", "way"))
             values = (100 * float(f(was)) for f in (np.mean, min, max))
             shown = "".join(f"{value:9.1f}" for value in values)
             print(f"{family:14}{way:20}{shown}{100 * np.mean(uas):9.1f}", flush=True)
@@ -167,4 +167,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    _main.run(main)

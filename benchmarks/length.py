@@ -30,6 +30,7 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
+import _main
 import _records
 import emotone
 from emotone import audio
@@ -200,4 +201,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    _main.run(main)

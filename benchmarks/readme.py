@@ -14,6 +14,7 @@ import statistics
 import subprocess
 import sys
 
+import _main
 import _records
 import emobox
 import tutorials
@@ -318,4 +319,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    _main.run(main)

@@ -36,6 +36,7 @@ import numpy as np
 import numpy.typing as npt
 
 import _joint
+import _main
 import _recipe
 import _records
 import emotone
@@ -54,7 +55,7 @@ from emobox import CORPORA
 from emotone import audio, corpora, plots
 from emotone.cli.options import parameters
 from emotone.corpora import Utterance
-from emotone.errors import AudioError, EmotoneError
+from emotone.errors import AudioError, CorpusError, EmotoneError, UsageError
 from emotone.features.cache import FeatureCache
 from emotone.features.job import cores
 from emotone.metrics import metrics
@@ -365,7 +366,7 @@ def wanted(names: Sequence[str] | None) -> list[Condition]:
     for name in names or ():
         if name not in known:
             listed = ", ".join(condition.name for condition in CONDITIONS)
-            raise SystemExit(f"there is no condition {name!r}; there are {listed}")
+            raise UsageError(f"there is no condition {name!r}", remedy=f"There are {listed}.")
     return [
         condition
         for condition in CONDITIONS
@@ -439,12 +440,14 @@ def main() -> None:
     if options.fold < 1 or options.jobs < 1 or (options.clips or 1) < 1:
         parser.error("--fold, --jobs and --clips are whole numbers from 1")
 
+    # What is wrong with these is told at once, and not after the corpora are read.
+    names = _joint.testable(options.data, CORPORA, options.corpus, [options.fold])
+    recognizers = [emotone.load(name) for name in options.model or ()]
+    params = _recipe.params(options.family, parameters(options.param))
+
     fold = _joint.joint_fold(options.data, _joint.present(options.data), options.fold)
     tested = [fold.corpus.utterances[i] for i in fold.test]
-    names = [name for name in CORPORA if any(u.corpus == name for u in tested)]
-    names = [name for name in names if options.corpus is None or name in options.corpus]
-    if not names:
-        raise SystemExit(f"{options.data} has no test clips of {options.corpus or 'any corpus'}")
+    names = [name for name in CORPORA if name in names and any(u.corpus == name for u in tested)]
     about = {
         "benchmark": "robustness",
         "fold": str(options.fold),
@@ -453,11 +456,9 @@ def main() -> None:
         "machine": _records.machine(),
     }
     with tempfile.TemporaryDirectory() as folder:
-        if options.model:
-            recognizers = [emotone.load(name) for name in options.model]
-        else:
+        if not recognizers:
             features = options.features or _joint.features_of(options.family)
-            params = about["params"] = _recipe.params(options.family, parameters(options.param))
+            about["params"] = params
             recognizers = [
                 trained(options.family, features, params, fold, options.seed, Path(folder))
             ]
@@ -479,8 +480,10 @@ def main() -> None:
             try:
                 scores = answers(recognizers, clips, conditions, talk, options.jobs)
             except TooFewVoicesError as error:
-                raise SystemExit(
-                    f"{error}: have more corpora in {options.data}, or test without babble"
+                raise CorpusError(
+                    str(error),
+                    source=options.data,
+                    remedy="Have more corpora there, or test without babble.",
                 ) from error
             emotions = {u.emotion for u in fold.corpus.utterances if u.corpus == name}
             for tally, given in zip(tallies, scores, strict=True):
@@ -501,4 +504,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    _main.run(main)

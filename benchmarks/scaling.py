@@ -15,7 +15,9 @@ import math
 from pathlib import Path
 from typing import Any
 
+import _main
 import _records
+from emotone.errors import EmotoneError
 
 HOURS = 1_000_000
 CORES = (100, 1000)
@@ -97,7 +99,11 @@ def main() -> None:
     options = parser.parse_args()
     found = reckoned(_records.read(options.measured), options.hours, options.price)
     if not found:
-        raise SystemExit("nothing is measured yet: run emotone benchmark batch")
+        raise EmotoneError(
+            "nothing is measured yet",
+            source=options.measured,
+            remedy="Run emotone benchmark batch.",
+        )
     for record in found:
         lasts = ", ".join(
             f"{days(record, int(cores)):,.1f} days on {int(cores):,} cores"
@@ -109,7 +115,7 @@ def main() -> None:
             f"{record['sound_tb']:,.1f} TB of sound, {record['parquet_gb']:,.0f} GB of Parquet"
         )
     if options.json is not None:
-        options.json.write_text(json.dumps(found, indent=1) + "\n")
+        _records.put(options.json, json.dumps(found, indent=1) + "\n")
 
 
 def rounded(value: float) -> str:
@@ -121,4 +127,4 @@ def rounded(value: float) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    _main.run(main)

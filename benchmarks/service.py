@@ -41,6 +41,7 @@ import numpy as np
 import numpy.typing as npt
 from websockets.asyncio.client import connect
 
+import _main
 import _records
 import emotone
 import live
@@ -353,4 +354,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    _main.run(main)

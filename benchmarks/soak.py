@@ -33,6 +33,7 @@ import httpx2
 import numpy as np
 import soundfile
 
+import _main
 import _records
 import emotone
 import live
@@ -281,4 +282,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    _main.run(main)

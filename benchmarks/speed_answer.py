@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+import _main
 import _records
 import emotone
 import librosa_way
@@ -119,4 +120,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    _main.run(main)

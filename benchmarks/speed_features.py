@@ -21,6 +21,9 @@ import tempfile
 import time
 from pathlib import Path
 
+import _main
+import _records
+
 SETS = ("tutorial-180", "tutorial-193")
 SIDES = ("librosa", "emotone")
 RATE = 48_000
@@ -175,8 +178,8 @@ def main() -> None:
             f"{row['cpu_ratio']:>8}x"
         )
     if options.json:
-        options.json.write_text(json.dumps(records, indent=1) + "\n")
+        _records.put(options.json, json.dumps(records, indent=1) + "\n")
 
 
 if __name__ == "__main__":
-    main()
+    _main.run(main)

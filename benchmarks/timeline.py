@@ -31,6 +31,7 @@ import numpy as np
 import numpy.typing as npt
 
 import _joint
+import _main
 import _records
 from emotone.recognizer import Recognizer, load
 from emotone.speech import RATE
@@ -179,9 +180,13 @@ def main() -> None:
     parser.add_argument("--switch", type=float, nargs="+", default=[TimelineSettings().switch])
     parser.add_argument("--json", type=Path, default=_records.RESULTS / "timeline.json")
     options = parser.parse_args()
-    names = [name for name in CORPORA if (options.data / name).is_dir()]
-    material = _joint.material(options.data, names)
     recognizer = load(options.model)
+    names = [
+        name
+        for name in _joint.testable(options.data, CORPORA, None, [options.fold])
+        if options.fold <= _joint.fold_count(options.data, name)
+    ]
+    material = _joint.material(options.data, names)
     talks = {}
     for name in names:
         rows = material.test(name, options.fold)
@@ -222,4 +227,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    _main.run(main)

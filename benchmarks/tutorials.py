@@ -12,10 +12,13 @@ Published: 70.31 % (MLP 300) and 73.96 % (MLP 200-200-100-50) on the first task,
 initialisation. On the same splits openSMILE's eGeMAPS and ComParE functionals with an SVM reach
 83.9 % and 71.9 %. Figures here are means over seeds.
 
+Records are written as they come, each in the place of the earlier one of its task, model and seed;
+the others stay.
+
 With `--family` a neural family learns the tasks from the training part of RAVDESS alone, altered
 less than for unseen speakers (`_recipe.known_voices`, chosen on a fifth of the training clips of
-the second task): here it pays to know the voices. That takes minutes; records of tasks that
-`--task` leaves out stay. What becomes of that very recipe on unseen speakers is the task *unseen*:
+the second task): here it pays to know the voices. That takes minutes; `--task` chooses among the
+tasks. What becomes of that very recipe on unseen speakers is the task *unseen*:
 EmoBox's folds of RAVDESS, each as long a training as the second task. Of the classical recipe
 `emobox.py` tells it.
 """
@@ -30,11 +33,13 @@ from typing import Any
 import numpy as np
 
 import _joint
+import _main
 import _recipe
 import _records
 from emotone import corpora
 from emotone.cli.options import parameters
 from emotone.dataset import Dataset, prepare
+from emotone.errors import UsageError
 from emotone.features.cache import FeatureCache
 from emotone.metrics import Evaluation, fold_mean
 from emotone.models import FAMILIES, Classifier, build
@@ -62,20 +67,28 @@ def contenders(seed: int) -> list[tuple[str, str, Recipe]]:
     ]
 
 
+def keep(path: Path, record: dict[str, Any]) -> None:
+    """Write a record at once; those of what is still to be measured stay, should it be cut off."""
+    order = {name: place for place, name in enumerate([*(task[0] for task in TASKS), UNSEEN])}
+    _records.update(
+        path,
+        [record],
+        key=("benchmark", "task", "model", "seed"),
+        order=lambda record: order.get(record.get("task", ""), len(order)),
+    )
+
+
 def neural(options: argparse.Namespace) -> None:
     """Train a neural family on each task, test, print, and write the records."""
     folds = options.data / "emobox" / "ravdess.csv"
     tasks = dict(zip(("four", "eight"), TASKS, strict=True))
     tasks["unseen"] = (UNSEEN, f"file:{folds}", None)
     if "unseen" in options.task and not folds.exists():
-        raise SystemExit(f"there is no {folds}, which parts the speakers; see --task")
-    order, model = [name for name, _, _ in tasks.values()], f"emotone {options.family}"
-    others = set(order) - {tasks[task][0] for task in options.task}
-    records = [
-        record
-        for record in _records.read(options.json)
-        if record.get("model") == model and record.get("task") in others
-    ]
+        raise UsageError(
+            "there is no such file, which parts the speakers of RAVDESS",
+            source=folds,
+            remedy="Choose other tasks with --task, or other corpora with --data.",
+        )
     params = {**_recipe.known_voices(options.family), **parameters(options.param)}
     print(f"{'task':32}{'model':14}{'WA mean':>9}{'lowest':>9}{'highest':>9}")
     for task in options.task:
@@ -87,13 +100,14 @@ def neural(options: argparse.Namespace) -> None:
             files = TrainingFiles(options.checkpoints).part(f"{options.family}-{task}-{seed}")
             figures, seconds = tested(options.family, params, seed, data, files)
             accuracies.append(figures.wa.value)
-            records.append(
+            keep(
+                options.json,
                 figures.record(
                     benchmark="tutorials",
                     corpus="ravdess",
                     fold="mean" if task == "unseen" else split,
                     task=name,
-                    model=model,
+                    model=f"emotone {options.family}",
                     features="waveform",
                     protocol="speaker-independent"
                     if task == "unseen"
@@ -102,10 +116,8 @@ def neural(options: argparse.Namespace) -> None:
                     seed=seed,
                     seconds=round(seconds, 1),
                     machine=_records.machine(),
-                )
+                ),
             )
-            records.sort(key=lambda record: order.index(record["task"]))
-            _records.write(options.json, records)
         mean, low, high = (100 * f(accuracies) for f in (np.mean, np.min, np.max))
         print(f"{name:32}{options.family:14}{mean:9.1f}{low:9.1f}{high:9.1f}", flush=True)
     print(f"\nwritten: {options.json}")
@@ -141,21 +153,26 @@ def main() -> None:
         "--task",
         nargs="+",
         choices=("four", "eight", "unseen"),
-        default=["four", "eight"],
         help="of a neural family (default: four eight)",
     )
     parser.add_argument("--seeds", type=int, help="initialisations per row (default: 5, neural 1)")
     parser.add_argument("--checkpoints", type=Path, help="where trainings leave their state")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
+    if options.family is None:
+        for name in ("task", "param", "checkpoints"):
+            if getattr(options, name):
+                parser.error(f"--{name} is for a neural family: give --family, too")
+    options.task = options.task or ["four", "eight"]
     options.seeds = options.seeds or (1 if options.family else 5)
     name = f"tutorials-{options.family}" if options.family else "tutorials"
     options.json = options.json or _records.RESULTS / f"{name}.json"
+    _records.read(options.json)  # what cannot be added to is told before it takes minutes
     if options.family:
         neural(options)
         return
 
-    cache, records = FeatureCache(), []
+    cache = FeatureCache()
     print(
         f"{'task':16}{'model':22}{'features':14}{'WA mean':>9}{'lowest':>9}{'highest':>9}", end=""
     )
@@ -171,7 +188,8 @@ def main() -> None:
                 result = run_fold(data, data.folds[0], recipe, lambda _: None)
                 figures = evaluate_fold(data, result, bootstrap=1000, seed=0)
                 accuracies.append(figures.wa.value)
-                records.append(
+                keep(
+                    options.json,
                     figures.record(
                         benchmark="tutorials",
                         corpus="ravdess",
@@ -184,9 +202,8 @@ def main() -> None:
                         seed=seed,
                         seconds=round(time.time() - started, 1),
                         machine=_records.machine(),
-                    )
+                    ),
                 )
-                _records.write(options.json, records)
             mean, low, high = (100 * f(accuracies) for f in (np.mean, np.min, np.max))
             published = PUBLISHED.get((task, name))
             print(
@@ -198,4 +215,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    _main.run(main)

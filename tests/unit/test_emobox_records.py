@@ -43,6 +43,13 @@ def test_records_of_other_corpora_stay(tmp_path: Path) -> None:
     ]
 
 
+def test_corpora_that_a_cut_off_run_had_not_come_to_stay(tmp_path: Path) -> None:
+    path = tmp_path / "emobox.json"
+    path.write_text(json.dumps([record("ravdess", 0.1), record("casia", 0.2)]))
+    emobox.keep(argparse.Namespace(json=path, corpus=["ravdess", "casia"]), [record("ravdess", 1)])
+    assert [r["ua"] for r in json.loads(path.read_text())] == [1, 0.2]
+
+
 def test_nothing_is_written_without_a_place(tmp_path: Path) -> None:
     emobox.keep(argparse.Namespace(json=None, corpus=["casia"]), [record("casia", 0.5)])
     emobox.keep(argparse.Namespace(json=tmp_path / "x.json", corpus=["casia"]), [])

@@ -14,6 +14,7 @@ import soundfile
 
 import audio_files
 from emotone.dataset import Dataset
+from emotone.errors import UsageError
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 
@@ -102,5 +103,53 @@ def test_known_and_unseen_speakers(
     assert folds == {tuple(range(12)), tuple(range(12, 24))}
     assert [path.name for _, path in trained] == ["ridge-eight-0", "1", "2"]
     (data / "emobox" / "ravdess.csv").unlink()
-    with pytest.raises(SystemExit, match="parts the speakers"):
+    with pytest.raises(UsageError, match="parts the speakers"):
         run()
+
+
+def test_what_a_cut_off_run_had_not_come_to_stays(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "records.json"
+    there = [
+        {"benchmark": "tutorials", "task": task, "model": name, "seed": seed, "wa": 0.25}
+        for task, _, _ in tutorials.TASKS
+        for name, _, _ in tutorials.contenders(0)
+        for seed in range(5)
+    ]
+    path.write_text(json.dumps(there))
+    results = iter([0.5, 0.75])
+
+    class Figures:
+        def __init__(self) -> None:
+            value = next(results, None)
+            if value is None:
+                raise KeyboardInterrupt
+            self.wa = argparse.Namespace(value=value)
+
+        def record(self, **about: Any) -> dict[str, Any]:
+            return {**about, "wa": self.wa.value}
+
+    monkeypatch.setattr(tutorials.corpora, "select", lambda corpus, _: corpus)
+    monkeypatch.setattr(tutorials, "prepare", lambda *_, **__: argparse.Namespace(folds=[None]))
+    monkeypatch.setattr(tutorials, "run_fold", lambda *_: None)
+    monkeypatch.setattr(tutorials, "evaluate_fold", lambda *_, **__: Figures())
+    monkeypatch.setattr(sys, "argv", ["tutorials", "--data", str(data), "--json", str(path)])
+    with pytest.raises(KeyboardInterrupt):
+        tutorials.main()
+    left = json.loads(path.read_text())
+    assert [record["wa"] for record in left] == [0.5, 0.75, *[0.25] * 28]
+    assert left[2:] == there[2:]
+    assert left[0]["protocol"] == "random split, speakers shared"
+
+
+@pytest.mark.parametrize("option", ["--task four", "--param a=1", "--checkpoints state"])
+def test_what_is_for_a_neural_family_is_not_passed_over(
+    option: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delattr(tutorials.corpora, "load")  # it must not come to that
+    monkeypatch.setattr(sys, "argv", ["tutorials", *option.split()])
+    with pytest.raises(SystemExit) as ended:
+        tutorials.main()
+    assert ended.value.code == 2
+    assert "give --family" in capsys.readouterr().err
