@@ -303,6 +303,7 @@ def _quieter(clip: Clip, random: np.random.Generator, babble: Babble) -> Wavefor
 
 
 def _louder(clip: Clip, random: np.random.Generator, babble: Babble) -> Waveform:
+    # The steps of 16 bits are what is raised; too much gain, which overdrives, is `_clipped`.
     gain = np.float32(10 ** (GAIN_DB / 20))
     quiet = clip.samples / (gain * max(float(np.abs(clip.samples).max()), 1e-10))
     return Waveform(_from_16_bits(quiet) * gain, RATE)
@@ -342,7 +343,10 @@ CONDITIONS: tuple[Condition, ...] = (
     _coded("Opus", "ogg", "libopus", 8),
     Condition("gain-minus-20", "20 dB quieter, in 16 bits", _quieter),
     Condition(
-        "gain-plus-20", "recorded with its peak at -20 dB in 16 bits, then 20 dB louder", _louder
+        "gain-plus-20",
+        f"recorded with its peak at -{GAIN_DB:g} dB in 16 bits, then {GAIN_DB:g} dB louder, up to "
+        "full scale: nothing overdrives",
+        _louder,
     ),
     Condition("silence-digital", f"{SILENCE_S:g} s of zeros on either side", _digital_silence),
     Condition(
@@ -352,7 +356,8 @@ CONDITIONS: tuple[Condition, ...] = (
     ),
     Condition(
         "clipping",
-        f"cut off where {100 * CLIPPED:g} % of the speech is louder, raised to full scale",
+        f"overdriven: cut off where {100 * CLIPPED:g} % of the speech is louder, raised to full "
+        "scale",
         _clipped,
     ),
 )

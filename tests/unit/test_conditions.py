@@ -149,6 +149,9 @@ def test_gain_changes_the_level_alone(clip: Clip, babble: Babble) -> None:
     # Neither is clipped: both are the clip, but for the steps of 16 bits.
     for samples in (quiet, loud):
         assert np.corrcoef(samples, clip.samples)[0, 1] > 0.999
+    # Which the descriptions say, since "20 dB louder" alone promises more.
+    assert "nothing overdrives" in BY_NAME["gain-plus-20"].description
+    assert "overdriven" in BY_NAME["clipping"].description
 
 
 def test_silence_adds_length(clip: Clip, babble: Babble) -> None:
