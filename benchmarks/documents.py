@@ -24,7 +24,7 @@ import scaling
 import soak
 from _conditions import CLEAN, CONDITIONS
 from _markdown import Record, percent, read_results, replaced, table
-from default_model import BUNDLE, CORPORA
+from default_model import BUNDLE, COMMAND, CORPORA
 from emotone import plots
 from emotone.bundle import Bundle
 from emotone.corpora import registry
@@ -43,9 +43,6 @@ SHARED = tuple(name for name in emobox.CORPORA if name not in SPEAKER_INDEPENDEN
 
 NEW = "new speakers"
 """What the records call these three together."""
-
-ENCODERS = tuple(name for name in emobox.PUBLISHED if "openSMILE" not in name)
-SHOWN = ("WavLM large (316 M)", "Whisper large v3 (1.5 B)", "openSMILE 6461 + linear SVM")
 
 INFO = {info.name: info for info in registry()}
 LANGUAGES = {
@@ -173,20 +170,25 @@ def emobox_figures(records: list[Record]) -> str:
     """The official folds, beside published rows."""
     means = {r["corpus"]: r for r in measured(records, "emobox") if r["fold"] == "mean"}
     rows = []
-    for place, name in enumerate(emobox.CORPORA):
-        best = max(emobox.PUBLISHED[encoder][place] for encoder in ENCODERS)
-        published = [f"{emobox.PUBLISHED[row][place]:.1f}" for row in SHOWN]
+    for name in emobox.CORPORA:
+        encoder, best = emobox.best(emobox.PUBLISHED, name)
+        published = [f"{best:.2f}", encoder, f"{emobox.best(emobox.OPENSMILE, name)[1]:.1f}"]
         record = means.get(name)
         protocol = "new speakers" if name in SPEAKER_INDEPENDENT else "speakers shared"
         ours = missing(3)
         if record:
             free = record.get("ua_unrestricted")
-            ours = [f"**{percent(record['ua'])}**", interval(record), percent(free) if free else ""]
-        rows.append([name, protocol, *ours, f"{best:.1f}", *published])
+            ours = [percent(record["ua"]), interval(record), percent(free) if free else ""]
+            if emobox.at_least_the_best(record["ua"], name):
+                ours[0] = f"**{ours[0]}**"
+        rows.append([name, protocol, *ours, *published])
     head = ["UA in %", "protocol", "this model", "95 % interval", "not told the corpus"]
-    head += ["best published encoder", *SHOWN]
+    head += ["best published", "encoder", "openSMILE + SVM"]
     command = f"emotone benchmark emobox --family {FAMILY}"
-    return f"{table(head, rows)}\n\n{source(list(means.values()), command)}"
+    return (
+        "**Bold** is a figure that neither the best published one nor openSMILE's exceeds.\n\n"
+        f"{table(head, rows)}\n\n{source(list(means.values()), command)}"
+    )
 
 
 def unheard(records: list[Record]) -> str:
@@ -199,8 +201,7 @@ def unheard(records: list[Record]) -> str:
         protocol = {"all": "", **dict.fromkeys(SHARED, "speakers shared")}.get(name, NEW)
         rows.append([corpus_named(name), protocol, *figures])
     head = ["in %", "protocol", "UA", "95 % interval", "WA", "ECE", "speakers", "clips"]
-    command = "emotone benchmark default-model"
-    return f"{table(head, rows)}\n\n{source(list(found.values()), command)}"
+    return f"{table(head, rows)}\n\n{source(list(found.values()), COMMAND)}"
 
 
 def _by_corpus(records: Iterable[Record]) -> dict[str, Record]:
@@ -232,7 +233,7 @@ def grouped(records: Iterable[Record], kind: str) -> dict[tuple[str, str], Recor
 def languages(records: list[Record]) -> str:
     """By language: new speakers, speakers that are shared, and the language never heard."""
     new, shared = grouped(records, "language"), _by_corpus(records)
-    never = {record["corpus"]: record for record in measured(records, "cross-corpus")}
+    never, family = left_out(records)
     rows = []
     for code, name in LANGUAGES.items():
         own = [corpus for corpus in CORPORA if INFO[corpus].language == code]
@@ -243,17 +244,54 @@ def languages(records: list[Record]) -> str:
             row += ["no test", ""]
         others = [corpus for corpus in own if corpus in SHARED]
         row += _ua(shared.get(others[0])) if others else ["no test", ""]
-        row += _ua(never.get(own[0])) if len(own) == 1 else ["no test", ""]
+        if len(own) == 1:
+            unknown = never.get(own[0])
+            row += _ua(unknown, bold=family == FAMILY)
+            row.append(percent(unknown["chance"]) if unknown else "")
+        else:
+            row += ["no test", "", ""]
         rows.append(row)
     head = ["UA in %", "new speakers", "95 % interval", "speakers shared", "95 % interval"]
-    head += ["language never heard", "95 % interval"]
-    found = [*new.values(), *shared.values(), *never.values()]
-    command = "emotone benchmark default_model --predictions CSV"
-    return f"{table(head, rows)}\n\n{source(found, command)}"
+    alone = "" if family == FAMILY else f", `{family}` alone"
+    head += [f"language never heard{alone}", "95 % interval", "chance"]
+    parts = [table(head, rows)]
+    if alone:
+        parts.append(
+            f"**The columns of languages never heard are not of this model**, but of `{family}` "
+            "alone, one of its three members, which heard no clip of the language; the three "
+            "together have not been measured so."
+        )
+    parts.append(source([*new.values(), *shared.values()], COMMAND))
+    if never:
+        said = source(list(never.values()), f"emotone benchmark cross-corpus --family {family}")
+        parts.append(f"Languages never heard: m{said[1:]}")
+    return "\n\n".join(parts)
 
 
-def _ua(record: Record | None) -> list[str]:
-    return [f"**{percent(record['ua'])}**", interval(record)] if record else missing(2)
+def _ua(record: Record | None, *, bold: bool = True) -> list[str]:
+    if record is None:
+        return missing(2)
+    value = percent(record["ua"])
+    return [f"**{value}**" if bold else value, interval(record)]
+
+
+def left_out(records: Iterable[Record]) -> tuple[dict[str, Record], str]:
+    """What was measured on corpora never heard, and by which family.
+
+    The model's own where it is measured on all of them, else by one of its members; with neither,
+    what there is of its own.
+    """
+    records = list(records)
+    own = {record["corpus"]: record for record in measured(records, "cross-corpus")}
+    if "mean" not in own:
+        member = {
+            record["corpus"]: record
+            for record in records
+            if record["benchmark"] == "cross-corpus" and record["family"] == MEMBER
+        }
+        if member:
+            return member, MEMBER
+    return own, FAMILY
 
 
 def genders(records: list[Record]) -> str:
@@ -279,8 +317,7 @@ def genders(records: list[Record]) -> str:
             ]
         )
     head = ["UA in %", "women", "95 % interval", "men", "95 % interval", "apart", "clips"]
-    command = "emotone benchmark default-model"
-    return f"{table(head, rows)}\n\n{source(list(found.values()), command)}"
+    return f"{table(head, rows)}\n\n{source(list(found.values()), COMMAND)}"
 
 
 def coverage(records: list[Record]) -> str:
@@ -307,7 +344,7 @@ def coverage(records: list[Record]) -> str:
             f"{stated['confidence']:.2f}, at which it answers {percent(stated['coverage'])} % of "
             f"{stated['clips']:,} clips and {percent(stated['accuracy'])} % of these rightly."
         )
-    return f"{text}\n\n{source(found, 'emotone benchmark default_model --predictions CSV')}"
+    return f"{text}\n\n{source(found, COMMAND)}"
 
 
 def coverage_picture(records: list[Record]) -> bytes | None:
@@ -326,7 +363,10 @@ def robustness(records: list[Record]) -> str:
     runs = dict.fromkeys((r["model"], r["fold"]) for r in found)
     parts = [_robustness_of([r for r in found if (r["model"], r["fold"]) == run]) for run in runs]
     return "\n\n".join(
-        [*(parts or [_robustness_of([])]), source(found, "emotone benchmark robustness")]
+        [
+            *(parts or [_robustness_of([])]),
+            source(found, "emotone benchmark robustness --model BUNDLE [--clips N]"),
+        ]
     )
 
 
@@ -361,16 +401,13 @@ def _robustness_of(found: list[Record]) -> str:
 
 def cross_corpus(records: list[Record]) -> str:
     """A corpus never heard, each in turn; by one member of the model where it is not measured."""
-    found = {record["corpus"]: record for record in measured(records, "cross-corpus")}
+    found, family = left_out(records)
     above = ""
-    if "mean" not in found:
-        alone = [r for r in records if r["benchmark"] == "cross-corpus" and r["family"] == MEMBER]
-        if alone:
-            found = {record["corpus"]: record for record in alone}
-            above = (
-                f"By `{MEMBER}` alone, one of the model's three members, whose nine trainings take "
-                "minutes. `--family hybrid` measures the three together, in some hours.\n\n"
-            )
+    if family != FAMILY:
+        above = (
+            f"By `{family}` alone, one of the model's three members, whose nine trainings take "
+            f"minutes. `--family {FAMILY}` measures the three together, in some hours.\n\n"
+        )
     rows = []
     for name in (*CORPORA, "mean"):
         record = found.get(name)
@@ -388,7 +425,7 @@ def cross_corpus(records: list[Record]) -> str:
             ]
         )
     head = ["left out, in %", "UA", "95 % interval", "chance", "WA", "emotions"]
-    command = f"emotone benchmark cross-corpus --family {MEMBER if above else FAMILY}"
+    command = f"emotone benchmark cross-corpus --family {family}"
     return f"{above}{table(head, rows)}\n\n{source(list(found.values()), command)}"
 
 

@@ -56,6 +56,32 @@ def test_unseen_speakers_are_not_among_those_that_are_shared(
     assert "for others" not in plain
 
 
+def test_only_what_no_other_exceeds_is_bold(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(REPO / "benchmarks"))
+    import readme
+
+    record = {"benchmark": "emobox", "fold": "mean", "ci95": [0.8, 0.9], "machine": "here"}
+    record |= {"protocol": "speakers shared"}
+    classical = record | {"model": "emotone classical (rich + ensemble)"}
+    hybrid = record | {"model": "emotone hybrid, all corpora", "parameters": 3_000_000}
+    section = readme.emobox_section(
+        [
+            classical | {"corpus": "emodb", "ua": 0.857},
+            hybrid | {"corpus": "emodb", "ua": 0.926},
+            classical | {"corpus": "urdu", "ua": 0.9},
+            hybrid | {"corpus": "urdu", "ua": 0.88},
+        ]
+    )
+    rows = [line.split(" | ") for line in section.splitlines() if line.startswith("| ")]
+    assert rows[2][2:5] == [
+        "85.7 (80.0 to 90.0)",
+        "**92.6** (80.0 to 90.0)",
+        "92.58 WavLM large",
+    ]
+    assert rows[3][2:5] == ["**90.0** (80.0 to 90.0)", "88.0 (80.0 to 90.0)", "88.41 HuBERT base"]
+    assert "**Bold**" in section
+
+
 def test_a_cold_start_of_another_model_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(REPO / "benchmarks"))
     import documents
