@@ -68,7 +68,7 @@ def present(data: Path) -> list[str]:
         raise CorpusError(
             f"holds none of the corpora {', '.join(CORPORA)}" if data.is_dir() else "is no folder",
             source=data,
-            remedy="Name their folder with --data or EMOTONE_CORPORA.",
+            remedy="Name the folder of the corpora with --data or EMOTONE_CORPORA.",
         )
     return names
 

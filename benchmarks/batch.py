@@ -313,7 +313,7 @@ def main() -> None:
         raise CorpusError(
             "holds no corpus",
             source=options.corpora,
-            remedy="Name their folder with --corpora or EMOTONE_CORPORA.",
+            remedy="Name the folder of the corpora with --corpora or EMOTONE_CORPORA.",
         )
     found = [str(path) for path in find_audio(folders)]
     random.Random(0).shuffle(found)
