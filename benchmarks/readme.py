@@ -48,8 +48,8 @@ def tutorials_section(records: list[Record]) -> str:
         "20 % with seed 7). Train and test share the speakers, so this says nothing about a new "
         "voice: "
         + (
-            "the row of *unseen speakers* is the very recipe above it on EmoBox's folds of RAVDESS, "
-            "which share none."
+            "the row of *unseen speakers* is the very recipe above it on EmoBox's folds of "
+            "RAVDESS, which share none."
             if unseen
             else "unseen speakers of RAVDESS are the first row of the next table."
         )
