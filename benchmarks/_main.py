@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 
@@ -18,6 +19,8 @@ USAGE_ERRORS = (UsageError, FeatureError, SplitError, MissingExtraError)
 """Errors in what was asked for, whatever the input: those of `emotone.cli.app`."""
 
 INTERRUPTED = 130
+BROKEN_PIPE = 141
+"""The reader of standard output has left."""
 
 
 def run(main: Callable[[], int | None]) -> None:
@@ -34,10 +37,16 @@ def run(main: Callable[[], int | None]) -> None:
     Raises
     ------
     SystemExit
-        Always: with 2 for an error of usage, 1 for another, 130 where it was interrupted.
+        Always: with 2 for an error of usage, 1 for another, 130 where it was interrupted, 141 where
+        nobody reads on.
     """
     try:
         status = main() or 0
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python would complain once more when it flushes what nobody reads.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = BROKEN_PIPE
     except (EmotoneError, OSError) as error:
         # Of an error that names no file nothing could be said that helps.
         if messages.debugging() or (isinstance(error, OSError) and error.filename is None):

@@ -128,6 +128,6 @@ def read(path: Path) -> list[dict[str, Any]]:
         raise EmotoneError(
             "holds no list of records",
             source=path,
-            remedy="Take the committed file, or give another one as --json.",
+            remedy="Take the committed file, or another one.",
         )
     return found

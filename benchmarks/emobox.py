@@ -312,6 +312,10 @@ def main() -> None:
     parser.add_argument("--checkpoints", type=Path, help="where trainings leave their state")
     parser.add_argument("--bundles", type=Path, help="write the model of each fold there")
     options = parser.parse_args()
+    if options.family == "classical":
+        for name in ("param", "checkpoints", "bundles"):
+            if getattr(options, name):
+                parser.error(f"--{name} is for neural families; name one with --family")
     if not options.fold:
         options.json = options.json or _records.RESULTS / f"emobox-{options.family}.json"
         _records.read(options.json)  # what cannot be added to is told before it takes hours

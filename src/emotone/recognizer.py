@@ -111,8 +111,9 @@ class Recognizer:
         What `predict` and `predict_many` do without one of their own.
     emotions
         Those that can occur, two or more that the model knows, by any of their names; None for all.
-        The answer is one of them, and the scores say how likely each is among them. The
-        calibration is that of all emotions together.
+        The answer is one of them, and the scores say how likely each is among them: in each of the
+        windows that a clip of more than 20 s is heard in. The calibration is that of all emotions
+        together.
     limits
         Bounds on the audio that is accepted.
 
@@ -148,7 +149,9 @@ class Recognizer:
         self._emotions = bundle.card.emotions
         if emotions is not None:
             self._emotions = _chosen(emotions, bundle.card)
-        self._least = self._least_confidence(threshold)
+        # Of a configured one nothing is to be heard where nobody asks for it: in a timeline, say.
+        lasting = threshold == "card" and self._emotions != self.card.emotions
+        self._least: Threshold = threshold if lasting else self._least_confidence(threshold)
         self._scorer = Scorer(self._runtime, bundle.card, emotions=self._emotions)
         self._adapted_clips = 0
 
@@ -226,7 +229,7 @@ class Recognizer:
         >>> recognizer.predict((samples, 16000), threshold=0.5)      # doctest: +SKIP
         Prediction(emotion='uncertain', confidence=0.38, ...)
         """
-        least = self._least if threshold is None else self._least_confidence(threshold)
+        least = self._least_confidence(self._least if threshold is None else threshold)
         waveform = audio.read(source, channel=channel, limits=self._limits)
         scores = self._scorer.clip(self.prepare(waveform))
         order = np.argsort(-scores, kind="stable")
@@ -279,7 +282,7 @@ class Recognizer:
         BundleError
             If the model does not load.
         """
-        least = self._least if threshold is None else self._least_confidence(threshold)
+        least = self._least_confidence(self._least if threshold is None else threshold)
         check_count("jobs", jobs)
         self._runtime.load()
 
@@ -634,10 +637,16 @@ class Recognizer:
 
     def _least_confidence(self, threshold: Threshold) -> float | None:
         if threshold == "card":
-            if self.uncertain_below is None:
-                among = "" if self._emotions == self.card.emotions else " for some emotions alone"
+            if self._emotions != self.card.emotions:
                 raise UsageError(
-                    f"the card of {self.model} states no confidence to be uncertain below{among}",
+                    f"the confidence that the card of {self.model} states is one among all its "
+                    "emotions, not for some of them alone",
+                    remedy="Let all emotions occur, or give a threshold from 0 to 1 in its place "
+                    "(--threshold 0.5 for --uncertain).",
+                )
+            if self.uncertain_below is None:
+                raise UsageError(
+                    f"the card of {self.model} states no confidence to be uncertain below",
                     remedy="Give a threshold from 0 to 1, such as 0.5.",
                 )
             return self.uncertain_below
@@ -656,24 +665,35 @@ def _chosen(emotions: Sequence[str], card: Card) -> tuple[str, ...]:
     from emotone.configuration import suggestion
     from emotone.emotions import canonical
 
-    if isinstance(emotions, str):
+    if not _is_list_of_text(emotions):
         raise UsageError(
-            f"emotions is {emotions!r}, a text", remedy='Give several, ["angry", "neutral"] say.'
+            f"emotions is {emotions!r}", remedy='Give names in a list, ["angry", "neutral"] say.'
         )
-    names = {name: canonical(name) for name in emotions}
-    for given, name in names.items():
-        if name not in card.emotions:
+    known = {canonical(name): name for name in reversed(card.emotions)}
+    names = set()
+    for given in emotions:
+        name = given if given in card.emotions else known.get(canonical(given))
+        if name is None:
             raise UsageError(
                 f"{card.model} does not know the emotion {given!r}",
-                remedy=suggestion(name, card.emotions),
+                remedy=suggestion(canonical(given), card.emotions),
             )
-    found = tuple(name for name in card.emotions if name in names.values())
-    if len(found) < 2:
+        names.add(name)
+    if len(names) < 2:
+        there = " and ".join(names) or "none"
         raise UsageError(
-            f"an answer is chosen among {' and '.join(found) or 'no emotions'}",
-            remedy="Name two emotions or more, or leave them out for all.",
+            f"an answer has to be one of two emotions or more, and there is {there}",
+            remedy="Name more of them, or leave them out for all.",
         )
-    return found
+    return tuple(name for name in card.emotions if name in names)
+
+
+def _is_list_of_text(given: object) -> bool:
+    return (
+        isinstance(given, Iterable)
+        and not isinstance(given, (str, bytes))
+        and all(isinstance(name, str) for name in given)
+    )
 
 
 def _is_one(clips: Source | Iterable[Source]) -> bool:

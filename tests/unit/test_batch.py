@@ -132,7 +132,7 @@ def test_another_task_is_not_gone_on_with(tmp_path: Path, model: str, other: str
     elif other == "model":
         model = str(bundles.write(tmp_path / "other.emotone", version="2.0"))
     elif other == "emotions":
-        options = {"emotions": ["happy", "sad"]}
+        options = {"emotions": ["happy", "sad"]}  # by the same model
     elif other == "segments":
         options = {"segments": True}
     else:
@@ -140,6 +140,13 @@ def test_another_task_is_not_gone_on_with(tmp_path: Path, model: str, other: str
     with pytest.raises(UsageError, match="begun otherwise") as caught:
         heard(folder, tmp_path / "out", model, resume=True, **options)
     assert other in caught.value.cause
+
+
+def test_a_card_may_spell_emotions_as_it_likes(tmp_path: Path) -> None:
+    path = bundles.write(tmp_path / "mine.emotone", emotions=("Neutral", "anger", "angry", "Joy"))
+    batches.clips(tmp_path / "in", 3)
+    assert heard(tmp_path / "in", tmp_path / "out", str(path)).failed == 0
+    assert {"Neutral", "anger", "angry", "Joy"} <= set(batches.rows(tmp_path / "out")[0])
 
 
 def test_only_some_emotions_can_occur(tmp_path: Path, model: str) -> None:

@@ -73,7 +73,7 @@ def test_records_take_the_place_of_their_own_alone(tmp_path: Path) -> None:
 def test_a_file_that_holds_no_records_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "some.json"
     path.write_text(text)
-    with pytest.raises(EmotoneError, match=r"some\.json: holds no list of records\. .*--json"):
+    with pytest.raises(EmotoneError, match=r"some\.json: holds no list of records\. .*another one"):
         _records.read(path)
     assert _records.read(tmp_path / "none.json") == []
 
@@ -172,3 +172,24 @@ def test_a_command_that_cannot_be_is_refused_in_one_line(
     assert done.stderr.startswith("error: ")
     assert said in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_a_reader_that_leaves_is_no_fault() -> None:
+    long = "import _main; _main.run(lambda: print('x' * 1_000_000))"
+    command = [sys.executable, "-c", long]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=REPO / "benchmarks"
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        said = process.stderr.read()
+    assert (process.returncode, said) == (141, "")
+
+
+def test_what_the_classical_recipe_has_no_use_for_is_refused(data: Path) -> None:
+    script = REPO / "benchmarks" / "emobox.py"
+    command = [sys.executable, str(script), "--data", str(data), "--bundles", str(data / "out")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2
+    assert "--bundles is for neural families" in done.stderr

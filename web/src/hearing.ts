@@ -69,6 +69,7 @@ export async function hear(files: File[], way: Way): Promise<void> {
     }),
   );
   items.value = [...begun, ...items.value];
+  const here = route.value;
   for (const item of begun) {
     const most = service.value?.limits.max_upload_bytes ?? Infinity;
     if (item.file.size > most) {
@@ -79,7 +80,7 @@ export async function hear(files: File[], way: Way): Promise<void> {
     const length = await lengthOf(item.file);
     const short = length === null ? item.file.size <= CLIP_BYTES : length <= CLIP_S;
     if (way === "clip" || (way === "auto" && short)) await asClip(item, length);
-    else await asRecording(item, begun.length === 1);
+    else await asRecording(item, begun.length === 1 ? here : null);
   }
 }
 
@@ -101,13 +102,13 @@ async function asClip({ id, file }: Item, length: number | null): Promise<void> 
   }
 }
 
-async function asRecording({ id, file }: Item, show: boolean): Promise<void> {
-  const here = route.value;
+/** `from`: where its owner waits for it; null for nowhere. */
+async function asRecording({ id, file }: Item, from: Route | null): Promise<void> {
   try {
     const progress = (sent: number): void => update(id, { sent });
     const analysis = await analyse(file, file.name, progress);
     update(id, { state: "accepted", analysis });
-    if (show && open(analysis, here)) forget(id);
+    if (from && open(analysis, from)) forget(id);
   } catch (error) {
     update(id, { state: "failed", problem: problem(error) });
   }

@@ -55,13 +55,14 @@ def task(
     from emotone.timeline.settings import TimelineSettings
 
     path = os.path.abspath(find_model(model))  # noqa: PTH100
-    recognizer = load(path, emotions=emotions)
+    recognizer = load(path)
+    chosen = recognizer if emotions is None else load(path, emotions=emotions)
     usual = TimelineSettings().to_dict() if segments else {}
     return Task(
         model=path,
         digest=recognizer.digest,
         name=recognizer.model,
-        emotions=recognizer.emotions,
+        emotions=chosen.emotions,
         segments=segments,
         channels=channels,
         settings=usual if settings is None else settings,

@@ -170,7 +170,7 @@ class Analyst(Reader):
         super().__init__(root, whole=task.segments)
         self.task = task
         self._jobs = jobs
-        self._recognizer = load(task.model, emotions=task.emotions)
+        self._recognizer = load(task.model)
         if self._recognizer.digest != task.digest:
             raise BundleError(
                 "the model is not the one that the batch was begun with",
@@ -178,6 +178,8 @@ class Analyst(Reader):
                 remedy="Put the former model there again, or write to another folder.",
                 code="other_model",
             )
+        if task.emotions != self._recognizer.emotions:
+            self._recognizer = load(task.model, emotions=task.emotions)
 
     def _clip(self, index: int, source: str | bytes) -> Clip:
         waveform = audio.read(source, channel=self._channel)

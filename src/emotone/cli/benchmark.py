@@ -40,7 +40,8 @@ def benchmark(
     a dash in it being an underscore; further options go to it: --help says
     which. What is measured is written over
     benchmarks/results/NAME.json, which the README's tables are made of;
-    --json OUT writes elsewhere. The exit status is that of the script.
+    --json OUT writes elsewhere. The exit status is that of the script,
+    1 where it was killed.
 
     Examples:
       emotone benchmark list

@@ -333,8 +333,9 @@ def get(name: str) -> Family:
     try:
         return FAMILIES[name]
     except KeyError:
+        alike = _OFTEN.get(name.lower(), name.lower())
         raise UsageError(
-            f"there is no family '{name}'", remedy=suggestion(_OFTEN.get(name, name), FAMILIES)
+            f"there is no family '{name}'", remedy=suggestion(alike, FAMILIES)
         ) from None
 
 

@@ -66,10 +66,6 @@ function isAbort(error: unknown): boolean {
   return error instanceof DOMException && error.name === "AbortError";
 }
 
-function isTimeout(error: unknown): boolean {
-  return error instanceof DOMException && error.name === "TimeoutError";
-}
-
 /** Send a request; whatever is no success becomes an `ApiError`. */
 export async function request(path: string, options: RequestInit = {}): Promise<Response> {
   const sent = headers();
@@ -87,17 +83,20 @@ export async function request(path: string, options: RequestInit = {}): Promise<
   return response;
 }
 
-/** How long an answer in JSON may take, in milliseconds: what waits for it does not wait for ever. */
+/** How long an answer may take to begin, in milliseconds: what waits for it does not for ever. */
 const PATIENCE = 60_000;
 
 async function answerTo<T>(path: string, options: RequestInit = {}): Promise<T> {
-  const late = AbortSignal.timeout(PATIENCE);
-  const signal = options.signal ? AbortSignal.any([options.signal, late]) : late;
-  const response = await request(path, { ...options, signal });
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(new DOMException("late", "TimeoutError")), PATIENCE);
+  const given = options.signal ? [options.signal] : [];
   try {
+    const signal = AbortSignal.any([...given, late.signal]);
+    const response = await request(path, { ...options, signal });
+    clearTimeout(timer); // a long timeline may take its time on a slow line
     return (await response.json()) as T;
-  } catch (error) {
-    throw isTimeout(error) ? unreachable() : error;
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -25,7 +25,7 @@ class SoundClassifier(ABC):
     Attributes
     ----------
     family, params, seed, class_weight, sampling
-        As given to `build`, defaults filled in; after `fit` with what ``precision="auto"`` came to.
+        As given to `build`, defaults filled in; after `fit` with the precision that it ran in.
     classes_
         The emotions in the order of the scores' columns, that of the vocabulary, after `fit`.
     corpora_
