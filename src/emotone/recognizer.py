@@ -21,7 +21,7 @@ from emotone.answering import Progress, answers
 from emotone.audio.limits import DEFAULT_LIMITS, Limits
 from emotone.audio.sources import Source
 from emotone.audio.waveform import FloatArray, Waveform
-from emotone.bundle.card import Card
+from emotone.bundle.choice import chosen
 from emotone.bundle.model import Bundle
 from emotone.bundle.registry import find
 from emotone.bundle.storage import DEFAULT_MAX_BYTES
@@ -148,7 +148,7 @@ class Recognizer:
         self._front_end = FrontEnd(bundle, limits)
         self._emotions = bundle.card.emotions
         if emotions is not None:
-            self._emotions = _chosen(emotions, bundle.card)
+            self._emotions = chosen(bundle.card, emotions)
         # Of a configured one nothing is to be heard where nobody asks for it: in a timeline, say.
         lasting = threshold == "card" and self._emotions != self.card.emotions
         self._least: Threshold = threshold if lasting else self._least_confidence(threshold)
@@ -173,8 +173,8 @@ class Recognizer:
         """
         offset = self._scorer.offset
         adapted = b"" if offset is None else offset.tobytes()
-        chosen = "" if self._emotions == self.card.emotions else " ".join(self._emotions)
-        return hashlib.sha256(self.card.to_json() + adapted + chosen.encode()).hexdigest()
+        some = "" if self._emotions == self.card.emotions else " ".join(self._emotions)
+        return hashlib.sha256(self.card.to_json() + adapted + some.encode()).hexdigest()
 
     @property
     def adapted_clips(self) -> int:
@@ -658,42 +658,6 @@ class Recognizer:
                 remedy="Give a confidence from 0 to 1, such as 0.5.",
             )
         return threshold
-
-
-def _chosen(emotions: Sequence[str], card: Card) -> tuple[str, ...]:
-    """Those of a card's emotions that are chosen, in its order."""
-    from emotone.configuration import suggestion
-    from emotone.emotions import canonical
-
-    if not _is_list_of_text(emotions):
-        raise UsageError(
-            f"emotions is {emotions!r}", remedy='Give names in a list, ["angry", "neutral"] say.'
-        )
-    known = {canonical(name): name for name in reversed(card.emotions)}
-    names = set()
-    for given in emotions:
-        name = given if given in card.emotions else known.get(canonical(given))
-        if name is None:
-            raise UsageError(
-                f"{card.model} does not know the emotion {given!r}",
-                remedy=suggestion(canonical(given), card.emotions),
-            )
-        names.add(name)
-    if len(names) < 2:
-        there = " and ".join(names) or "none"
-        raise UsageError(
-            f"an answer has to be one of two emotions or more, and there is {there}",
-            remedy="Name more of them, or leave them out for all.",
-        )
-    return tuple(name for name in card.emotions if name in names)
-
-
-def _is_list_of_text(given: object) -> bool:
-    return (
-        isinstance(given, Iterable)
-        and not isinstance(given, (str, bytes))
-        and all(isinstance(name, str) for name in given)
-    )
 
 
 def _is_one(clips: Source | Iterable[Source]) -> bool:

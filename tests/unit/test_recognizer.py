@@ -239,6 +239,8 @@ def test_the_spelling_of_the_card_is_known(tmp_path: Path) -> None:
     for emotions in (load(path).emotions, ["Neutral", "Joy"], ["anger", "angry"]):
         assert load(path, emotions=emotions).emotions == tuple(emotions)
     assert load(path, emotions=["neutral", "happy"]).emotions == ("Neutral", "Joy")
+    some = (name for name in ("neutral", "happy"))  # whatever gives names
+    assert load(path, emotions=some).emotions == ("Neutral", "Joy")  # type: ignore[arg-type]
 
 
 def test_a_configured_threshold_of_the_card_hinders_what_has_none(
