@@ -27,7 +27,8 @@ def run(main: Callable[[], int | None]) -> None:
     """Run a benchmark, and end the process.
 
     An error that emotone raises on purpose, and one of a file that cannot be read or written, is
-    told on standard error in one message; ``EMOTONE_DEBUG=1`` shows its traceback.
+    told on standard error in one message, as is a package that is missing; ``EMOTONE_DEBUG=1``
+    shows its traceback.
 
     Parameters
     ----------
@@ -54,6 +55,14 @@ def run(main: Callable[[], int | None]) -> None:
         said = f"{error.filename}: {error.strerror}." if isinstance(error, OSError) else str(error)
         messages.error(said)
         status = 2 if isinstance(error, USAGE_ERRORS) else 1
+    except ModuleNotFoundError as error:
+        if messages.debugging():
+            raise
+        messages.error(
+            f"this benchmark needs the module {error.name!r}, such as those of programs that "
+            "emotone is compared with. Install them in the checkout with: pip install --group test"
+        )
+        status = 2
     except KeyboardInterrupt:
         status = INTERRUPTED
     sys.exit(status)

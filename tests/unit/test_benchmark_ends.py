@@ -193,3 +193,14 @@ def test_what_the_classical_recipe_has_no_use_for_is_refused(data: Path) -> None
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 2
     assert "--bundles is for neural families" in done.stderr
+
+
+def test_a_peer_that_is_not_installed_is_named() -> None:
+    lacking = "import _main; _main.run(lambda: __import__('nosuchpeer'))"
+    done = subprocess.run(
+        [sys.executable, "-c", lacking], capture_output=True, text=True, cwd=REPO / "benchmarks"
+    )
+    assert done.returncode == 2
+    assert "needs the module 'nosuchpeer'" in done.stderr
+    assert "pip install --group test" in done.stderr
+    assert "Traceback" not in done.stderr
