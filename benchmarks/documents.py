@@ -168,7 +168,11 @@ def _listed(settings: Mapping[str, object]) -> str:
 
 def emobox_figures(records: list[Record]) -> str:
     """The official folds, beside published rows."""
-    means = {r["corpus"]: r for r in measured(records, "emobox") if r["fold"] == "mean"}
+    means = {
+        record["corpus"]: record
+        for record in measured(records, "emobox")
+        if record["fold"] == "mean" and not str(record.get("model")).endswith("alone")
+    }
     rows = []
     for name in emobox.CORPORA:
         encoder, best = emobox.best(emobox.PUBLISHED, name)

@@ -1,6 +1,6 @@
 """EmoBox: every official fold of a corpus, trained on its training part and tested once.
 
-    python benchmarks/emobox.py [--data CORPORA] [--family classical|hybrid|crnn|...]
+    python benchmarks/emobox.py [--data CORPORA] [--family classical|hybrid|crnn|...] [--alone]
                                 [--corpus ravdess ...] [--fold K ...] [--json OUT]
                                 [--predictions OUT.csv] [--checkpoints DIR] [--bundles DIR]
 
@@ -181,20 +181,36 @@ def classical(options: argparse.Namespace) -> list[TestedClip]:
 
 
 def neural(options: argparse.Namespace) -> list[TestedClip]:
-    """A neural family: a network for each fold, trained on all corpora and tested on all."""
-    params = {**_recipe.neural(options.family), **parameters(options.param)}
+    """A neural family: a network for each fold, trained on all corpora and tested on all.
+
+    Or, alone, for each fold of each corpus.
+    """
+    recipe = _recipe.known_voices if options.alone else _recipe.neural
+    params = {**recipe(options.family), **parameters(options.param)}
     build(options.family, params=params, seed=options.seed)  # which refuses what it does not know
-    names = _joint.present(options.data)
+    if not options.alone:
+        return trained(options, params, _joint.present(options.data), options.corpus)
+    return [clip for name in options.corpus for clip in trained(options, params, [name], [name])]
+
+
+def trained(
+    options: argparse.Namespace,
+    params: Mapping[str, Any],
+    names: Sequence[str],
+    asked: Sequence[str],
+) -> list[TestedClip]:
+    """A network for each fold, trained on some corpora and tested on those that are asked about."""
     print(f"reading {', '.join(names)}", flush=True)
     material = _joint.material(options.data, names)
     data = material.dataset
-    found: dict[str, list[Tested]] = {name: [] for name in options.corpus}
+    found: dict[str, list[Tested]] = {name: [] for name in asked}
     tested: list[TestedClip] = []
     seconds: dict[str, float] = {}
     parameter_count = 0
-    folds = range(1, 1 + max(len(material.folds[name]) for name in options.corpus))
+    prefix = f"{names[0]}-" if options.alone else ""
+    folds = range(1, 1 + max(len(material.folds[name]) for name in asked))
     for fold in folds:
-        chosen = {name: material.test(name, fold) for name in options.corpus}
+        chosen = {name: material.test(name, fold) for name in asked}
         if (options.fold and fold not in options.fold) or not any(
             rows is not None for rows in chosen.values()
         ):
@@ -202,9 +218,9 @@ def neural(options: argparse.Namespace) -> list[TestedClip]:
         rows = material.training(fold)
         for test in chosen.values():
             assert test is None or not set(test.tolist()) & set(rows.tolist())
-        files = TrainingFiles(options.checkpoints).part(f"fold-{fold}").part(options.family)
-        if FAMILIES[options.family].members:  # a hybrid keeps a folder for each member itself
-            files = TrainingFiles(options.checkpoints).part(f"fold-{fold}")
+        files = TrainingFiles(options.checkpoints).part(f"{prefix}fold-{fold}")
+        if not FAMILIES[options.family].members:  # a hybrid keeps a folder for each member itself
+            files = files.part(options.family)
         classifier = build(options.family, params=params, seed=options.seed)
         material.fit(classifier, rows, files)
         assert not isinstance(classifier, Classifier)
@@ -226,7 +242,7 @@ def neural(options: argparse.Namespace) -> list[TestedClip]:
             print(f"fold {fold}  {name:10} UA {100 * ua:6.2f}", flush=True)
         seconds[str(fold)] = round(classifier.training_s_, 1)
         if options.bundles:
-            path = options.bundles / f"{options.family}-fold-{fold}.emotone"
+            path = options.bundles / f"{options.family}-{prefix}fold-{fold}.emotone"
             model, about = classifier.to_onnx(), card(options, material, rows, classifier)
             bundle.write(path, model, about, frames=frames_model(model, about.input.rate))
     records = []
@@ -239,7 +255,7 @@ def neural(options: argparse.Namespace) -> list[TestedClip]:
         about = {
             "benchmark": "emobox",
             "corpus": name,
-            "model": f"emotone {options.family}, all corpora",
+            "model": f"emotone {options.family}, {'alone' if options.alone else 'all corpora'}",
             "parameters": parameter_count,
             "protocol": "speakers shared" if shared else "speaker-independent",
             "commit": _records.commit(),
@@ -303,6 +319,7 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, default=_records.corpora_folder())
     parser.add_argument("--family", choices=families, default="classical")
+    parser.add_argument("--alone", action="store_true", help="each corpus by itself (neural)")
     parser.add_argument("--corpus", nargs="+", choices=CORPORA)
     parser.add_argument("--fold", nargs="+", type=int, help="these folds alone; then no mean")
     parser.add_argument("--param", nargs="+", help="NAME=VALUE, over the recipe's (neural)")
@@ -313,11 +330,12 @@ def main() -> None:
     parser.add_argument("--bundles", type=Path, help="write the model of each fold there")
     options = parser.parse_args()
     if options.family == "classical":
-        for name in ("param", "checkpoints", "bundles"):
+        for name in ("alone", "param", "checkpoints", "bundles"):
             if getattr(options, name):
                 parser.error(f"--{name} is for neural families; name one with --family")
     if not options.fold:
-        options.json = options.json or _records.RESULTS / f"emobox-{options.family}.json"
+        name = f"emobox-{options.family}{'-alone' if options.alone else ''}.json"
+        options.json = options.json or _records.RESULTS / name
         _records.read(options.json)  # what cannot be added to is told before it takes hours
     options.corpus = _joint.testable(options.data, CORPORA, options.corpus, options.fold or ())
     others: dict[str, Sequence[float | None]] = {**PUBLISHED, **REFERENCES}

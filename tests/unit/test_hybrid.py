@@ -143,8 +143,8 @@ def test_functionals_are_computed_once_for_all_that_hear_by_them(
         graph = onnx.load_from_string(to_onnx(parts, 1.0, 16000)).graph
         return sum(node.op_type == "ReduceSum" for node in graph.node)
 
-    assert sums(1, 2) == sums(1) == sums(2) > 50
-    assert sums(0, 1, 2) == sums(0, 1)
+    assert sums(1, 2) == sums(2) == sums(1) + 1 > 50  # the kernel's distances are one more
+    assert sums(0, 1, 2) == sums(0, 1) + 1
 
 
 def test_what_a_corpus_does_not_have_is_impossible_in_it() -> None:

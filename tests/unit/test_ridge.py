@@ -8,7 +8,8 @@ import speech
 from emotone.models import build
 from emotone.models.neural.classifier import NeuralClassifier
 
-PLAIN = {"speakers": 0.0, "balance": 0.0, "views": 1, "validation": 0, "temperature": 1.0}
+LINEAR = {"kernel": 0.0, "speakers": 0.0, "balance": 0.0, "views": 1}
+PLAIN = {**LINEAR, "validation": 0, "temperature": 1.0}
 
 
 def fitted(**params: object) -> tuple[NeuralClassifier, np.ndarray, list[str], list[str]]:

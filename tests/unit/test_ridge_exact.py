@@ -11,7 +11,7 @@ import torch
 from emotone.audio.clips import Clips
 from emotone.errors import TrainingError
 from emotone.models.neural import ridge
-from emotone.models.neural.bodies import DescribedBody
+from emotone.models.neural.bodies import Compressed
 from emotone.models.neural.data import LabelledClips, TrainingData
 from emotone.models.neural.network import Network
 from emotone.models.neural.settings import Settings, resolve
@@ -19,15 +19,10 @@ from emotone.models.neural.settings import Settings, resolve
 N, D, K = 160, 15, 4
 
 
-class Stub(DescribedBody):
-    """A body of few numbers that are given."""
+class Stub:
+    """A front end that tells few numbers."""
 
-    def __init__(self, dimension: int) -> None:
-        torch.nn.Module.__init__(self)
-        self.dimension = dimension
-
-    def encode(self, rows: Any) -> Any:
-        return rows.sign() * rows.abs() ** 0.7
+    described = D
 
 
 class Case:
@@ -55,8 +50,9 @@ class Case:
         )
         data = TrainingData(known, None, None, self.names, self.balanced)
         monkeypatch.setattr(ridge, "described", lambda network, data, settings, seed: data)
-        network = Network(Stub(D), torch.from_numpy(self.has))
-        settings = Settings.of("ridge", resolve("ridge", params))
+        settings = Settings.of("ridge", resolve("ridge", {"kernel": 0.0, **params}))
+        body = Compressed(Stub(), settings.body)  # type: ignore[arg-type]
+        network = Network(body, torch.from_numpy(self.has))
         said: list[int] = []
         outcome = ridge.fit(
             network, data, settings, seed=0, progress=lambda done, total, what: said.append(done)
@@ -152,6 +148,59 @@ def test_the_heads_are_those_of_one_large_system(
         joint = everything[:D] + everything[D * (home + 1) : D * (home + 2)]
         expected = body.sharpness * ((rows - mean) @ joint + share)
         np.testing.assert_allclose(own[:, home], expected, atol=2e-5)
+
+
+@pytest.mark.parametrize("corpora", [1, 3])
+@pytest.mark.parametrize("balanced", [False, True])
+def test_with_the_kernel_it_is_the_regression_of_a_sum_of_kernels(
+    corpora: int, balanced: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All rows are landmarks here, and all components are taken: nothing is approximate."""
+    case = Case(corpora, 2, balanced)
+    shape = {"kernel": 0.5, "width": 0.7, "components": D, "landmarks": 2 * N}
+    network = case.solve(monkeypatch, {**shape, "ridge": 0.3})
+    rows, weight = case.shrunk(3.0), case.weight(1.0 if balanced else 0.5, {}, 0.6)
+    apart = ((rows[:, None] - rows) ** 2).sum(2)
+    near = np.exp(-0.7 * apart / rows.var(0).sum())
+    kernel = rows @ rows.T + 0.5 * D * near
+    target = np.eye(K)[np.tile(case.labels, 2)]
+    share = weight @ target / weight.sum()
+    centring = np.eye(len(rows)) - np.outer(np.ones(len(rows)), weight / weight.sum())
+    kernel = centring @ kernel @ centring.T
+    dual = np.linalg.solve(kernel + 0.3 * D * np.diag(1 / weight), target - share)
+    heard = torch.from_numpy(case.rows()).float()
+    found = network.general(torch.cat([heard, network.body.kernel(heard)], 1))
+    expected = 2.5 * (kernel @ dual + share)
+    np.testing.assert_allclose(found.detach().numpy(), expected, atol=0.01)
+    plain = case.solve(monkeypatch, {"kernel": 0.0, "ridge": 0.3}).general(heard)
+    assert np.abs(expected - plain.detach().numpy()).max() > 0.2  # the kernel is not idle
+
+
+def test_few_rows_are_solved_in_their_span(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With more numbers for each row than there are rows, as with as many equations as numbers."""
+    case = Case(3, 1, False)
+    shape = {"kernel": 1.0, "landmarks": 10 * N, "components": D}
+    small = case.solve(monkeypatch, shape)
+    monkeypatch.setattr(ridge, "_spanned", lambda views: (views, None))
+    large = case.solve(monkeypatch, shape)
+    heard = torch.from_numpy(case.views[0])
+    for few, many in zip(
+        *(network.heads(network.body.encode(heard)) for network in (small, large)), strict=True
+    ):
+        torch.testing.assert_close(few, many, atol=2e-3, rtol=0)
+
+
+def test_fewer_rows_than_landmarks_leave_the_rest_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = Case(1, 1, False)
+    found = []
+    for landmarks in (N, 3 * N):
+        shape = {"kernel": 1.0, "components": 40, "landmarks": landmarks}
+        network = case.solve(monkeypatch, shape)
+        assert torch.isfinite(network.general.weight).all()
+        assert not network.general.weight[:, D + N :].any()
+        heard = torch.from_numpy(case.views[0])
+        found.append(network.heads(network.body.encode(heard)).general.detach().numpy())
+    np.testing.assert_allclose(found[0], found[1], atol=0.01)
 
 
 def test_a_corpus_without_weight_has_what_all_have_in_common(

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from emotone.models.neural.foundation import FoundationBody
 from emotone.models.neural.frontend import FrontEnd, Spectra, dct_matrix
 from emotone.models.neural.functionals import DescribingFrontEnd
+from emotone.models.neural.kernel import Gaussian
 from emotone.models.neural.layers import (
     AttentiveStatistics,
     ConformerBlock,
@@ -34,6 +35,7 @@ from emotone.models.neural.settings import (
     CrnnSettings,
     FunctionalsSettings,
     RecurrentSettings,
+    RidgeSettings,
     Settings,
 )
 
@@ -54,7 +56,7 @@ def make(settings: Settings, rate: int) -> nn.Module:
     if settings.family == "functionals":
         return Perceptron(DescribingFrontEnd(rate, bands=BANDS, warp=warp), settings.body)
     if settings.family == "ridge":
-        return Compressed(DescribingFrontEnd(rate, bands=BANDS, warp=warp))
+        return Compressed(DescribingFrontEnd(rate, bands=BANDS, warp=warp), settings.body)
     lags = settings.body.lags if settings.family == "crnn" else 0
     front_end = FrontEnd(rate, bands=BANDS, lags=lags, warp=warp)
     if settings.family == "cnn1d":
@@ -284,13 +286,26 @@ class Perceptron(DescribedBody):
 
 
 class Compressed(DescribedBody):
-    """The functionals themselves, large deviations made smaller."""
+    """The functionals themselves, large deviations made smaller, and how near they are to others.
 
-    def __init__(self, front_end: DescribingFrontEnd) -> None:
-        super().__init__(front_end, front_end.described)
+    Attributes
+    ----------
+    kernel
+        What tells the latter; None for the functionals alone.
+    """
+
+    def __init__(self, front_end: DescribingFrontEnd, settings: RidgeSettings) -> None:
+        count = settings.landmarks if settings.kernel else 0
+        super().__init__(front_end, front_end.described + count)
+        self.kernel = Gaussian(front_end.described, settings.components, count) if count else None
 
     def encode(self, rows: Tensor) -> Tensor:
         """See `DescribedBody.encode`."""
+        rows = self.compressed(rows)
+        return rows if self.kernel is None else torch.cat([rows, self.kernel(rows)], 1)
+
+    def compressed(self, rows: Tensor) -> Tensor:
+        """The first `front_end.described` columns of the embeddings."""
         return rows.sign() * rows.abs() ** COMPRESSION
 
 

@@ -13,6 +13,10 @@ M_c = (S_c + b)^-1 the solution is
 Before that, functionals are shrunk along the directions in which the mean clips of speakers lie
 apart, within-class covariance normalisation (Hatch et al. 2006) of speakers instead of channels:
 what tells two voices apart should say little about their mood.
+
+x is those functionals and, beside them, coordinates in which a Gaussian kernel on their principal
+components is an inner product (`kernel`): the regression is one with the sum of a linear and a
+Gaussian kernel.
 """
 
 from __future__ import annotations
@@ -26,13 +30,17 @@ import torch
 from torch import Tensor
 
 from emotone.errors import TrainingError
-from emotone.models.neural.bodies import DescribedBody
+from emotone.models.neural.bodies import Compressed
 from emotone.models.neural.checkpoints import Outcome
 from emotone.models.neural.data import LabelledClips, TrainingData
 from emotone.models.neural.descriptions import described
+from emotone.models.neural.kernel import Gaussian
 from emotone.models.neural.network import Network
 from emotone.models.neural.settings import RidgeSettings, Settings
 from emotone.models.neural.trainer import Progress
+
+_FAINT = 1e-9
+"""Squared length along a direction, re the longest, below which rows do not extend along it."""
 
 
 class _Sums(NamedTuple):
@@ -83,7 +91,7 @@ def fit(
     """
     began = time.monotonic()
     body, chosen = network.body, settings.body
-    assert isinstance(body, DescribedBody)
+    assert isinstance(body, Compressed)
     assert isinstance(chosen, RidgeSettings)
     corpora = len(data.corpora) if network.own is not None else 0
     steps = 3 + corpora
@@ -97,26 +105,28 @@ def fit(
     own = replace(data, validation=None, watched=None)
     training = described(network, own, settings, seed).training
     assert training.views is not None
-    views = torch.from_numpy(training.views)
+    views = list(torch.from_numpy(training.views))
     for view in views:
-        view.copy_(body.encode(view))
+        view.copy_(body.compressed(view))
     tell(1, "comparing the speakers")
     shrink = _shrinkage(views[0], training, chosen.speakers)
-    for view in views:
-        view.copy_(shrink(view))
+    space = _Space.of(views, body.kernel, shrink, chosen, seed)
+    for number, view in enumerate(views):
+        views[number] = space.rows(view)
+    views, basis = _spanned(views)
     weights = _weights(data, training, settings)
     if not weights.any():
         raise TrainingError(
             "no clip has any weight", remedy="Give clips_per_epoch above 0 for a corpus."
         )
     emotions = network.has.shape[1]
-    penalty = chosen.ridge * body.dimension
+    penalty = chosen.ridge * training.views.shape[2]
 
     tell(2, "solving for all clips")
     everyone = torch.arange(len(training))
     total = _sums(views, training, everyone, weights, chosen.altered, emotions)
     solution = _solved(_raised(total.square, penalty), total.cross)
-    _set(network.general, 0, solution, total, shrink, chosen.sharpness)
+    _set(network.general, 0, solution, total, basis, space, chosen.sharpness)
     if network.own is not None:
         joint = _joint(
             (
@@ -128,21 +138,87 @@ def fit(
             lambda home: tell(3 + home, f"solving for {data.corpora[home]}"),
         )
         for home, (solution, sums) in enumerate(joint):
-            _set(network.own, home * emotions, solution, sums, shrink, chosen.sharpness)
+            _set(network.own, home * emotions, solution, sums, basis, space, chosen.sharpness)
     tell(steps, "solved")
     state = {name: values.detach().clone() for name, values in network.state_dict().items()}
     return Outcome(state, [], [], [], time.monotonic() - began)
 
 
 class _Shrinkage(NamedTuple):
-    """The matrix I + V' diag(gain) V, applied to rows from the right; it is symmetric."""
+    """The matrix I + V' diag(gain) V; it is symmetric."""
 
     directions: Tensor
     gain: Tensor
 
-    def __call__(self, rows: Tensor) -> Tensor:
+    def shrunk(self, rows: Tensor) -> Tensor:
         directions = self.directions.to(rows.dtype)
         return rows + (rows @ directions.T * self.gain.to(rows.dtype)) @ directions
+
+
+class _Space(NamedTuple):
+    """Where the regression is solved: functionals shrunk, and the Gaussian kernel's coordinates.
+
+    Attributes
+    ----------
+    shrink
+        Of the functionals.
+    kernel
+        None for the functionals alone.
+    mixing
+        Symmetric; from kernel values to coordinates, scaled to what they count beside the
+        functionals.
+    """
+
+    shrink: _Shrinkage
+    kernel: Gaussian | None
+    mixing: Tensor
+
+    @classmethod
+    def of(
+        cls,
+        views: list[Tensor],
+        kernel: Gaussian | None,
+        shrink: _Shrinkage,
+        settings: RidgeSettings,
+        seed: int,
+    ) -> _Space:
+        """The space for these descriptions of clips, each ``(n, d)``; `kernel` is settled."""
+        if kernel is None:
+            return cls(shrink, None, torch.zeros(0, 0))
+        kernel.settle(views, shrink.shrunk, settings.width, torch.Generator().manual_seed(seed))
+        scale = (settings.kernel * views[0].shape[1]) ** 0.5
+        return cls(shrink, kernel, scale * kernel.whitening())
+
+    @torch.no_grad()
+    def rows(self, functionals: Tensor) -> Tensor:
+        """Functionals (n, d) as they are regressed on."""
+        shrunk = self.shrink.shrunk(functionals)
+        if self.kernel is None:
+            return shrunk
+        return torch.cat([shrunk, self.kernel(functionals) @ self.mixing], 1)
+
+    def weights(self, solution: Tensor) -> Tensor:
+        """A solution (k, d) as weights of what the body gives, functionals and kernel values."""
+        dimension = solution.shape[1] - len(self.mixing)
+        linear, near = solution[:, :dimension], solution[:, dimension:]
+        return torch.cat([self.shrink.shrunk(linear), near @ self.mixing.to(near.dtype)], 1)
+
+
+def _spanned(views: list[Tensor]) -> tuple[list[Tensor], Tensor | None]:
+    """Few rows as coordinates in the space that they span, where the solution lies: a small system.
+
+    With them an orthonormal basis of it, float64 ``(rank, d)``; None where the rows are so many
+    that they stay as they are.
+    """
+    count, dimension = sum(map(len, views)), views[0].shape[1]
+    if 2 * count > dimension:
+        return views, None
+    rows = torch.cat(views).double()
+    values, vectors = torch.linalg.eigh(rows @ rows.T)
+    used = values > _FAINT * values[-1]
+    lengths, vectors = values[used].sqrt(), vectors[:, used]
+    coordinates = (vectors * lengths).float()
+    return list(coordinates.split(len(views[0]))), (vectors / lengths).T @ rows
 
 
 def _shrinkage(rows: Tensor, data: LabelledClips, strength: float) -> _Shrinkage:
@@ -189,7 +265,7 @@ def _rows(data: LabelledClips, home: int) -> Tensor:
 
 
 def _sums(
-    views: Tensor,
+    views: list[Tensor],
     data: LabelledClips,
     rows: Tensor,
     weights: Tensor,
@@ -198,7 +274,7 @@ def _sums(
 ) -> _Sums:
     weights = weights[rows]
     if not weights.any():  # a corpus that is left out: it has what all have in common
-        dimension = views.shape[2]
+        dimension = views[0].shape[1]
         return _Sums(
             torch.zeros(dimension),
             torch.zeros(emotions, dtype=torch.float64),
@@ -213,7 +289,7 @@ def _sums(
         if len(views) == 1
         else [1 - altered] + [altered / (len(views) - 1)] * (len(views) - 1)
     )
-    dimension = views.shape[2]
+    dimension = views[0].shape[1]
     centre = sum(
         (
             part * (weights.float() @ view[rows]) / total
@@ -279,12 +355,13 @@ def _joint(
 
 
 def _set(
-    head: torch.nn.Linear, start: int, solution: Tensor, sums: _Sums, shrink: _Shrinkage,
-    sharpness: float,
+    head: torch.nn.Linear, start: int, solution: Tensor, sums: _Sums, basis: Tensor | None,
+    space: _Space, sharpness: float,
 ) -> None:  # fmt: skip
-    """Put a regression into rows of a head, for functionals as they were before the shrinking."""
+    """Put a regression into rows of a head, for what the body gives."""
     rows = slice(start, start + solution.shape[1])
     level = sums.target - sums.centre.double() @ solution
+    weights = solution.T if basis is None else solution.T @ basis
     with torch.no_grad():
-        head.weight[rows] = sharpness * shrink(solution.T).float()
+        head.weight[rows] = sharpness * space.weights(weights).float()
         head.bias[rows] = (sharpness * level).float()

@@ -331,6 +331,16 @@ class RidgeSettings:
     ----------
     ridge
         Weight of the penalty, times the number of functionals.
+    kernel
+        What a Gaussian kernel counts beside the linear one, for what no weighted sum can tell; 0
+        for the linear one alone.
+    width
+        How fast the Gaussian kernel falls with the distance of two clips: it is ``exp(-width)``
+        where the square of that is the variance of all clips.
+    components
+        How many principal components of the functionals the distance is taken in.
+    landmarks
+        How many clips, altered ones among them, span the Gaussian kernel (Nystroem).
     own
         From 0, all corpora share their weights, to 1, they have nothing in common: the share of
         the weights' prior variance that is each corpus's own.
@@ -349,6 +359,10 @@ class RidgeSettings:
     """
 
     ridge: float = number(0.1, 1e-3, 1e4)
+    kernel: float = number(3.0, 0, 1000)
+    width: float = number(1.0, 1e-3, 1000)
+    components: int = whole(128, 1, 3000)
+    landmarks: int = whole(1024, 2, 20_000)
     own: float = number(0.5, 0.01, 0.99)
     speakers: float = number(3.0, 0, 1e6)
     balance: float = number(0.5, 0, 1)
