@@ -21,7 +21,7 @@ that weights stay small enough to be kept in 16 bits."""
 
 
 class Gaussian(nn.Module):
-    """The kernel ``exp(-gamma |P(x - c) - z|^2)`` of rows x with landmarks z, for components P.
+    """The kernel ``a exp(-gamma |P(x - c) - z|^2)`` of rows x with landmarks z, for components P.
 
     Parameters
     ----------
@@ -31,10 +31,16 @@ class Gaussian(nn.Module):
         Principal components that distances are taken in.
     landmarks
         What there are of them at most. Those that `settle` finds no rows for stay zeros.
+
+    Attributes
+    ----------
+    amplitude
+        a, 1 after `settle`.
     """
 
     centre: Tensor
     gamma: Tensor
+    amplitude: Tensor
 
     def __init__(self, dimension: int, components: int, landmarks: int) -> None:
         super().__init__()
@@ -42,16 +48,17 @@ class Gaussian(nn.Module):
         self.landmarks = nn.Parameter(torch.zeros(landmarks, components), requires_grad=False)
         self.register_buffer("centre", torch.zeros(components))
         self.register_buffer("gamma", torch.zeros(()))
+        self.register_buffer("amplitude", torch.ones(()))
 
     def forward(self, rows: Tensor) -> Tensor:
-        """Kernel values of rows (n, d) with the landmarks, from 0 to 1, shape (n, landmarks)."""
+        """Kernel values of rows (n, d) with the landmarks, from 0 to a, shape (n, landmarks)."""
         places = self.places(rows)
         apart = (
             places.square().sum(1, keepdim=True)
             + self.landmarks.square().sum(1)
             - 2 * F.linear(places, self.landmarks)
         )
-        return torch.exp(-self.gamma * apart.clamp_min(0))
+        return self.amplitude * torch.exp(-self.gamma * apart.clamp_min(0))
 
     def places(self, rows: Tensor) -> Tensor:
         """Where rows (n, d) lie in the principal components, shape (n, components)."""
@@ -91,6 +98,7 @@ class Gaussian(nn.Module):
         self.centre.copy_(self.places(chosen).mean(0))
         variance = self.places(chosen).square().sum(1).mean()
         self.gamma.copy_(width / variance.clamp_min(1e-6))
+        self.amplitude.fill_(1)
         picked = torch.randperm(count, generator=generator)[: len(self.landmarks)]
         self.landmarks.zero_()
         self.landmarks[: len(picked)] = _rounded(self.places(_drawn(rows, picked)))

@@ -126,6 +126,7 @@ def fit(
     everyone = torch.arange(len(training))
     total = _sums(views, training, everyone, weights, chosen.altered, emotions)
     solution = _solved(_raised(total.square, penalty), total.cross)
+    space.level(solution.T if basis is None else solution.T @ basis)
     _set(network.general, 0, solution, total, basis, space, chosen.sharpness)
     if network.own is not None:
         joint = _joint(
@@ -197,11 +198,25 @@ class _Space(NamedTuple):
             return shrunk
         return torch.cat([shrunk, self.kernel(functionals) @ self.mixing], 1)
 
+    def level(self, solution: Tensor) -> None:
+        """Scale kernel values so that their weights in a solution (k, d) are as large as the other
+        ones: one scale for both is enough to keep them in 8 bits."""
+        linear, near = self._parts(solution)
+        if self.kernel is not None and linear.any() and near.any():
+            self.kernel.amplitude.copy_(near.abs().max() / linear.abs().max())
+
     def weights(self, solution: Tensor) -> Tensor:
         """A solution (k, d) as weights of what the body gives, functionals and kernel values."""
+        linear, near = self._parts(solution)
+        if self.kernel is not None:
+            near = near / self.kernel.amplitude
+        return torch.cat([linear, near], 1)
+
+    def _parts(self, solution: Tensor) -> tuple[Tensor, Tensor]:
+        """A solution as weights of functionals and of plain kernel values."""
         dimension = solution.shape[1] - len(self.mixing)
         linear, near = solution[:, :dimension], solution[:, dimension:]
-        return torch.cat([self.shrink.shrunk(linear), near @ self.mixing.to(near.dtype)], 1)
+        return self.shrink.shrunk(linear), near @ self.mixing.to(near.dtype)
 
 
 def _spanned(views: list[Tensor]) -> tuple[list[Tensor], Tensor | None]:
