@@ -21,6 +21,10 @@ it the emotions to choose from; `ua_unrestricted` is the recall where the networ
 itself, as a bundle does. Its training takes hours on two cores; with `--checkpoints` one that was
 cut off goes on.
 
+With `--alone` a neural family learns each corpus and fold from its own training part alone, as the
+classical recipe and the heads of the published rows do: by the recipe of the tutorials' tasks, with
+a regression that was chosen for this (`_recipe.alone`).
+
 Rows for comparison: Ma et al., "EmoBox", Interspeech 2024, arXiv:2406.07162, table 4 (frozen
 encoders with a trained head); openSMILE's eGeMAPSv02 and ComParE 2016 functionals with a support
 vector machine, linear (C = 0.001) or RBF (C = 10), and the tutorials' 180 features with their
@@ -185,7 +189,7 @@ def neural(options: argparse.Namespace) -> list[TestedClip]:
 
     Or, alone, for each fold of each corpus.
     """
-    recipe = _recipe.known_voices if options.alone else _recipe.neural
+    recipe = _recipe.alone if options.alone else _recipe.neural
     params = {**recipe(options.family), **parameters(options.param)}
     build(options.family, params=params, seed=options.seed)  # which refuses what it does not know
     if not options.alone:

@@ -155,7 +155,7 @@ def alone_story(records: list[Record]) -> str:
         f"\n\n*Hybrid, alone*: the default model's family, {size / 1e6:.1f} million parameters, "
         "likewise trained on that training part alone, by the recipe of the tutorials' tasks: "
         "what `emotone train --family hybrid` makes of a corpus of your own, with the parameters "
-        "in `benchmarks/_recipe.py`. It was chosen on training clips of RAVDESS, its regression "
+        "in `benchmarks/_recipe.py`. It was chosen on training clips of RAVDESS, the regression "
         "inside the training parts of fold 1 of EmoDB, TurEV-DB and RAVDESS; each test part was "
         "asked about once, that of RAVDESS once before, of which nothing was chosen."
         + (f" Not run: {', '.join(missing)}." if missing else "")

@@ -247,6 +247,25 @@ def test_emobox_by_joint_networks_and_the_default_model_from_them(
     assert "16 of 16 test clips of emovo, fold 2, have no answer" in refused.stderr
 
 
+def test_emobox_on_each_corpus_alone(small: Path, tmp_path: Path) -> None:
+    """A network for each fold of each corpus, which has heard nothing of the other corpora."""
+    records = run(
+        "emobox.py",
+        *("--data", str(small), "--family", "ridge", "--alone"),
+        *("--bundles", str(tmp_path / "bundles")),
+        folder=tmp_path,
+    )
+    found = {(r["corpus"], r["fold"]): r for r in records}
+    assert list(found) == [(c, f) for c in ("ravdess", "emovo") for f in ("1", "2", "mean")]
+    assert {r["model"] for r in records} == {"emotone ridge, alone"}
+    assert found["ravdess", "mean"]["ua"] > 0.5
+    for name in ("ravdess", "emovo"):
+        recognizer = emotone.load(tmp_path / "bundles" / f"ridge-{name}-fold-1.emotone")
+        assert [c["name"] for c in recognizer.card.training["corpora"]] == [name]
+        assert recognizer.card.training["clips"] == 16
+        assert recognizer.card.training["params"]["kernel"] == 1.0
+
+
 def test_what_a_recipe_is_chosen_by(small: Path, tmp_path: Path) -> None:
     data = tmp_path / "corpora"
     (data / "emobox").mkdir(parents=True)
