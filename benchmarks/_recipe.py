@@ -103,7 +103,8 @@ training."""
 ALONE: dict[str, dict[str, Any]] = {"ridge": {"kernel": 1.0, "speakers": 0.0}}
 """Parameters where EmoBox trains on one corpus alone, over those of `KNOWN_VOICES`. Chosen by
 cross-validation of the regression alone inside the training parts of fold 1 of EmoDB, TurEV-DB and
-RAVDESS."""
+RAVDESS, whose clips are test clips of the other folds of EmoDB and RAVDESS; those of `KNOWN_VOICES`
+on clips of a random split of RAVDESS, with the voices of all its folds."""
 
 _SLIGHTLY = {
     "augment.speed": 0.03,

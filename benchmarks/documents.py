@@ -171,7 +171,7 @@ def emobox_figures(records: list[Record]) -> str:
     means = {
         record["corpus"]: record
         for record in measured(records, "emobox")
-        if record["fold"] == "mean" and not str(record.get("model")).endswith("alone")
+        if record["fold"] == "mean" and record.get("trained_on") != "the corpus"
     }
     rows = []
     for name in emobox.CORPORA:

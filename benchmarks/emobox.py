@@ -12,9 +12,9 @@ The records of corpora that a run leaves out stay as they are. Some folds alone 
 `--fold` nothing is written but where `--json` says.
 
 The classical recipe trains each corpus and fold on its own training part alone, as the published
-rows are. A neural family is trained jointly: fold k is one network, trained on the training parts
-of fold k of all eight corpora (those with fewer folds begin again) and on nEMO, and tested on the
-test parts of fold k. No test clip of any corpus is ever heard in training by the network that is
+rows are. A neural family is trained jointly, unless `--alone` is given: fold k is one network,
+trained on the training parts of fold k of all eight corpora (those with fewer folds begin again)
+and on nEMO, and tested on the test parts of fold k. No test clip of any corpus is ever heard in training by the network that is
 tested on it. The recipe (`_recipe.neural`) was chosen inside the training part of fold 1, on the
 clips that fold 2 tests. As in the published rows, the corpus of a test clip is known, and with
 it the emotions to choose from; `ua_unrestricted` is the recall where the network answers for
@@ -260,6 +260,7 @@ def trained(
             "benchmark": "emobox",
             "corpus": name,
             "model": f"emotone {options.family}, {'alone' if options.alone else 'all corpora'}",
+            "trained_on": "the corpus" if options.alone else "all corpora",
             "parameters": parameter_count,
             "protocol": "speakers shared" if shared else "speaker-independent",
             "commit": _records.commit(),

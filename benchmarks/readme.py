@@ -97,6 +97,9 @@ def emobox_section(records: list[Record]) -> str:
             ]
         )
     head = ["UA in %", "test speakers", *(EMOBOX_MODELS[model] for model in models)]
+    command = "emotone benchmark emobox [--family hybrid]"
+    if "emotone hybrid, alone" in models:
+        command = "emotone benchmark emobox [--family hybrid [--alone]]"
     return (
         "**EmoBox**, official folds; the mean of the folds, with its 95 % interval. *Best "
         f"published* is the highest of {len(emobox.PUBLISHED)} frozen foundation encoders of 95 "
@@ -114,7 +117,7 @@ def emobox_section(records: list[Record]) -> str:
         "training of the network was mended in between, which moved TurEV-DB from 90.5 to 88.8 "
         "and the others by about half a point at most."
         f"{alone_story(records)}{hybrid_story(records)}"
-        f"\n\n{footer(means, 'emotone benchmark emobox [--family hybrid [--alone]]')}"
+        f"\n\n{footer(means, command)}"
     )
 
 
@@ -151,13 +154,18 @@ def alone_story(records: list[Record]) -> str:
         return ""
     size = max(record["parameters"] for record in own)
     missing = [name for name in emobox.CORPORA if name not in {r["corpus"] for r in own}]
+    (first,) = [
+        percent(record["ua"])
+        for record in records
+        if (record["corpus"], record["model"], record["fold"]) == ("emodb", own[0]["model"], "1")
+    ] or ["no figure"]
     return (
-        f"\n\n*Hybrid, alone*: the default model's family, {size / 1e6:.1f} million parameters, "
-        "likewise trained on that training part alone, by the recipe of the tutorials' tasks: "
-        "what `emotone train --family hybrid` makes of a corpus of your own, with the parameters "
-        "in `benchmarks/_recipe.py`. It was chosen on training clips of RAVDESS, the regression "
-        "inside the training parts of fold 1 of EmoDB, TurEV-DB and RAVDESS; each test part was "
-        "asked about once, that of RAVDESS once before, of which nothing was chosen."
+        f"\n\n*Hybrid, alone*: the default model's family, {size / 1e6:.1f} million parameters at "
+        "most, likewise trained on the training part of that corpus and fold alone, with the "
+        "parameters of `benchmarks/_recipe.py`. They are those of the tutorials' tasks, chosen on "
+        "a random split of RAVDESS, which has the voices of all its folds; but for the regression, "
+        "chosen inside the training parts of fold 1 of EmoDB, TurEV-DB and RAVDESS, whose clips "
+        f"are test clips of the other folds of EmoDB and RAVDESS. Fold 1 of EmoDB gives {first}."
         + (f" Not run: {', '.join(missing)}." if missing else "")
     )
 

@@ -83,6 +83,15 @@ def test_only_what_no_other_exceeds_is_bold(monkeypatch: pytest.MonkeyPatch) -> 
     ]
     assert rows[3][2:5] == ["**90.0** (80.0 to 90.0)", "88.0 (80.0 to 90.0)", "88.41 HuBERT base"]
     assert "**Bold**" in section
+    assert "--alone" not in section
+    alone = record | {"model": "emotone hybrid, alone", "parameters": 3_400_000, "ua": 0.93}
+    first = alone | {"corpus": "emodb", "fold": "1", "ua": 0.871}
+    section = readme.emobox_section([hybrid | {"corpus": "urdu", "ua": 0.88}, *(
+        alone | {"corpus": name} for name in ("urdu", "emodb")), first])  # fmt: skip
+    assert "| urdu | shared | **93.0** (80.0 to 90.0) | 88.0 (80.0 to 90.0) |" in section
+    assert "3.4 million parameters at most" in section
+    assert "Fold 1 of EmoDB gives 87.1. Not run: ravdess, tess, ased, turev" in section
+    assert "[--alone]" in section
 
 
 def test_a_cold_start_of_another_model_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:

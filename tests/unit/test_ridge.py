@@ -100,22 +100,21 @@ def test_it_learns_without_speakers_and_says_how_far_it_is() -> None:
     assert (classifier.predict(others) == np.array(wanted)).mean() > 0.6
 
 
-def test_in_eight_bits_it_answers_alike() -> None:
-    """Weights of kernel values and of functionals share a scale there, and need a like size."""
+@pytest.mark.parametrize("width", [1.0, 0.05])
+def test_in_eight_bits_it_answers_alike(width: float) -> None:
+    """Weights of kernel values cancel each other out, the more the slower the kernel falls."""
     import onnxruntime
 
     from emotone.models.quantization import quantize
 
-    clips, emotions, speakers = speech.clips()
-    classifier = build("ridge", params={"validation": 0, "temperature": 1.0})
+    clips, emotions, speakers = speech.clips(200)
+    classifier = build("ridge", params={"width": width, "validation": 0, "temperature": 1.0})
     assert isinstance(classifier, NeuralClassifier)
     classifier.fit(clips, emotions, speakers)
-    head = classifier.fitted().general.weight.detach().abs()
-    assert float(head[:, -1024:].max()) == pytest.approx(float(head[:, :-1024].max()), rel=0.01)
     others, _, _ = speech.clips(seed=1)
     expected = classifier.scores(others)
     small = onnxruntime.InferenceSession(
         quantize(classifier.to_onnx()), providers=["CPUExecutionProvider"]
     )
     found = [small.run(None, {"waveform": others[i][None]})[0][0] for i in range(len(others))]
-    np.testing.assert_allclose(found, expected, atol=0.03)
+    np.testing.assert_allclose(found, expected, atol=0.005)

@@ -172,8 +172,28 @@ def test_with_the_kernel_it_is_the_regression_of_a_sum_of_kernels(
     found = network.general(torch.cat([heard, network.body.kernel(heard)], 1))
     expected = 2.5 * (kernel @ dual + share)
     np.testing.assert_allclose(found.detach().numpy(), expected, atol=0.01)
+    _check_own_heads(case, network, rows, weight, target, near)
     plain = case.solve(monkeypatch, {"kernel": 0.0, "ridge": 0.3}).general(heard)
     assert np.abs(expected - plain.detach().numpy()).max() > 0.2  # the kernel is not idle
+
+
+def _check_own_heads(
+    case: Case, network: Network, rows: Any, weight: Any, target: Any, near: Any
+) -> None:
+    """Evgeniou & Pontil (2004): (1 - own) k(x, x'), plus own k(x, x') within one corpus."""
+    if network.own is None:
+        return
+    homes = np.tile(case.homes, 2)
+    inside = (homes[:, None] == homes).astype(float)
+    means = inside * weight / (inside * weight).sum(1, keepdims=True)
+    centring = np.eye(len(rows)) - means
+    kernel = centring @ (rows @ rows.T + 0.5 * D * near) @ centring.T * (0.5 + 0.5 * inside)
+    dual = np.linalg.solve(kernel + 0.3 * D * np.diag(1 / weight), target - means @ target)
+    expected = 2.5 * (kernel @ dual + means @ target)
+    heard = torch.from_numpy(case.rows()).float()
+    own = network.own(torch.cat([heard, network.body.kernel(heard)], 1)).detach().numpy()
+    found = own.reshape(len(rows), -1, K)[np.arange(len(rows)), homes]
+    np.testing.assert_allclose(found, expected, atol=0.01)
 
 
 def test_few_rows_are_solved_in_their_span(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,17 +210,38 @@ def test_few_rows_are_solved_in_their_span(monkeypatch: pytest.MonkeyPatch) -> N
         torch.testing.assert_close(few, many, atol=2e-3, rtol=0)
 
 
-def test_fewer_rows_than_landmarks_leave_the_rest_idle(monkeypatch: pytest.MonkeyPatch) -> None:
-    case = Case(1, 1, False)
-    found = []
-    for landmarks in (N, 3 * N):
-        shape = {"kernel": 1.0, "components": 40, "landmarks": landmarks}
-        network = case.solve(monkeypatch, shape)
-        assert torch.isfinite(network.general.weight).all()
-        assert not network.general.weight[:, D + N :].any()
-        heard = torch.from_numpy(case.views[0])
-        found.append(network.heads(network.body.encode(heard)).general.detach().numpy())
-    np.testing.assert_allclose(found[0], found[1], atol=0.01)
+def test_there_are_no_more_landmarks_and_components_than_clips(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    case = Case(3, 1, False)
+    case.views[0, 8:] = case.views[0, np.arange(8, N) % 8]  # eight clips, again and again
+    network = case.solve(monkeypatch, {"kernel": 1.0, "components": 40, "landmarks": 3 * N})
+    kernel = network.body.kernel
+    assert kernel.landmarks.shape == (N, 7)
+    assert kernel.components.shape == (7, D)
+    heard = torch.from_numpy(case.views[0])
+    assert torch.isfinite(network.heads(network.body.encode(heard)).general).all()
+
+
+def test_clips_that_are_all_alike_are_answered_as_often_as_they_were(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    case = Case(1, 1, True)
+    case.views[:] = case.views[:, :1]
+    network = case.solve(monkeypatch, {"kernel": 1.0, "sharpness": 1.0})
+    found = network.heads(network.body.encode(torch.from_numpy(case.views[0]))).general
+    shares = case.weight(1.0, {}, 0.6) @ np.eye(K)[case.labels]
+    np.testing.assert_allclose(found.detach(), np.tile(shares / shares.sum(), (N, 1)), atol=1e-3)
+
+
+def test_a_corpus_that_is_left_out_lends_no_landmarks(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = Case(2, 1, False)
+    shape = {"kernel": 1.0, "components": D, "landmarks": 24, "speakers": 0.0}
+    network = case.solve(monkeypatch, {**shape, "clips_per_epoch": {"a": 0}})
+    kernel = network.body.kernel
+    places = kernel.places(network.body.compressed(torch.from_numpy(case.views[0])))
+    nearest = torch.cdist(kernel.landmarks, places).argmin(1).numpy()
+    assert set(case.homes[nearest].tolist()) == {1}
 
 
 def test_a_corpus_without_weight_has_what_all_have_in_common(

@@ -120,7 +120,8 @@ def test_equal_weights_give_an_equal_model_of_frames() -> None:
 def test_weights_of_eight_bits_take_them_too() -> None:
     made = network("ridge")
     with torch.no_grad():
-        made.general.weight.copy_(made.general.weight.half().float())
+        weight = made.general.functionals.weight
+        weight.copy_(weight.half().float())
     whole = to_onnx([(made, 5.0)], 1.0, 16000)
     smaller = quantize(whole)
     assert frames_model(smaller, 16000) == frames_model(whole, 16000)

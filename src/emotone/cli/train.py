@@ -100,8 +100,8 @@ def train(
     Neural families learn from the sound itself: cnn1d, cnn2d, lstm, gru,
     crnn, conformer; functionals, a perceptron on statistics of the clip;
     ridge, a regression on the same, solved at once;
-    hybrid, a crnn, functionals and ridge averaged, as the model that comes with
-    emotone; and foundation, on a speech encoder that you have downloaded
+    hybrid, a crnn, functionals and ridge averaged, the kind of model that comes
+    with emotone; and foundation, on a speech encoder that you have downloaded
     (-p encoder=FOLDER or its name on the Hugging Face hub, -p tune=frozen,
     lora or full). All but ridge leave a checkpoint after each epoch: the same
     command goes on where it was cut off, to the same result.

@@ -236,13 +236,14 @@ _ALL = (
     Family("functionals", "a perceptron on statistics of the clip", input="waveform"),
     Family(
         "ridge",
-        "ridge regression on statistics of the clip, solved at once for all corpora",
+        "ridge regression, linear and with a Gaussian kernel, on statistics of the clip, solved at "
+        "once for all corpora",
         input="waveform",
     ),
     Family(
         "hybrid",
         "a crnn, and a perceptron and a ridge regression on statistics of the clip, averaged: the "
-        "default model's",
+        "kind that the default model is",
         defaults={"crnn.recurrent": 0},
         input="waveform",
         members=("crnn", "functionals", "ridge"),

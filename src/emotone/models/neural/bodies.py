@@ -291,7 +291,8 @@ class Compressed(DescribedBody):
     Attributes
     ----------
     kernel
-        What tells the latter; None for the functionals alone.
+        What tells the latter; None for the functionals alone. When it has settled, `renew` says
+        how many numbers that makes.
     """
 
     def __init__(self, front_end: DescribingFrontEnd, settings: RidgeSettings) -> None:
@@ -307,6 +308,11 @@ class Compressed(DescribedBody):
     def compressed(self, rows: Tensor) -> Tensor:
         """The first `front_end.described` columns of the embeddings."""
         return rows.sign() * rows.abs() ** COMPRESSION
+
+    def renew(self) -> None:
+        """Let `dimension` say what there is since the kernel has settled."""
+        near = 0 if self.kernel is None else len(self.kernel.landmarks)
+        self.dimension = self.front_end.described + near
 
 
 class Conformer(SpectralBody):

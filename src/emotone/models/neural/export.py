@@ -21,6 +21,7 @@ from emotone.models.neural.bodies import DescribedBody
 from emotone.models.neural.foundation import FoundationBody
 from emotone.models.neural.frontend import FrontEnd
 from emotone.models.neural.functionals import DescribingFrontEnd
+from emotone.models.neural.kernel import KernelHead
 from emotone.models.neural.layers import Conv1dBlock, Conv2dBlock, Residual
 from emotone.models.neural.network import Network
 from emotone.models.neural.shortcut import offer_frames
@@ -186,14 +187,18 @@ def round_weights(network: Network) -> None:
     """Round large weights to what 16 bits hold, so that a bundle takes half the space.
 
     The relative error is 2**-11 at most: scores change in the fourth digit. A foundation encoder
-    whose settings keep it in 32 bits is left alone.
+    whose settings keep it in 32 bits is left alone, and so are weights that cancel each other out,
+    see `KernelHead`.
     """
     if isinstance(network.body, FoundationBody) and not network.body.half_weights:
         return
     for conv, norm in _followed_by_norm(network.body):
         _absorb(conv, norm)
+    exact = {id(m.nearness.weight) for m in network.modules() if isinstance(m, KernelHead)}
     with torch.no_grad():
         for values in network.parameters():
+            if id(values) in exact:
+                continue
             if values.numel() >= _LARGE and bool(
                 (values.abs() < torch.finfo(torch.half).max).all()
             ):

@@ -8,6 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from emotone.models.neural.bodies import Compressed
+from emotone.models.neural.kernel import KernelHead
+
 IMPOSSIBLE = -1e4
 """The logit of an emotion that a corpus does not have; bfloat16 can hold it."""
 
@@ -42,12 +45,22 @@ class Network(nn.Module):
 
     def __init__(self, body: nn.Module, has: Tensor) -> None:
         super().__init__()
-        corpora, emotions = has.shape
-        dimension = cast(int, body.dimension)
         self.body = body
-        self.general = nn.Linear(dimension, emotions)
-        self.own = nn.Linear(dimension, corpora * emotions) if corpora > 1 else None
         self.register_buffer("has", has)
+        self.renew_heads()
+
+    def renew_heads(self) -> None:
+        """Make heads that have learned nothing, for as many numbers as the body gives."""
+        corpora, emotions = self.has.shape
+        self.general = self._head(emotions)
+        self.own = self._head(corpora * emotions) if corpora > 1 else None
+
+    def _head(self, outputs: int) -> nn.Linear | KernelHead:
+        dimension = cast(int, self.body.dimension)
+        if isinstance(self.body, Compressed) and self.body.kernel is not None:
+            landmarks = len(self.body.kernel.landmarks)
+            return KernelHead(dimension - landmarks, landmarks, outputs)
+        return nn.Linear(dimension, outputs)
 
     def forward(self, waveforms: Tensor, lengths: Tensor | None = None) -> Logits:
         """What the heads say to waveforms (B, N), each ``lengths`` samples long."""

@@ -27,14 +27,14 @@ from dataclasses import replace
 from typing import NamedTuple, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from emotone.errors import TrainingError
 from emotone.models.neural.bodies import Compressed
 from emotone.models.neural.checkpoints import Outcome
 from emotone.models.neural.data import LabelledClips, TrainingData
 from emotone.models.neural.descriptions import described
-from emotone.models.neural.kernel import Gaussian
+from emotone.models.neural.kernel import Gaussian, KernelHead
 from emotone.models.neural.network import Network
 from emotone.models.neural.settings import RidgeSettings, Settings
 from emotone.models.neural.trainer import Progress
@@ -80,7 +80,7 @@ def fit(
     settings
         How.
     seed
-        Of the alteration of clips.
+        Of the alteration of clips, and of the choice of those that the kernel is spanned by.
     progress
         Told how far it is. An exception it raises ends the training.
 
@@ -104,29 +104,31 @@ def fit(
     # What is held out is asked about later, from its sound.
     own = replace(data, validation=None, watched=None)
     training = described(network, own, settings, seed).training
-    assert training.views is not None
-    views = list(torch.from_numpy(training.views))
-    for view in views:
-        view.copy_(body.compressed(view))
-    tell(1, "comparing the speakers")
-    shrink = _shrinkage(views[0], training, chosen.speakers)
-    space = _Space.of(views, body.kernel, shrink, chosen, seed)
-    for number, view in enumerate(views):
-        views[number] = space.rows(view)
-    views, basis = _spanned(views)
     weights = _weights(data, training, settings)
     if not weights.any():
         raise TrainingError(
             "no clip has any weight", remedy="Give clips_per_epoch above 0 for a corpus."
         )
+    assert training.views is not None
+    views = list(torch.from_numpy(training.views))
+    training = replace(training, views=None)  # let go when all have been replaced
+    penalty = chosen.ridge * views[0].shape[1]
+    for view in views:
+        view.copy_(body.compressed(view))
+    tell(1, "comparing the speakers")
+    shrink = _shrinkage(views[0], training, chosen.speakers)
+    counted = weights.nonzero()[:, 0]
+    space = _Space.of([view[counted] for view in views], body, shrink, chosen, seed)
+    network.renew_heads()
+    for number in range(len(views)):
+        views[number] = space.rows(views[number])
+    views, basis = _spanned(views)
     emotions = network.has.shape[1]
-    penalty = chosen.ridge * training.views.shape[2]
 
     tell(2, "solving for all clips")
     everyone = torch.arange(len(training))
     total = _sums(views, training, everyone, weights, chosen.altered, emotions)
     solution = _solved(_raised(total.square, penalty), total.cross)
-    space.level(solution.T if basis is None else solution.T @ basis)
     _set(network.general, 0, solution, total, basis, space, chosen.sharpness)
     if network.own is not None:
         joint = _joint(
@@ -178,42 +180,30 @@ class _Space(NamedTuple):
     def of(
         cls,
         views: list[Tensor],
-        kernel: Gaussian | None,
+        body: Compressed,
         shrink: _Shrinkage,
         settings: RidgeSettings,
         seed: int,
     ) -> _Space:
-        """The space for these descriptions of clips, each ``(n, d)``; `kernel` is settled."""
-        if kernel is None:
+        """The space for these descriptions of clips, each ``(n, d)``; the body's kernel settles."""
+        if body.kernel is None:
             return cls(shrink, None, torch.zeros(0, 0))
-        kernel.settle(views, shrink.shrunk, settings.width, torch.Generator().manual_seed(seed))
+        generator = torch.Generator().manual_seed(seed)
+        body.kernel.settle(views, shrink.shrunk, settings.width, generator)
+        body.renew()
         scale = (settings.kernel * views[0].shape[1]) ** 0.5
-        return cls(shrink, kernel, scale * kernel.whitening())
+        return cls(shrink, body.kernel, scale * body.kernel.whitening())
 
     @torch.no_grad()
     def rows(self, functionals: Tensor) -> Tensor:
-        """Functionals (n, d) as they are regressed on."""
+        """Functionals (n, d) as they are regressed on; in their place where that is as wide."""
         shrunk = self.shrink.shrunk(functionals)
         if self.kernel is None:
-            return shrunk
+            return functionals.copy_(shrunk)
         return torch.cat([shrunk, self.kernel(functionals) @ self.mixing], 1)
 
-    def level(self, solution: Tensor) -> None:
-        """Scale kernel values so that their weights in a solution (k, d) are as large as the other
-        ones: one scale for both is enough to keep them in 8 bits."""
-        linear, near = self._parts(solution)
-        if self.kernel is not None and linear.any() and near.any():
-            self.kernel.amplitude.copy_(near.abs().max() / linear.abs().max())
-
-    def weights(self, solution: Tensor) -> Tensor:
-        """A solution (k, d) as weights of what the body gives, functionals and kernel values."""
-        linear, near = self._parts(solution)
-        if self.kernel is not None:
-            near = near / self.kernel.amplitude
-        return torch.cat([linear, near], 1)
-
-    def _parts(self, solution: Tensor) -> tuple[Tensor, Tensor]:
-        """A solution as weights of functionals and of plain kernel values."""
+    def weights(self, solution: Tensor) -> tuple[Tensor, Tensor]:
+        """A solution (k, d) as weights of functionals and of plain kernel values."""
         dimension = solution.shape[1] - len(self.mixing)
         linear, near = solution[:, :dimension], solution[:, dimension:]
         return self.shrink.shrunk(linear), near @ self.mixing.to(near.dtype)
@@ -370,13 +360,16 @@ def _joint(
 
 
 def _set(
-    head: torch.nn.Linear, start: int, solution: Tensor, sums: _Sums, basis: Tensor | None,
+    head: nn.Linear | KernelHead, start: int, solution: Tensor, sums: _Sums, basis: Tensor | None,
     space: _Space, sharpness: float,
 ) -> None:  # fmt: skip
     """Put a regression into rows of a head, for what the body gives."""
     rows = slice(start, start + solution.shape[1])
     level = sums.target - sums.centre.double() @ solution
-    weights = solution.T if basis is None else solution.T @ basis
+    linear, near = space.weights(solution.T if basis is None else solution.T @ basis)
+    plain = head.functionals if isinstance(head, KernelHead) else head
     with torch.no_grad():
-        head.weight[rows] = sharpness * space.weights(weights).float()
-        head.bias[rows] = (sharpness * level).float()
+        plain.weight[rows] = sharpness * linear.float()
+        plain.bias[rows] = (sharpness * level).float()
+        if isinstance(head, KernelHead):
+            head.nearness.weight[rows] = sharpness * near.float()

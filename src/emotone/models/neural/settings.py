@@ -335,12 +335,12 @@ class RidgeSettings:
         What a Gaussian kernel counts beside the linear one, for what no weighted sum can tell; 0
         for the linear one alone.
     width
-        How fast the Gaussian kernel falls with the distance of two clips: it is ``exp(-width)``
-        where the square of that is the variance of all clips.
+        How fast the Gaussian kernel falls with the distance of two clips: to ``exp(-width)`` at a
+        squared distance equal to the variance of all clips.
     components
-        How many principal components of the functionals the distance is taken in.
+        How many principal components of the functionals the distance is taken in, at most.
     landmarks
-        How many clips, altered ones among them, span the Gaussian kernel (Nystroem).
+        How many clips, altered ones among them, span the Gaussian kernel (Nystroem), at most.
     own
         From 0, all corpora share their weights, to 1, they have nothing in common: the share of
         the weights' prior variance that is each corpus's own.
@@ -359,10 +359,10 @@ class RidgeSettings:
     """
 
     ridge: float = number(0.1, 1e-3, 1e4)
-    kernel: float = number(3.0, 0, 1000)
+    kernel: float = number(1.0, 0, 1000)
     width: float = number(1.0, 1e-3, 1000)
     components: int = whole(128, 1, 3000)
-    landmarks: int = whole(1024, 2, 20_000)
+    landmarks: int = whole(1024, 2, 8000)
     own: float = number(0.5, 0.01, 0.99)
     speakers: float = number(3.0, 0, 1e6)
     balance: float = number(0.5, 0, 1)
