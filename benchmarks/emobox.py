@@ -14,12 +14,12 @@ The records of corpora that a run leaves out stay as they are. Some folds alone 
 The classical recipe trains each corpus and fold on its own training part alone, as the published
 rows are. A neural family is trained jointly, unless `--alone` is given: fold k is one network,
 trained on the training parts of fold k of all eight corpora (those with fewer folds begin again)
-and on nEMO, and tested on the test parts of fold k. No test clip of any corpus is ever heard in training by the network that is
-tested on it. The recipe (`_recipe.neural`) was chosen inside the training part of fold 1, on the
-clips that fold 2 tests. As in the published rows, the corpus of a test clip is known, and with
-it the emotions to choose from; `ua_unrestricted` is the recall where the network answers for
-itself, as a bundle does. Its training takes hours on two cores; with `--checkpoints` one that was
-cut off goes on.
+and on nEMO, and tested on the test parts of fold k. No test clip of any corpus is ever heard in
+training by the network that is tested on it. The recipe (`_recipe.neural`) was chosen inside the
+training part of fold 1, on the clips that fold 2 tests. As in the published rows, the corpus of a
+test clip is known, and with it the emotions to choose from; `ua_unrestricted` is the recall where
+the network answers for itself, as a bundle does. Its training takes hours on two cores; with
+`--checkpoints` one that was cut off goes on.
 
 With `--alone` a neural family learns each corpus and fold from its own training part alone, as the
 classical recipe and the heads of the published rows do: by the recipe of the tutorials' tasks, with
