@@ -22,12 +22,26 @@ _KNOTS = 5
 _CURVE = 64
 """Steps in which an equaliser's gain follows the mel scale."""
 
-_TELEPHONE_HZ = (300.0, 3400.0)
-_SLOPE_HZ = 100.0
+_TELEPHONE_HZ = ((200.0, 450.0), (3000.0, 3700.0))
+"""Where the two edges of a telephone's band lie. Lines differ, and of a voice's fundamental the
+lower one leaves all, some or nothing: a network that met 300 Hz alone would rely on it."""
+
+_LIMIT_HZ = 3400.0
+"""The lowest upper edge of other band limits."""
+
+_SLOPE_HZ = (50.0, 250.0)
 """Over which a band limit falls from 1 to 0."""
 
-_TELEPHONE_SHARE = 0.5
+_TELEPHONE_SHARE = 0.6
 """Of the band limits: those of a telephone line."""
+
+_SPEED_OF_SOUND = 343.0
+_ROOM_M3 = (20.0, 200.0)
+_DISTANCE_M = (0.3, 3.0)
+"""From the mouth to the microphone in a room."""
+
+_NOISES = (0.3, 0.2)
+"""Shares of white and of low-passed noise; the rest is babble."""
 
 _WRAP = 512
 """Samples of silence that keep the end of a clip out of its beginning, where filters wrap it."""
@@ -72,7 +86,7 @@ class Chance:
             low, max(high, low + 1), shape, generator=self.source, device=self.source.device
         )
 
-    def chosen(self, share: float, *shape: int) -> Tensor:
+    def chosen(self, share: float | Tensor, *shape: int) -> Tensor:
         """True for about this share."""
         return self.uniform(0, 1, *shape) < share
 
@@ -209,18 +223,36 @@ def _add_room(waveforms: Tensor, settings: Augmentation, chance: Chance, rate: i
     rows = chance.chosen(settings.reverb_share, batch).nonzero()[:, 0]
     if not len(rows):
         return waveforms
-    decay_s = chance.uniform(*settings.reverb_s, len(rows), 1)
-    time = torch.arange(round(settings.reverb_s[1] * rate), device=waveforms.device) / rate
-    tail = chance.normal(len(rows), len(time)) * 10 ** (-3 * time / decay_s)
-    # The reverberation is from 10 dB below the direct sound to 4 dB above.
-    level = 10 ** chance.uniform(-0.5, 0.2, len(rows), 1)
-    response = tail * level / tail.square().sum(1, keepdim=True).sqrt()
-    response[:, 0] = 1
-    size = 1 << (length + len(time) - 2).bit_length()
+    response = _responses(settings.reverb_s, chance, len(rows), rate)
+    size = 1 << (length + response.shape[1] - 2).bit_length()
     spectrum = torch.fft.rfft(waveforms[rows], size) * torch.fft.rfft(response, size)
     changed = waveforms.clone()
     changed[rows] = torch.fft.irfft(spectrum, size)[:, :length]
     return changed
+
+
+def _responses(reverb_s: tuple[float, float], chance: Chance, count: int, rate: int) -> Tensor:
+    """Impulse responses of rooms from the direct sound on, which is 1; shape ``(count, n)``.
+
+    The images of a source in a room of volume V arrive at 4 pi c^3 t^2 / V a second (Kuttruff, Room
+    Acoustics, 4.5), each weaker by its way and by what the walls have taken. Here they come at
+    random; their mean, which is sound of no frequency, is taken off. So the direct sound prevails
+    up to the critical distance, as in a real room.
+    """
+    decay_s = chance.uniform(*reverb_s, count, 1)
+    low, high = (math.log(edge) for edge in _ROOM_M3)
+    volume = torch.exp(chance.uniform(low, high, count, 1))
+    low, high = (math.log(edge) for edge in _DISTANCE_M)
+    direct_s = torch.exp(chance.uniform(low, high, count, 1)) / _SPEED_OF_SOUND
+    after_s = torch.arange(round(reverb_s[1] * rate), device=volume.device) / rate
+    flight_s = direct_s + after_s
+    density = 4 * math.pi * _SPEED_OF_SOUND**3 * flight_s**2 / (volume * rate)
+    few = chance.chosen(density, *density.shape).float() - density
+    many = chance.normal(*density.shape) * density.sqrt()  # a Poisson distribution, nearly
+    images = torch.where(density < 1, few, many)
+    response = images * direct_s / flight_s * 10 ** (-3 * after_s / decay_s)
+    response[:, 0] = 1
+    return response
 
 
 def _add_noise(
@@ -237,9 +269,11 @@ def _add_noise(
     for _ in range(int(chance.whole(3, 7, 1))):
         others = (rows + chance.whole(1, batch, count)) % batch
         shift = int(chance.one(0, length))
-        babble = babble + torch.roll(waveforms[others], shift, 1)
-    kind = chance.whole(0, 3, count)[:, None]
-    noise = torch.where(kind == 0, white, torch.where(kind == 1, low, babble))
+        level = (_power(waveforms[others], lengths[others]) + 1e-12).sqrt()
+        babble = babble + torch.roll(waveforms[others] / level[:, None], shift, 1)
+    kind = chance.uniform(0, 1, count)[:, None]
+    noise = torch.where(kind < sum(_NOISES), low, babble)
+    noise = torch.where(kind < _NOISES[0], white, noise)
     noise = noise * _inside(noise, lengths[rows])
     ratio = 10 ** (chance.uniform(*settings.snr_db, count) / 10)
     wanted = _power(waveforms[rows], lengths[rows]) / ratio
@@ -265,14 +299,15 @@ def _pass_line(
     hertz = torch.arange(size // 2 + 1, device=waveforms.device) * (rate / size)
     gain = _curves(hertz, rate, settings, chance, len(rows)) * equalised[rows, None]
     gain = 10 ** (gain / 20)
-    top_hz = max(0.475 * rate, _TELEPHONE_HZ[1])
-    upper = _TELEPHONE_HZ[1] * (top_hz / _TELEPHONE_HZ[1]) ** chance.uniform(0, 1, len(rows), 1)
-    lower = _TELEPHONE_HZ[0] * chance.chosen(0.3, len(rows), 1)
+    top_hz = max(0.475 * rate, _LIMIT_HZ)
+    upper = _LIMIT_HZ * (top_hz / _LIMIT_HZ) ** chance.uniform(0, 1, len(rows), 1)
+    lower = chance.uniform(*_TELEPHONE_HZ[0], len(rows), 1)
     phoned = telephone[rows, None]
-    upper = torch.where(phoned, _TELEPHONE_HZ[1], upper)
-    lower = torch.where(phoned, _TELEPHONE_HZ[0], lower)
-    window = ((upper - hertz) / _SLOPE_HZ + 1).clamp(0, 1)
-    window = window * ((hertz - lower) / _SLOPE_HZ + 1).clamp(0, 1)
+    upper = torch.where(phoned, chance.uniform(*_TELEPHONE_HZ[1], len(rows), 1), upper)
+    lower = torch.where(phoned | chance.chosen(0.3, len(rows), 1), lower, 0.0)
+    slope = chance.uniform(*_SLOPE_HZ, len(rows), 1)
+    window = ((upper - hertz) / slope + 1).clamp(0, 1)
+    window = window * torch.where(lower > 0, ((hertz - lower) / slope + 1).clamp(0, 1), 1.0)
     gain = torch.where(limited[rows, None], gain * window, gain)
     changed = waveforms.clone()
     changed[rows] = torch.fft.irfft(torch.fft.rfft(waveforms[rows], size) * gain, size)[:, :length]
