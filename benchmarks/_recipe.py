@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from emotone.models import FAMILIES
+from emotone.models.neural import voices
 from emotone.training.recipe import Recipe
 
 CORPORA = ("ravdess", "tess", "emodb", "urdu", "ased", "turev", "casia", "emovo", "nemo")
@@ -81,58 +82,31 @@ def neural(family: str) -> dict[str, Any]:
     return {**shared, **own}
 
 
-KNOWN_VOICES: dict[str, dict[str, Any]] = {
-    "crnn": {
-        "epochs": 80,
-        "cycles": 2,
-        "batch_size": 32,
-        "max_seconds": 4.0,
-        "recurrent": 0,
-        "mixup": 0.3,
-        "ema": 0.995,
-        "contrast": 0.3,
-    },
-    "functionals": {"epochs": 80, "mixup": 0.3, "views": 4},
-    "ridge": {"views": 1, "kernel": 0.0},
-}
-"""Parameters of a neural family for the tutorials' tasks, where the voices of the test clips were
-trained on: over its defaults, and over those of `_SLIGHTLY`. Chosen on a fifth of the training
-clips of the task of eight emotions, where 80 epochs were one cycle; two are as in the joint
-training."""
-
-ALONE: dict[str, dict[str, Any]] = {"ridge": {"kernel": 1.0, "speakers": 0.0}}
-"""Parameters where EmoBox trains on one corpus alone, over those of `KNOWN_VOICES`. Chosen by
-cross-validation of the regression alone inside the training parts of fold 1 of EmoDB, TurEV-DB and
-RAVDESS, whose clips are test clips of the other folds of EmoDB and RAVDESS; those of `KNOWN_VOICES`
-on clips of a random split of RAVDESS, with the voices of all its folds."""
-
-_SLIGHTLY = {
-    "augment.speed": 0.03,
-    "augment.warp": 0.05,
-    "augment.noise_share": 0.1,
-    "augment.band_share": 0,
-    "augment.equalizer_share": 0.2,
-    "augment.reverb_share": 0,
-}
+TUTORIALS: dict[str, dict[str, Any]] = {"ridge": {"kernel": 0.0, "speakers": 3.0}}
+"""What the regression is in the tutorials' tasks, over the parameters of known voices: the linear
+one that it was when those were chosen, on a fifth of the training clips of the task of eight
+emotions, where 80 epochs were one cycle; two are as in the joint training."""
 
 
 def known_voices(family: str) -> dict[str, Any]:
-    """The parameters of a family for a training whose voices will be heard again."""
-    return _slightly_altered(family, {})
+    """The parameters of a family in the tutorials' tasks, whose voices it was trained on."""
+    return _on_all_clips(family, TUTORIALS)
 
 
 def alone(family: str) -> dict[str, Any]:
-    """The parameters of a family for a training on one corpus of EmoBox alone."""
-    return _slightly_altered(family, ALONE)
+    """The parameters of a family for a training on one corpus of EmoBox alone.
+
+    Those of the package for known voices. The regression's were chosen by cross-validation inside
+    the training parts of fold 1 of EmoDB, TurEV-DB and RAVDESS, whose clips are test clips of the
+    other folds of EmoDB and RAVDESS; the others' on clips of a random split of RAVDESS, with the
+    voices of all its folds.
+    """
+    return _on_all_clips(family, {})
 
 
-def _slightly_altered(family: str, over: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    def own(name: str) -> dict[str, Any]:
-        pitch = {"augment.pitch": 0.1} if name == "crnn" else {}
-        return {**KNOWN_VOICES.get(name, {}), **_SLIGHTLY, **pitch, **over.get(name, {})}
-
+def _on_all_clips(family: str, over: dict[str, dict[str, Any]]) -> dict[str, Any]:
     members = FAMILIES[family].members
-    params = own(family) if not members else {}
+    given = over.get(family, {}) if not members else {}
     for member in members:
-        params |= {f"{member}.{key}": value for key, value in own(member).items()}
-    return {"validation": 0, "temperature": 1.0, **params}
+        given |= {f"{member}.{key}": value for key, value in over.get(member, {}).items()}
+    return {**voices.known_voices(family, members), **given, "validation": 0, "temperature": 1.0}

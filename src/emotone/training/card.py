@@ -83,6 +83,7 @@ def card_of(
     feature_set = None
     if isinstance(dataset.features, Clips):
         heard = ModelInput("waveform", rate=dataset.features.rate)
+        training["voices"] = recipe.voices
     else:
         heard = ModelInput("features", dimension=dataset.features.shape[1])
         feature_set = dataset.feature_set

@@ -113,7 +113,7 @@ def fit(
     classifier.fit(
         X,
         y,
-        groups=groups,
+        groups=None if recipe.voices == "known" else groups,
         watch=seen,
         corpora=corpora,
         files=recipe.files.part(part),

@@ -19,6 +19,7 @@ from emotone.features import get, waveforms
 from emotone.features.cache import FeatureCache
 from emotone.models import AnyClassifier, Classifier, build, families
 from emotone.models.neural.files import TrainingFiles
+from emotone.models.neural.voices import VOICES, known_voices
 from emotone.models.preprocessing import Selection
 from emotone.models.search import (
     search,
@@ -47,6 +48,9 @@ class Recipe:
         Trials of a search for parameters inside each training part; 0 for none.
     files
         Where a neural family keeps its state and logs, in a folder for each fold.
+    voices
+        Whom a neural family will hear: ``"new"`` people, or the ``"known"`` ones that it learns
+        from, which takes the parameters of `known_voices` and holds out clips in place of speakers.
     """
 
     family: str
@@ -57,10 +61,19 @@ class Recipe:
     select: Selection = None
     trials: int = 0
     files: TrainingFiles = field(default_factory=TrainingFiles)
+    voices: str = "new"
 
     def check(self) -> None:
-        """Refuse what `build` would refuse, before any long work."""
+        """Refuse what cannot be, and what `build` would refuse, before any long work."""
         entry = families.get(self.family)
+        if self.voices not in VOICES:
+            raise UsageError(f"voices are {' or '.join(VOICES)}, not {self.voices!r}")
+        if self.voices != "new" and entry.input == "features":
+            raise UsageError(
+                f"the family '{self.family}' learns from features, and learns the same for known "
+                "voices as for new ones",
+                remedy="Name a family that hears the sound itself, such as hybrid.",
+            )
         self.classifier(self.params)
         if self.trials and entry.space is None:
             search(np.empty((0, 0)), [], None, self.family, trials=self.trials)
@@ -73,6 +86,9 @@ class Recipe:
 
     def classifier(self, params: Mapping[str, Any], **other: Any) -> AnyClassifier:
         """An unfitted classifier with these parameters."""
+        if self.voices == "known":
+            entry = families.get(self.family)
+            params = {**known_voices(entry.name, entry.members), **params}
         return build(
             self.family,
             params=params,
