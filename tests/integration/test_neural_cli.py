@@ -52,6 +52,25 @@ def test_train_predict_evaluate(
     assert run(["models", "verify", str(out)]) == 0
 
 
+def test_a_model_for_known_voices_says_so(
+    manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "team.emotone"
+    command = ["train", str(manifest), "-f", "functionals", "-p", "hidden=16", "-p", "epochs=2",
+               "-p", "views=1", "--voices", "known", "-o", str(out)]  # fmt: skip
+    assert run(command) == 0
+    printed = capsys.readouterr()
+    assert "share 4 speakers" in " ".join((printed.out + printed.err).split())
+    page = next(tmp_path.glob("*.html")).read_text(encoding="utf-8")
+    assert ">voices<" in page
+    assert run(["models", "show", str(out)]) == 0
+    assert "Voices" in capsys.readouterr().out
+    assert run([*command[:4], "--voices", "some", "-o", str(tmp_path / "x.emotone")]) == 2
+    assert "new or known" in capsys.readouterr().err
+    assert run(["train", str(manifest), "--voices", "known", "-o", str(tmp_path / "x")]) == 2
+    assert "such as hybrid" in capsys.readouterr().err
+
+
 def test_a_hybrid_keeps_its_state_and_goes_on(
     manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
