@@ -83,9 +83,9 @@ def neural(family: str) -> dict[str, Any]:
 
 
 TUTORIALS: dict[str, dict[str, Any]] = {"ridge": {"kernel": 0.0, "speakers": 3.0}}
-"""What the regression is in the tutorials' tasks, over the parameters of known voices: the linear
+"""What the regression is in the tutorials' tasks, over the parameters for known voices: the linear
 one that it was when those were chosen, on a fifth of the training clips of the task of eight
-emotions, where 80 epochs were one cycle; two are as in the joint training."""
+emotions. There the network's 80 epochs were one cycle and not two."""
 
 
 def known_voices(family: str) -> dict[str, Any]:

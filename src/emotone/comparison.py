@@ -20,7 +20,7 @@ from emotone.models.search import Search
 from emotone.prediction import Failure
 from emotone.splits import Fold
 from emotone.training.folds import FoldResult, evaluate_folds, run_fold, searched
-from emotone.training.recipe import Recipe, dataset_for, feature_set_for
+from emotone.training.recipe import Recipe, dataset_for, default_split, feature_set_for
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +104,7 @@ def compare(
     families: Sequence[str],
     *,
     features: str | None = None,
-    split: str = "speakers:5",
+    split: str | None = None,
     preparation: Preparation | None = None,
     params: Mapping[str, Mapping[str, Any]] | None = None,
     seed: int = 0,
@@ -112,6 +112,7 @@ def compare(
     sampling: str | None = None,
     select: Selection = None,
     trials: int = 0,
+    voices: str = "new",
     bootstrap: int = 1000,
     cache: FeatureCache | None = None,
     jobs: int | None = None,
@@ -123,7 +124,7 @@ def compare(
 
     Parameters
     ----------
-    corpus, split, preparation, seed, class_weight, sampling
+    corpus, split, preparation, seed, class_weight, sampling, voices
         As in `emotone.training.train`.
     features, select, trials
         As there, for the classical families among those that are compared.
@@ -153,12 +154,20 @@ def compare(
     recipes = []
     for name in families:
         recipe = Recipe(
-            name, (params or {}).get(name, {}), seed, class_weight, sampling, select, trials
+            name,
+            (params or {}).get(name, {}),
+            seed,
+            class_weight,
+            sampling,
+            select,
+            trials,
+            voices=voices,
         )
         if classical and known_families.get(name).input == "waveform":
             recipe = replace(recipe, select=None, trials=0)
         recipes.append(recipe)
     tell = progress or (lambda event: None)
+    split = default_split(voices) if split is None else split
     sets = {r.family: _feature_set(r.family, features, classical, corpus) for r in recipes}
     for recipe in recipes:  # all of them, before any long work
         recipe.check()

@@ -67,8 +67,18 @@ def test_a_model_for_known_voices_says_so(
     assert "Voices" in capsys.readouterr().out
     assert run([*command[:4], "--voices", "some", "-o", str(tmp_path / "x.emotone")]) == 2
     assert "new or known" in capsys.readouterr().err
-    assert run(["train", str(manifest), "--voices", "known", "-o", str(tmp_path / "x")]) == 2
-    assert "such as hybrid" in capsys.readouterr().err
+    command[-3:] = ["known", "--split", "speakers:2", "-o", str(out)]
+    assert run(command) == 0
+    assert "of whom it is too sure" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize("command", ["train", "compare"])
+def test_the_help_names_the_splits_that_are_taken(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([command, "--help"]) == 0
+    shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "speakers:5, or clips:5 where voices are known" in shown
 
 
 def test_a_hybrid_keeps_its_state_and_goes_on(

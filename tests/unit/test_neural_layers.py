@@ -314,6 +314,26 @@ def test_voices_in_a_babble_are_equally_loud() -> None:
         assert float(count.max()) < 6.5
 
 
+def test_of_the_noises_half_are_babble_and_three_in_ten_white() -> None:
+    # A babble of 500 Hz tones is one; of the others low-passed noise has little at 4 kHz.
+    tones = torch.sin(2 * torch.pi * 500 * torch.arange(4000) / 16000).repeat(400, 1)
+    settings = dataclasses.replace(QUIET, noise_share=1, snr_db=(0, 0))
+    altered, _ = augmentation.alter_waveforms(
+        tones, torch.full((400,), 4000), settings, chance(0), 16000
+    )
+    power = torch.fft.rfft(altered - tones).abs().square()
+    babble = power[:, 120:131].sum(1) > 0.9 * power.sum(1)
+    white = ~babble & (power[:, 900:1100].mean(1) > 0.3 * power.mean(1))
+    assert float(babble.float().mean()) == pytest.approx(0.5, abs=0.07)
+    assert float(white.float().mean()) == pytest.approx(0.3, abs=0.07)
+
+
+def test_echoes_do_not_add_up_at_no_frequency() -> None:
+    heard = rooms(40, 0.6)[:, 1:]
+    coherent = heard.sum(1).square() / heard.square().sum(1)
+    assert float(coherent.median()) < 3  # 1 where nothing adds up; in phase it would be hundreds
+
+
 def test_a_pitch_gram_moves_by_octaves() -> None:
     seconds = torch.arange(16000) / 16000
     buzz = sum(torch.cos(2 * torch.pi * 170 * n * seconds) for n in range(1, 15))

@@ -111,6 +111,50 @@ def test_speaker_folds_cover_everything_once_and_share_no_speaker(
 
 
 @settings(deadline=None)
+@given(
+    sizes=st.lists(st.integers(1, 12), min_size=1, max_size=12),
+    strangers=st.integers(0, 5),
+    folds=st.integers(2, 6),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_folds_of_clips_test_each_once_and_nobody_who_is_not_trained_on(
+    sizes: list[int], strangers: int, folds: int, seed: int
+) -> None:
+    utterances = [
+        utterance(100 * s + k, f"s{s}") for s, size in enumerate(sizes) for k in range(size)
+    ]
+    utterances += [utterance(9000 + k, None) for k in range(strangers)]
+    single = [i for i, u in enumerate(utterances) if u.speaker and sizes[int(u.speaker[1:])] == 1]
+    single += [len(utterances) - 1] if strangers == 1 else []
+    tested = sorted(set(range(len(utterances))) - set(single))
+    if len(tested) < folds:
+        with pytest.raises(SplitError, match=f"{len(tested)} utterances .* do not make {folds}"):
+            splits.make(utterances, f"clips:{folds}", seed=seed)
+        return
+    split = splits.make(utterances, f"clips:{folds}", seed=seed)
+    assert len(split.folds) == folds
+    assert sorted(np.concatenate([fold.test for fold in split.folds]).tolist()) == tested
+    for fold in split.folds:
+        assert sorted([*fold.train.tolist(), *fold.test.tolist()]) == list(range(len(utterances)))
+        train = {utterances[i].speaker for i in fold.train}
+        assert {utterances[i].speaker for i in fold.test} <= train
+        assert abs(len(fold.test) - len(tested) / folds) < 1
+
+
+def test_folds_of_clips_spread_emotions_and_follow_the_seed() -> None:
+    utterances = some(["a", "b", "c"] * 10)
+    split = splits.make(utterances, "clips:3")
+    for fold in split.folds:
+        for emotion in {u.emotion for u in utterances}:
+            everywhere = sum(u.emotion == emotion for u in utterances)
+            here = sum(utterances[i].emotion == emotion for i in fold.test)
+            assert here == pytest.approx(everywhere / 3, abs=3)
+    other = splits.make(utterances, "clips:3,seed=1")
+    assert split.folds[0].test.tolist() != other.folds[0].test.tolist()
+    assert split.warning is not None
+
+
+@settings(deadline=None)
 @given(n=st.integers(2, 300), percent=st.integers(1, 99), seed=st.integers(0, 2**32 - 1))
 def test_a_random_fold_is_disjoint_and_covers(n: int, percent: int, seed: int) -> None:
     utterances = [utterance(i) for i in range(n)]
@@ -232,6 +276,10 @@ def test_none_trains_on_everything() -> None:
         ("speakers:1", "neither loo nor a number"),
         ("speakers:-2", "neither loo nor a number"),
         ("speakers:3", "2 speakers do not make 3"),
+        ("clips", "no number of folds"),
+        ("clips:1", "no number of folds"),
+        ("clips:loo", "no number of folds"),
+        ("clips:50", "do not make 50 folds"),
         ("random:test=1.5", "not between 0 and 1"),
         ("random:test=nan", "not between 0 and 1"),
         ("random:test=half", "not a number"),

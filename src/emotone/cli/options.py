@@ -88,6 +88,22 @@ Cache: TypeAlias = Annotated[
 Split: TypeAlias = Annotated[
     str, typer.Option(metavar="SPLIT", help="How training and test are parted.")
 ]
+SplitForVoices: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SPLIT",
+        help="How training and test are parted.",
+        show_default="speakers:5, or clips:5 where voices are known",
+    ),
+]
+Voices: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        metavar="new|known",
+        help="Whom a model will hear: others than these people, or these, as they sound here.",
+        autocompletion=completion.choices("new", "known"),
+    ),
+]
 ClassWeight: TypeAlias = Annotated[
     str | None, typer.Option(metavar="balanced", help="Weigh rare emotions more.")
 ]

@@ -40,18 +40,12 @@ def train(
             "--features",
             "-s",
             metavar="SET",
-            help="What it hears by.  [rich]",
+            help="What it hears by.",
+            show_default="rich",
             autocompletion=completion.feature_sets,
         ),
     ] = None,
-    split: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SPLIT",
-            help="How training and test are parted.  [speakers:5, or random:test=0.2 where voices "
-            "are known]",
-        ),
-    ] = None,
+    split: options.SplitForVoices = None,
     seed: options.Seed = 0,
     class_weight: options.ClassWeight = None,
     balance: options.Balance = False,
@@ -81,16 +75,7 @@ def train(
         bool,
         typer.Option("--fresh", help="Start over in spite of a state.", rich_help_panel=_NEURAL),
     ] = False,
-    voices: Annotated[
-        str,
-        typer.Option(
-            metavar="new|known",
-            help="Whom the model will hear: others than these people, or these, as they sound "
-            "here.",
-            autocompletion=completion.choices("new", "known"),
-            rich_help_panel=_NEURAL,
-        ),
-    ] = "new",
+    voices: options.Voices = "new",
     playable: Annotated[
         bool, typer.Option("--playable", help="Put confused clips, voices, into the report.")
     ] = False,
@@ -123,13 +108,14 @@ def train(
     lora or full). All but ridge leave a checkpoint after each epoch: the same
     command goes on where it was cut off, to the same result.
 
-    Splits: speakers:5, speakers:loo, random:test=0.25,seed=9, corpora:loo,
-    file:folds.csv, none. With several folds the model in the bundle is
+    Splits: speakers:5, speakers:loo, clips:5, random:test=0.25,seed=9,
+    corpora:loo, file:folds.csv, none. With several folds the model in the bundle is
     fitted to all clips, and the figures are those of the folds.
 
-    With --voices known a neural family keeps to how these very people sound,
-    and is tested on other clips of them: more often right on them, and
-    less on others, in noise and on the telephone.
+    With --voices known a model is for the very people that it learns from: its
+    scores are calibrated for them, and it is tested on other clips of them.
+    A neural family keeps to how they sound, and is more often right on them,
+    and less on others, in noise and on the telephone.
 
     Clips that cannot be read are left out; then the exit status is 1.
 
@@ -148,7 +134,7 @@ def train(
       emotone train emodb/ emovo/ --merge calm=neutral -f svm-rbf --search 20 \
           --trim-db 30 --normalize peak -o european.emotone
       emotone train ravdess/ -f crnn -p epochs=30 --logs runs -o crnn.emotone
-      emotone train emodb/ -f hybrid --voices known -o colleagues.emotone
+      emotone train emodb/ -f hybrid --voices known -o household.emotone
       emotone train ravdess-rich/ -f logistic -o mine.emotone
       emotone train ravdess-rich/ -f svm-rbf --search 50 --ray auto -o best.emotone
     """
@@ -211,6 +197,11 @@ def train(
     if run.modest:
         messages.note(
             "The scores are calibrated for new voices, so on shared ones they are modest."
+        )
+    if run.strange:
+        messages.note(
+            "The scores are calibrated for the voices that it learned from, and these figures are "
+            "of others, of whom it is too sure."
         )
     messages.note(f"Wrote {out}")
     for path in written:

@@ -141,7 +141,7 @@ def _settings(run: TrainingRun) -> dict[str, Mapping[str, Any]]:
     return {
         "Model": {
             "family": training["family"],
-            **({"voices": training["voices"]} if "voices" in training else {}),
+            "voices": training["voices"],
             **training["params"],
             "class weight": training["class_weight"],
             "sampling": training["sampling"],

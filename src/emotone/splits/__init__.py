@@ -1,4 +1,4 @@
-"""Train and test: at random, by speaker, by corpus, or from a fold file.
+"""Train and test: at random, by speaker, by clip, by corpus, or from a fold file.
 
 Every split is named by a short text, the *spec*::
 
@@ -6,6 +6,8 @@ Every split is named by a short text, the *spec*::
     random:test=0.2,stratify=true
     speakers:5                  five folds, no speaker in both train and test
     speakers:loo                one fold per speaker
+    clips:5                     five folds, each speaker's clips spread over all; whoever has a
+                                single one is trained on alone
     corpora:loo                 one fold per corpus, over the emotions it shares with the others
     file:emobox/ravdess.csv     the folds of an EmoBox file, or of every CSV of a folder
     none                        everything is for training

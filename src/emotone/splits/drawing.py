@@ -18,6 +18,7 @@ _SPECS = (
     "random:test=0.2,stratify=true",
     "speakers:5",
     "speakers:loo",
+    "clips:5",
     "corpora:loo",
     "file:PATH",
     "none",
@@ -64,6 +65,10 @@ def make(utterances: Sequence[Utterance], spec: str, *, seed: int = 0) -> Split:
         first, _, more = rest.partition(",")
         options = _options(spec, more, ("seed",))
         folds = _speakers(utterances, first.strip().lower(), _seed(spec, options, seed), spec)
+    elif strategy == "clips":
+        first, _, more = rest.partition(",")
+        options = _options(spec, more, ("seed",))
+        folds = _clips(utterances, first.strip(), _seed(spec, options, seed), spec)
     elif strategy == "corpora" and rest.strip().lower() in ("", "loo"):
         folds = _corpora(utterances)
     elif strategy == "file" and rest.strip():
@@ -213,6 +218,31 @@ def _balanced(counts: Mapping[str, int], folds: int, seed: int) -> dict[str, int
         groups[key] = lightest
         weights[lightest] += counts[key]
     return groups
+
+
+def _clips(utterances: Sequence[Utterance], how: str, seed: int, spec: str) -> tuple[Fold, ...]:
+    if not how.isdecimal() or int(how) < 2:
+        raise _refused(spec, f"{how!r} is no number of folds from 2")
+    folds = int(how)
+    keys = [utterance.speaker_key or "" for utterance in utterances]
+    counts = Counter(keys)
+    # Clips of one speaker follow one another, those of one emotion among them, and go to the folds
+    # in turn: so they spread, and with a second clip in another fold none is a stranger's.
+    shuffled = generator(seed).permutation(len(utterances)).tolist()
+    tested = [i for i in shuffled if counts[keys[i]] > 1]
+    if len(tested) < folds:
+        raise SplitError(
+            f"{len(tested)} utterances of speakers with two or more do not make {folds} folds",
+            source=spec,
+            remedy="Use fewer folds, or more utterances.",
+        )
+    of = np.full(len(utterances), -1)
+    of[sorted(tested, key=lambda i: (keys[i], utterances[i].emotion))] = (
+        np.arange(len(tested)) % folds
+    )
+    return tuple(
+        Fold(str(k + 1), np.flatnonzero(of != k), np.flatnonzero(of == k)) for k in range(folds)
+    )
 
 
 def _corpora(utterances: Sequence[Utterance]) -> tuple[Fold, ...]:

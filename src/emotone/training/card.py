@@ -76,6 +76,7 @@ def card_of(
         "sampling": recipe.sampling,
         "select": recipe.select,
         "search": None if found is None else _plain(found.to_dict()),
+        "voices": recipe.voices,
         "seed": recipe.seed,
         "split": {**split, "folds": len(split["folds"])},
         "fitted_on": "the training part of the split" if len(results) == 1 else "all clips",
@@ -83,7 +84,6 @@ def card_of(
     feature_set = None
     if isinstance(dataset.features, Clips):
         heard = ModelInput("waveform", rate=dataset.features.rate)
-        training["voices"] = recipe.voices
     else:
         heard = ModelInput("features", dimension=dataset.features.shape[1])
         feature_set = dataset.feature_set

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -32,14 +33,11 @@ from emotone.training.folds import (
     searched,
 )
 from emotone.training.history import epochs, learning_curve
-from emotone.training.recipe import Recipe, dataset_for, feature_set_for
+from emotone.training.recipe import Recipe, dataset_for, default_split, feature_set_for
 from emotone.training.run import TrainingRun
 
-SPEAKERS = "speakers:5"
-"""How a model of new voices is tested unless another split is named."""
-
-CLIPS = "random:test=0.2"
-"""And one of known voices."""
+_TELLING = 0.3
+"""Share of clips of speakers with one emotion, from which on `train` warns of it."""
 
 
 def train(
@@ -91,8 +89,8 @@ def train(
         The set rich when None. Neural families hear the sound itself, trimmed and at 16 kHz, and
         take no feature set.
     split
-        A spec, see `emotone.splits.make`. When None, five folds that share no speaker, or a fifth
-        of the clips as the test part where the voices are known.
+        A spec, see `emotone.splits.make`. When None, five folds that share no speaker; or five
+        folds of clips that share them, where the voices are known.
     trials
         Trials of a search for parameters, run inside each training part; 0 for none.
     curve
@@ -110,9 +108,9 @@ def train(
         off, and its logs; a folder in each for every fold.
     voices
         Whom the model will hear. ``"new"``: people that it has not learned from. ``"known"``: those
-        of these clips, on microphones like theirs; a neural family then keeps to what it hears of
-        them, is more often right on them and less on others, and its scores are calibrated for
-        them. See `emotone.models.neural.voices`.
+        of these clips, on microphones like theirs. Then scores are calibrated for them, and a
+        neural family keeps to what it hears of them: it is more often right on them, and less on
+        others. See `emotone.models.neural.voices`.
     room
         Bytes of memory that learning from stored features may take; half of what there is when
         None. Where it is too little, logistic and mlp read them in pieces, and others refuse.
@@ -145,7 +143,7 @@ def train(
         [recipe],
         corpus,
         feature_set_for(family, features, corpus),
-        split or (CLIPS if voices == "known" else SPEAKERS),
+        default_split(voices) if split is None else split,
         preparation=preparation,
         seed=seed,
         cache=cache,
@@ -153,6 +151,8 @@ def train(
         tell=tell,
         room=room,
     )
+    if voices == "known":
+        _tell_confounded(dataset)
     folds = [fold for fold in dataset.folds if len(fold.test)]
     results, whole = _fitted(dataset, recipe, folds, tell, executor)
     history = epochs(results[0].classifier) if results else None
@@ -180,6 +180,22 @@ def train(
         tested=tuple(clip for result in results for clip in answers(dataset, result)),
         history=history,
     )
+
+
+def _tell_confounded(dataset: Dataset) -> None:
+    """Warn where a voice gives the emotion away: a model that knows it need not hear the mood."""
+    moods: dict[str, Counter[str]] = {}
+    for speaker, emotion in zip(dataset.speakers.tolist(), dataset.labels.tolist(), strict=True):
+        if speaker is not None:
+            moods.setdefault(speaker, Counter())[emotion] += 1
+    single = [counts for counts in moods.values() if len(counts) == 1]
+    if sum(counts.total() for counts in single) > _TELLING * len(dataset.labels):
+        warnings.warn(
+            f"{len(single)} of {len(moods)} speakers are heard in one emotion only: whoever knows "
+            "their voices knows the emotion, so what this model gets right says little",
+            EmotoneWarning,
+            stacklevel=3,
+        )
 
 
 Whole = tuple[AnyClassifier, Search | None]

@@ -88,11 +88,12 @@ def fit(
     """
     X, y = dataset.features[rows], dataset.labels[rows]
     groups, corpora = dataset.speakers[rows].tolist(), dataset.corpora[rows].tolist()
+    apart = recipe.kept_apart(groups)
     if found is None and recipe.trials and not isinstance(X, Clips):
         found = search(
             X,
             y,
-            groups,
+            apart,
             recipe.family,
             trials=recipe.trials,
             params=recipe.params,
@@ -109,11 +110,11 @@ def fit(
     if isinstance(classifier, Classifier):
         assert not isinstance(X, Clips)
         with memory_told((X.shape[0], X.shape[1])):
-            return classifier.fit(X, y, groups=groups, watch=seen, corpora=corpora), found
+            return classifier.fit(X, y, groups=apart, watch=seen, corpora=corpora), found
     classifier.fit(
         X,
         y,
-        groups=None if recipe.voices == "known" else groups,
+        groups=groups,
         watch=seen,
         corpora=corpora,
         files=recipe.files.part(part),
@@ -189,8 +190,8 @@ def _try(
     setting = Setting(
         recipe.family, recipe.seed, recipe.class_weight, recipe.sampling, recipe.select
     )
-    features = dataset.features[rows]
-    return attempt(setting, params, features, dataset.labels[rows], dataset.speakers[rows].tolist())
+    groups = recipe.kept_apart(dataset.speakers[rows].tolist())
+    return attempt(setting, params, dataset.features[rows], dataset.labels[rows], groups)
 
 
 def run_fold(

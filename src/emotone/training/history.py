@@ -108,7 +108,7 @@ def _point(
     classifier.fit(
         dataset.features[rows],
         dataset.labels[rows],
-        groups=dataset.speakers[rows].tolist(),
+        groups=recipe.kept_apart(dataset.speakers[rows].tolist()),
         corpora=dataset.corpora[rows].tolist(),
     )
     return _uas(dataset, classifier, rows, test)

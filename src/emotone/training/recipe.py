@@ -26,6 +26,9 @@ from emotone.models.search import (
 )
 from emotone.models.streamed import too_large
 
+_SPLITS = {"new": "speakers:5", "known": "clips:5"}
+"""How a model is tested unless another split is named, by whose voices it is for."""
+
 DEFAULT_FEATURES = "rich"
 """What a classical family learns from unless another set is named."""
 
@@ -49,8 +52,8 @@ class Recipe:
     files
         Where a neural family keeps its state and logs, in a folder for each fold.
     voices
-        Whom a neural family will hear: ``"new"`` people, or the ``"known"`` ones that it learns
-        from, which takes the parameters of `known_voices` and holds out clips in place of speakers.
+        Whom the model will hear: ``"new"`` people, or the ``"known"`` ones that it learns from. A
+        neural family then takes the parameters of `known_voices`.
     """
 
     family: str
@@ -67,12 +70,8 @@ class Recipe:
         """Refuse what cannot be, and what `build` would refuse, before any long work."""
         entry = families.get(self.family)
         if self.voices not in VOICES:
-            raise UsageError(f"voices are {' or '.join(VOICES)}, not {self.voices!r}")
-        if self.voices != "new" and entry.input == "features":
             raise UsageError(
-                f"the family '{self.family}' learns from features, and learns the same for known "
-                "voices as for new ones",
-                remedy="Name a family that hears the sound itself, such as hybrid.",
+                f"the voices are {self.voices!r}", remedy=f"Give {' or '.join(VOICES)}."
             )
         self.classifier(self.params)
         if self.trials and entry.space is None:
@@ -84,11 +83,16 @@ class Recipe:
         classifier = self.classifier(self.params)
         return isinstance(classifier, Classifier) and classifier.streams
 
+    def kept_apart(self, speakers: list[str | None]) -> list[str | None] | None:
+        """By whom a classical family is calibrated and searched: nobody where voices are known."""
+        return speakers if self.voices == "new" else None
+
     def classifier(self, params: Mapping[str, Any], **other: Any) -> AnyClassifier:
         """An unfitted classifier with these parameters."""
         if self.voices == "known":
             entry = families.get(self.family)
-            params = {**known_voices(entry.name, entry.members), **params}
+            if entry.input == "waveform":
+                params = known_voices(entry.name, entry.members, params)
         return build(
             self.family,
             params=params,
@@ -98,6 +102,11 @@ class Recipe:
             select=self.select,
             **other,
         )
+
+
+def default_split(voices: str) -> str:
+    """How a model for new or known voices is tested unless another split is named."""
+    return _SPLITS.get(voices, _SPLITS["new"])
 
 
 def feature_set_for(family: str, features: str | None, corpus: Corpus | None = None) -> str:

@@ -77,6 +77,12 @@ class TrainingRun:
         shared = bool(self.dataset.split.shared_speakers)
         return shared and self.card.calibration.get("grouped_by") == "speaker"
 
+    @property
+    def strange(self) -> bool:
+        """Whether the scores are too high for the test clips, being calibrated for other voices."""
+        known = self.card.training.get("voices") == "known"
+        return known and not self.dataset.split.shared_speakers
+
     def save(self, path: str | Path) -> Card:
         """Write the bundle, whole or not at all; see `emotone.bundle.write`."""
         model = self.classifier.to_onnx()

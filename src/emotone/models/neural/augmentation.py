@@ -43,7 +43,7 @@ _DISTANCE_M = (0.3, 3.0)
 _NOISES = (0.3, 0.2)
 """Shares of white and of low-passed noise; the rest is babble."""
 
-_WRAP = 512
+_WRAP = 1024
 """Samples of silence that keep the end of a clip out of its beginning, where filters wrap it."""
 
 _MU = 255.0
@@ -121,7 +121,7 @@ def alter_waveforms(
         New ones; N differs where clips were slowed down.
     """
     waveforms, lengths = _change_speed(waveforms, lengths, settings, chance)
-    waveforms = _add_room(waveforms, settings, chance, rate)
+    waveforms = _add_room(waveforms, settings, chance, rate) * _inside(waveforms, lengths)
     waveforms = _add_noise(waveforms, lengths, settings, chance)
     waveforms = _pass_line(waveforms, lengths, settings, chance, rate)
     return waveforms * _inside(waveforms, lengths), lengths
@@ -209,7 +209,7 @@ def _change_speed(
     factors = torch.where(chance.chosen(settings.speed_share, batch), factors, 1.0)
     if not settings.speed or not settings.speed_share:
         return waveforms, lengths
-    shortened = (lengths / factors).long()
+    shortened = (lengths / factors).long().clamp_min(1)
     positions = torch.arange(int(shortened.max()), device=waveforms.device) * factors[:, None]
     before = positions.long().clamp_max(waveforms.shape[1] - 2)
     between = (positions - before).clamp(0, 1)
@@ -262,25 +262,32 @@ def _add_noise(
     rows = chance.chosen(settings.noise_share, batch).nonzero()[:, 0]
     if not len(rows):
         return waveforms
-    count = len(rows)
-    white = chance.normal(count, length)
-    low = F.avg_pool1d(white[:, None], 9, 1, 4)[:, 0]
-    babble = torch.zeros_like(white)
-    for _ in range(int(chance.whole(3, 7, 1))):
-        others = (rows + chance.whole(1, batch, count)) % batch
-        shift = int(chance.one(0, length))
-        level = (_power(waveforms[others], lengths[others]) + 1e-12).sqrt()
-        babble = babble + torch.roll(waveforms[others] / level[:, None], shift, 1)
-    kind = chance.uniform(0, 1, count)[:, None]
-    noise = torch.where(kind < sum(_NOISES), low, babble)
-    noise = torch.where(kind < _NOISES[0], white, noise)
+    kind = chance.uniform(0, 1, len(rows))
+    babbles = kind >= sum(_NOISES)
+    noise = waveforms.new_empty(len(rows), length)
+    noise[~babbles] = chance.normal(int((~babbles).sum()), length)
+    low = ~babbles & (kind >= _NOISES[0])
+    noise[low] = F.avg_pool1d(noise[low][:, None], 9, 1, 4)[:, 0]
+    noise[babbles] = _babble(waveforms, lengths, rows[babbles], chance)
     noise = noise * _inside(noise, lengths[rows])
-    ratio = 10 ** (chance.uniform(*settings.snr_db, count) / 10)
+    ratio = 10 ** (chance.uniform(*settings.snr_db, len(rows)) / 10)
     wanted = _power(waveforms[rows], lengths[rows]) / ratio
     gain = (wanted / (_power(noise, lengths[rows]) + 1e-12)).sqrt()
     changed = waveforms.clone()
     changed[rows] += noise * gain[:, None]
     return changed
+
+
+def _babble(waveforms: Tensor, lengths: Tensor, rows: Tensor, chance: Chance) -> Tensor:
+    """Three to six others of the batch for each of these clips, equally loud."""
+    batch, length = waveforms.shape
+    babble = waveforms.new_zeros(len(rows), length)
+    for _ in range(int(chance.whole(3, 7, 1))):
+        others = (rows + chance.whole(1, batch, len(rows))) % batch
+        level = (_power(waveforms[others], lengths[others]) + 1e-12).sqrt()
+        voices = waveforms[others] / level[:, None]
+        babble = babble + torch.roll(voices, int(chance.one(0, length)), 1)
+    return babble
 
 
 def _pass_line(

@@ -61,7 +61,8 @@ class NeuralClassifier(SoundClassifier):
         y
             The emotion of each.
         groups
-            The speaker of each, for the validation part; None where unknown.
+            The speaker of each, None where unknown: for the validation part, and for what is shrunk
+            because it tells speakers apart.
         watch
             Clips and emotions whose loss is followed in `watch_curve_`. They are only looked at:
             nothing is fitted to them and nothing stops because of them.
@@ -124,7 +125,8 @@ class NeuralClassifier(SoundClassifier):
         held, disjoint = np.empty(0, dtype=np.int64), False
         share = settings.training.validation
         if share:
-            held, disjoint = hold_out(codes, homes, groups, share, self.seed)
+            people = groups if settings.training.hold_out == "speakers" else None
+            held, disjoint = hold_out(codes, homes, people, share, self.seed)
             if not len(held):
                 warnings.warn(
                     f"{len(clips)} clips are too few to hold some out, which would say when to "

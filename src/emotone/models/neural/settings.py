@@ -70,6 +70,9 @@ class TrainingSettings:
         Share of the speakers (of the clips where speakers are unknown or fewer than three), within
         the training part, that the training is stopped and calibrated by. 0 trains on everything
         for all epochs.
+    hold_out
+        What is held out: "speakers", for a model that will hear others, or "clips", for one that
+        will hear those that it learns from.
     patience
         Epochs without a better validation loss before the training stops; null for never. The
         model is that of the best epoch all the same.
@@ -112,6 +115,7 @@ class TrainingSettings:
     ema: float = number(0.99, 0, 0.99999)
     clip_norm: float = number(3.0, 0.001, 1e6)
     validation: float = number(0.15, 0, 0.9)
+    hold_out: str = one_of("speakers", "speakers", "clips")
     patience: int | None = whole(15, 1, 100_000, optional=True)
     clips_per_epoch: Mapping[str, int] | None = checked(
         None, _is_counts, 'Give an object such as {"ravdess": 1600}, or null.'
@@ -502,7 +506,15 @@ class Settings:
         )
 
 
-SHARED = ("validation", "clips_per_epoch", "temperature", "accelerator", "devices", "precision")
+SHARED = (
+    "validation",
+    "hold_out",
+    "clips_per_epoch",
+    "temperature",
+    "accelerator",
+    "devices",
+    "precision",
+)
 """Parameters that the members of a hybrid have in common, so that they hold out the same clips."""
 
 

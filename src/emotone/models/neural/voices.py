@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 VOICES: Final = ("new", "known")
@@ -36,7 +36,9 @@ _OWN: Final[dict[str, dict[str, Any]]] = {
 }
 
 
-def known_voices(family: str, members: Sequence[str] = ()) -> dict[str, Any]:
+def known_voices(
+    family: str, members: Sequence[str] = (), given: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Parameters of a neural family, over its defaults, for voices that will be heard again.
 
     Where test and training share their speakers, a hybrid of these is right more often than one of
@@ -50,11 +52,16 @@ def known_voices(family: str, members: Sequence[str] = ()) -> dict[str, Any]:
         Its name.
     members
         Those of a hybrid.
+    given
+        The user's own, which go before. Where the epochs or the patience are among them, the
+        learning rate rises and falls once, as they would not suit two cycles.
     """
-    if not members:
-        return {**_SLIGHTLY, **_OWN.get(family, {})}
-    return {
-        f"{member}.{key}": value
-        for member in members
-        for key, value in known_voices(member).items()
-    }
+    chosen: dict[str, Any] = {}
+    given = dict(given or {})
+    for member in members or (family,):
+        prefix = f"{member}." if members else ""
+        own = {**_SLIGHTLY, **_OWN.get(member, {})}
+        if {f"{prefix}epochs", f"{prefix}patience"} & set(given):
+            own.pop("cycles", None)
+        chosen |= {prefix + name: value for name, value in own.items()}
+    return {**chosen, "hold_out": "clips", **given}
