@@ -16,6 +16,7 @@ from emotone.errors import EmotoneWarning, UsageError
 from emotone.models import FAMILIES
 from emotone.models.neural.classifier import NeuralClassifier
 from emotone.models.neural.settings import Settings, member_params
+from emotone.report.run import report_from_run
 from emotone.training import train
 from emotone.training.recipe import Recipe
 
@@ -78,7 +79,7 @@ def test_the_scores_are_calibrated_for_these_voices(corpus: Corpus) -> None:
     assert training["fitted_on"] == "all clips"
     assert split["spec"] == "clips:5"
     assert run.card.calibration["grouped_by"] == "nothing"
-    assert not run.strange
+    assert run.caution is None
     assert not run.modest
     assert run.warning is not None  # that these are figures of known voices
     held = run.classifier
@@ -115,7 +116,7 @@ def test_a_split_that_is_named_stays(corpus: Corpus) -> None:
         bootstrap=0,
     )  # fmt: skip
     assert run.card.training["split"]["spec"] == "speakers:2"
-    assert run.strange  # what it says of these is too sure
+    assert run.caution is not None  # what it says of these is too sure
 
 
 def test_voices_that_give_the_emotion_away_are_told_of(corpus: Corpus) -> None:
@@ -141,3 +142,12 @@ def test_families_are_compared_for_known_voices(corpus: Corpus) -> None:
     assert split.spec == "clips:5"
     assert split.shared_speakers
     assert all(row.error is None for row in found.rows)
+
+
+@pytest.mark.parametrize("split", ["clips:2", "speakers:2"])
+def test_the_report_tells_whose_voices_it_is_about(corpus: Corpus, split: str) -> None:
+    run = train(corpus, family="functionals", params=TINY, voices="known", split=split, bootstrap=0)
+    data = report_from_run(run)
+    assert data.settings["Model"]["voices"] == "known"
+    assert ("in other clips" in data.protocol) == (split == "clips:2")
+    assert any("too sure" in note for note in data.notes) == (split == "speakers:2")

@@ -198,11 +198,8 @@ def train(
         messages.note(
             "The scores are calibrated for new voices, so on shared ones they are modest."
         )
-    if run.strange:
-        messages.note(
-            "The scores are calibrated for the voices that it learned from, and these figures are "
-            "of others, of whom it is too sure."
-        )
+    if run.caution:
+        messages.note(run.caution)
     messages.note(f"Wrote {out}")
     for path in written:
         messages.note(f"Wrote {path}")

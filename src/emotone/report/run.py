@@ -31,6 +31,7 @@ _PACKAGES = ("emotone", "scikit-learn", "torch", "lightning", "numpy")
 _STRATEGIES = {
     "random": "A random split: clips are drawn for the test whoever speaks in them.",
     "speakers": "Split by speaker: nobody who is tested on was heard in training.",
+    "clips": "Split by clip: whoever is tested on was heard in training, in other clips.",
     "corpora": "Split by corpus: each corpus is tested by a model that never heard it.",
     "file": "Split by a fold file.",
     "none": "All clips were used for training.",
@@ -104,6 +105,8 @@ def _notes(run: TrainingRun, unreadable: int) -> list[str]:
         )
     elif run.folds:
         notes.append("The figures are those of the very model in the bundle.")
+    if run.caution:
+        notes.append(run.caution)
     if run.failures:
         first = run.failures[0]
         notes.append(

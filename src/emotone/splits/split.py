@@ -42,7 +42,7 @@ class Split:
     spec
         The text it was made from.
     strategy
-        ``"random"``, ``"speakers"``, ``"corpora"``, ``"file"`` or ``"none"``.
+        ``"random"``, ``"speakers"``, ``"clips"``, ``"corpora"``, ``"file"`` or ``"none"``.
     folds
         One train/test pair each.
     shared_speakers

@@ -78,10 +78,17 @@ class TrainingRun:
         return shared and self.card.calibration.get("grouped_by") == "speaker"
 
     @property
-    def strange(self) -> bool:
-        """Whether the scores are too high for the test clips, being calibrated for other voices."""
-        known = self.card.training.get("voices") == "known"
-        return known and not self.dataset.split.shared_speakers
+    def caution(self) -> str | None:
+        """One sentence where the scores are too high for the test clips, None where they are not.
+
+        They are calibrated for known voices, more of which are heard right than of new ones.
+        """
+        if self.card.training.get("voices") != "known" or self.dataset.split.shared_speakers:
+            return None
+        return (
+            "The scores are calibrated for the voices that it learned from, and these figures are "
+            "of others, of whom it is too sure."
+        )
 
     def save(self, path: str | Path) -> Card:
         """Write the bundle, whole or not at all; see `emotone.bundle.write`."""
