@@ -20,7 +20,13 @@ from emotone.models.search import Search
 from emotone.prediction import Failure
 from emotone.splits import Fold
 from emotone.training.folds import FoldResult, evaluate_folds, run_fold, searched
-from emotone.training.recipe import Recipe, dataset_for, default_split, feature_set_for
+from emotone.training.recipe import (
+    Recipe,
+    dataset_for,
+    default_split,
+    feature_set_for,
+    tell_confounded,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,6 +191,8 @@ def compare(
             tell=tell,
             room=room,
         )
+    if voices == "known":
+        tell_confounded(next(iter(datasets.values())))
     if not any(len(fold.test) for data in datasets.values() for fold in data.folds):
         raise UsageError(
             f"the split '{split}' leaves nothing to test",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -119,12 +120,24 @@ def test_a_split_that_is_named_stays(corpus: Corpus) -> None:
     assert run.caution is not None  # what it says of these is too sure
 
 
+@pytest.mark.parametrize("split", ["none", "clips:2"])
+def test_without_strangers_nothing_is_said_of_them(corpus: Corpus, split: str) -> None:
+    nameless = corpus.with_utterances(tuple(replace(u, speaker=None) for u in corpus.utterances))
+    run = train(
+        nameless, family="logistic", features="mfcc13:mean", voices="known", split=split,
+        bootstrap=0, curve=False, jobs=1,
+    )  # fmt: skip
+    assert run.caution is None
+
+
 def test_voices_that_give_the_emotion_away_are_told_of(corpus: Corpus) -> None:
     moods = {"s0": "sad", "s1": "happy", "s2": "angry", "s3": "sad", "s4": "neutral"}
     chosen = [u for u in corpus.utterances if moods.get(str(u.speaker), u.emotion) == u.emotion]
     telling = corpus.with_utterances(tuple(chosen))
     with pytest.warns(EmotoneWarning, match="5 of 6 speakers are heard in one emotion only"):
         train(telling, family="ridge", params={"kernel": 0}, voices="known", split="none")
+    with pytest.warns(EmotoneWarning, match="5 of 6 speakers are heard in one emotion only"):
+        compare(telling, ["ridge"], params={"ridge": {"kernel": 0}}, voices="known", bootstrap=0)
 
 
 @pytest.mark.parametrize("family", ["svm-linear", "functionals"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -33,11 +32,14 @@ from emotone.training.folds import (
     searched,
 )
 from emotone.training.history import epochs, learning_curve
-from emotone.training.recipe import Recipe, dataset_for, default_split, feature_set_for
+from emotone.training.recipe import (
+    Recipe,
+    dataset_for,
+    default_split,
+    feature_set_for,
+    tell_confounded,
+)
 from emotone.training.run import TrainingRun
-
-_TELLING = 0.3
-"""Share of clips of speakers with one emotion, from which on `train` warns of it."""
 
 
 def train(
@@ -152,7 +154,7 @@ def train(
         room=room,
     )
     if voices == "known":
-        _tell_confounded(dataset)
+        tell_confounded(dataset)
     folds = [fold for fold in dataset.folds if len(fold.test)]
     results, whole = _fitted(dataset, recipe, folds, tell, executor)
     history = epochs(results[0].classifier) if results else None
@@ -180,22 +182,6 @@ def train(
         tested=tuple(clip for result in results for clip in answers(dataset, result)),
         history=history,
     )
-
-
-def _tell_confounded(dataset: Dataset) -> None:
-    """Warn where a voice gives the emotion away: a model that knows it need not hear the mood."""
-    moods: dict[str, Counter[str]] = {}
-    for speaker, emotion in zip(dataset.speakers.tolist(), dataset.labels.tolist(), strict=True):
-        if speaker is not None:
-            moods.setdefault(speaker, Counter())[emotion] += 1
-    single = [counts for counts in moods.values() if len(counts) == 1]
-    if sum(counts.total() for counts in single) > _TELLING * len(dataset.labels):
-        warnings.warn(
-            f"{len(single)} of {len(moods)} speakers are heard in one emotion only: whoever knows "
-            "their voices knows the emotion, so what this model gets right says little",
-            EmotoneWarning,
-            stacklevel=3,
-        )
 
 
 Whole = tuple[AnyClassifier, Search | None]

@@ -87,13 +87,13 @@ def fit(
     found already is taken.
     """
     X, y = dataset.features[rows], dataset.labels[rows]
-    groups, corpora = dataset.speakers[rows].tolist(), dataset.corpora[rows].tolist()
-    apart = recipe.kept_apart(groups)
+    groups = recipe.kept_apart(dataset.speakers[rows].tolist())
+    corpora = dataset.corpora[rows].tolist()
     if found is None and recipe.trials and not isinstance(X, Clips):
         found = search(
             X,
             y,
-            apart,
+            groups,
             recipe.family,
             trials=recipe.trials,
             params=recipe.params,
@@ -110,7 +110,7 @@ def fit(
     if isinstance(classifier, Classifier):
         assert not isinstance(X, Clips)
         with memory_told((X.shape[0], X.shape[1])):
-            return classifier.fit(X, y, groups=apart, watch=seen, corpora=corpora), found
+            return classifier.fit(X, y, groups=groups, watch=seen, corpora=corpora), found
     classifier.fit(
         X,
         y,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +14,7 @@ from emotone import memory
 from emotone.audio import Preparation
 from emotone.corpora import Corpus
 from emotone.dataset import Dataset, fits, prepare
-from emotone.errors import UsageError
+from emotone.errors import EmotoneWarning, UsageError
 from emotone.execution import Callback, Progress
 from emotone.feature_table import StoredCorpus
 from emotone.features import get, waveforms
@@ -28,6 +30,9 @@ from emotone.models.streamed import too_large
 
 _SPLITS = {"new": "speakers:5", "known": "clips:5"}
 """How a model is tested unless another split is named, by whose voices it is for."""
+
+_TELLING = 0.3
+"""Share of clips of speakers with one emotion, from which on there is a warning of it."""
 
 DEFAULT_FEATURES = "rich"
 """What a classical family learns from unless another set is named."""
@@ -84,8 +89,13 @@ class Recipe:
         return isinstance(classifier, Classifier) and classifier.streams
 
     def kept_apart(self, speakers: list[str | None]) -> list[str | None] | None:
-        """By whom a classical family is calibrated and searched: nobody where voices are known."""
-        return speakers if self.voices == "new" else None
+        """The speakers for `fit`, who are held out together; None where voices are known.
+
+        A neural family gets them all the same: its parameter ``hold_out`` says what is held out,
+        and it has another use for them.
+        """
+        neural = families.get(self.family).input == "waveform"
+        return speakers if neural or self.voices == "new" else None
 
     def classifier(self, params: Mapping[str, Any], **other: Any) -> AnyClassifier:
         """An unfitted classifier with these parameters."""
@@ -201,3 +211,19 @@ def dataset_for(
         progress=lambda done, total: tell(Progress("features", done, total, doing)),
         room=room,
     )
+
+
+def tell_confounded(dataset: Dataset) -> None:
+    """Warn where a voice gives the emotion away: a model that knows it need not hear the mood."""
+    moods: dict[str, Counter[str]] = {}
+    for speaker, emotion in zip(dataset.speakers.tolist(), dataset.labels.tolist(), strict=True):
+        if speaker is not None:
+            moods.setdefault(speaker, Counter())[emotion] += 1
+    single = [counts for counts in moods.values() if len(counts) == 1]
+    if sum(counts.total() for counts in single) > _TELLING * len(dataset.labels):
+        warnings.warn(
+            f"{len(single)} of {len(moods)} speakers are heard in one emotion only: whoever knows "
+            "their voices knows the emotion, so what this model gets right says little",
+            EmotoneWarning,
+            stacklevel=3,
+        )

@@ -83,7 +83,8 @@ class TrainingRun:
 
         They are calibrated for known voices, more of which are heard right than of new ones.
         """
-        if self.card.training.get("voices") != "known" or self.dataset.split.shared_speakers:
+        known = self.card.training["voices"] == "known"
+        if not known or self.evaluation is None or self.dataset.split.shared_speakers != 0:
             return None
         return (
             "The scores are calibrated for the voices that it learned from, and these figures are "
