@@ -131,14 +131,14 @@ def test_the_figures_hold_for_the_bundle(manifest: Path, tmp_path: Path) -> None
 def test_compare_with_a_classical_family(
     manifest: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from emotone.models.neural import settings
+    from emotone.models.neural import parameters
 
-    original = settings.resolve
+    original = parameters.resolve
 
     def resolve(family: str, params: dict[str, object]) -> dict[str, object]:
         return original(family, {"epochs": 2, "width": 8, **params})
 
-    monkeypatch.setattr(settings, "resolve", resolve)
+    monkeypatch.setattr(parameters, "resolve", resolve)
     command = ["compare", str(manifest), "-f", "cnn1d,svm-linear", "-s", "mfcc13:mean,std",
                "--split", "speakers:2", "--json", "--no-cache", "-j", "1"]  # fmt: skip
     assert run(command) == 0

@@ -25,7 +25,8 @@ from emotone.models.neural.export import round_weights, to_onnx  # noqa: E402
 from emotone.models.neural.files import TrainingFiles  # noqa: E402
 from emotone.models.neural.foundation import FoundationBody, LogMel  # noqa: E402
 from emotone.models.neural.network import Network  # noqa: E402
-from emotone.models.neural.settings import FoundationSettings, Settings, resolve  # noqa: E402
+from emotone.models.neural.parameters import resolve  # noqa: E402
+from emotone.models.neural.settings import FoundationSettings, Settings  # noqa: E402
 from encoders import KINDS, WIDTH, save  # noqa: E402
 
 RATE = 16000

@@ -28,7 +28,8 @@ from emotone.models.neural.data import LabelledClips, TrainingBatches
 from emotone.models.neural.devices import chosen_devices
 from emotone.models.neural.files import TrainingFiles
 from emotone.models.neural.network import Network
-from emotone.models.neural.settings import CLOSED_FORM, Settings, TrainingSettings, resolve
+from emotone.models.neural.parameters import resolve
+from emotone.models.neural.settings import CLOSED_FORM, Settings, TrainingSettings
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 TESTS = Path(__file__).resolve().parents[1]

@@ -16,7 +16,8 @@ from emotone.models.neural.augmentation import Chance
 from emotone.models.neural.data import hold_out
 from emotone.models.neural.frontend import WARPS, FrontEnd, mel_bank
 from emotone.models.neural.network import Network, contrast
-from emotone.models.neural.settings import Augmentation, Settings, resolve
+from emotone.models.neural.parameters import resolve
+from emotone.models.neural.settings import Augmentation, Settings
 
 FAMILIES = ["cnn1d", "cnn2d", "lstm", "gru", "crnn", "conformer"]
 QUIET = Augmentation(

@@ -14,7 +14,8 @@ from emotone.models.neural import ridge
 from emotone.models.neural.bodies import Compressed
 from emotone.models.neural.data import LabelledClips, TrainingData
 from emotone.models.neural.network import Network
-from emotone.models.neural.settings import Settings, resolve
+from emotone.models.neural.parameters import resolve
+from emotone.models.neural.settings import Settings
 
 N, D, K = 160, 15, 4
 

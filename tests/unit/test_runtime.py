@@ -16,7 +16,8 @@ from emotone.errors import AudioError, BundleError, FeatureError, UsageError
 from emotone.models.neural import bodies
 from emotone.models.neural.export import round_weights, to_onnx
 from emotone.models.neural.network import Network
-from emotone.models.neural.settings import Settings, resolve
+from emotone.models.neural.parameters import resolve
+from emotone.models.neural.settings import Settings
 from emotone.models.neural.shortcut import frames_model
 from emotone.recognizer import Recognizer
 from emotone.spectra import framed

@@ -14,7 +14,8 @@ import torch
 from emotone.models.neural import bodies
 from emotone.models.neural.export import round_weights, to_onnx
 from emotone.models.neural.network import Network
-from emotone.models.neural.settings import Settings, resolve
+from emotone.models.neural.parameters import resolve
+from emotone.models.neural.settings import Settings
 from emotone.models.neural.shortcut import frames_model, offer_frames
 from emotone.models.quantization import quantize
 from emotone.runtime import PADDED

@@ -16,7 +16,8 @@ from emotone.corpora import Corpus
 from emotone.errors import EmotoneWarning, UsageError
 from emotone.models import FAMILIES
 from emotone.models.neural.classifier import NeuralClassifier
-from emotone.models.neural.settings import Settings, member_params
+from emotone.models.neural.parameters import member_params
+from emotone.models.neural.settings import Settings
 from emotone.report.run import report_from_run
 from emotone.training import train
 from emotone.training.recipe import Recipe

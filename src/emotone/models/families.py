@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from emotone.configuration import suggestion
 from emotone.errors import MissingExtraError, UsageError
 from emotone.models import heads, svm
-from emotone.models.neural import settings as neural
+from emotone.models.neural import parameters as neural
+from emotone.models.neural.settings import CLOSED_FORM
 
 if TYPE_CHECKING:
     import optuna
@@ -56,7 +57,7 @@ class Family:
     def learns_in_epochs(self) -> bool:
         """Whether a training has a loss curve."""
         if self.input == "waveform":
-            return self.name not in neural.CLOSED_FORM
+            return self.name not in CLOSED_FORM
         return self.head is heads.MLPHead
 
 

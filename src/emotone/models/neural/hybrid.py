@@ -14,7 +14,7 @@ from emotone.models.calibration import FloatMatrix, fit_temperature, softmax
 from emotone.models.neural.base import SoundClassifier
 from emotone.models.neural.classifier import NeuralClassifier
 from emotone.models.neural.files import TrainingFiles
-from emotone.models.neural.settings import member_params
+from emotone.models.neural.parameters import member_params
 from emotone.models.streamed import Features
 
 
