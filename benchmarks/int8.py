@@ -1,9 +1,11 @@
 """What a model loses when its weights are rounded to eight bits.
 
-    python benchmarks/int8.py --bundles DIR [--data CORPORA] [--family hybrid] [--json OUT]
+    python benchmarks/int8.py --bundles DIR [--alone] [--data CORPORA] [--family hybrid]
+                              [--json OUT]
 
 DIR holds the bundles of EmoBox's folds, as `emotone benchmark emobox --family hybrid --bundles DIR`
-leaves them. Each answers the test clips of its fold twice, with its weights in 16 bits and in
+leaves them; with `--alone`, as that does with `--alone`, of the corpora whose folds are all there.
+Each answers the test clips of its fold twice, with its weights in 16 bits and in
 eight, among all emotions that it knows. Figures are means over folds, as in `emobox.py`.
 """
 
@@ -11,6 +13,8 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -25,14 +29,50 @@ from emotone.models.quantization import quantize
 from emotone.recognizer import Recognizer, load
 
 
+@dataclass(frozen=True)
+class Fold:
+    """A bundle of a fold, and the corpora whose test clips of that fold it has not learned."""
+
+    path: Path
+    number: int
+    corpora: tuple[str, ...]
+
+
+def folds(options: argparse.Namespace, counts: Mapping[str, int]) -> list[Fold]:
+    """The bundles in the folder.
+
+    Raises
+    ------
+    BundleError
+        If one of them is not there or is none.
+    """
+    joint = [
+        Fold(options.bundles / f"{options.family}-fold-{number}.emotone", number, tuple(counts))
+        for number in range(1, 1 + max(counts.values()))
+    ]
+    alone = [
+        Fold(options.bundles / f"{options.family}-{name}-fold-{number}.emotone", number, (name,))
+        for name, count in counts.items()
+        for number in range(1, 1 + count)
+    ]
+    if options.alone:
+        lacking = {fold.corpora for fold in alone if not fold.path.exists()}
+        found = [fold for fold in alone if fold.corpora not in lacking] or alone
+    else:
+        found = joint
+    for fold in found:
+        bundle.Bundle.open(fold.path)
+    return found
+
+
 def recalls(
-    recognizer: Recognizer, material: _joint.Material, fold: int
+    recognizer: Recognizer, material: _joint.Material, fold: Fold
 ) -> tuple[dict[str, float], np.ndarray]:
     """Unweighted recall of each corpus on the test part of a fold, and the emotions chosen."""
     data, emotions = material.dataset, list(recognizer.emotions)
     found, chosen = {}, []
-    for name in CORPORA:
-        rows = material.test(name, fold) if name in material.folds else None
+    for name in fold.corpora:
+        rows = material.test(name, fold.number)
         if rows is None:
             continue
         scores = np.concatenate([recognizer.scores(data.features[int(i)][None]) for i in rows])
@@ -49,29 +89,33 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, default=_records.corpora_folder())
     parser.add_argument("--bundles", type=Path, required=True)
+    parser.add_argument("--alone", action="store_true", help="bundles of each corpus by itself")
     parser.add_argument("--family", default="hybrid")
-    parser.add_argument("--json", type=Path, default=_records.RESULTS / "int8.json")
+    parser.add_argument("--json", type=Path, help="default: the record, of the joint bundles")
     options = parser.parse_args()
-    bundle.Bundle.open(options.bundles / f"{options.family}-fold-1.emotone")  # told at once
-    material = _joint.material(options.data, _joint.present(options.data))
+    names = _joint.testable(options.data, CORPORA, None, [])
+    counts = {name: _joint.fold_count(options.data, name) for name in names}
+    tested = folds(options, counts)  # what is not there is told before the corpora are read
+    material = _joint.material(
+        options.data, [name for name in names if any(name in fold.corpora for fold in tested)]
+    )
     before: dict[str, list[float]] = {}
     after: dict[str, list[float]] = {}
     same, sizes = [], (0, 0)
-    for fold in range(1, 1 + max(len(folds) for folds in material.folds.values())):
-        path = options.bundles / f"{options.family}-fold-{fold}.emotone"
-        opened = bundle.Bundle.open(path)
+    for fold in tested:
+        opened = bundle.Bundle.open(fold.path)
         smaller = quantize(opened.model)
         sizes = (len(opened.model), len(smaller))
         with tempfile.TemporaryDirectory(prefix="emotone-") as folder:
             target = Path(folder) / "int8.emotone"
             bundle.write(target, smaller, opened.card, frames=opened.frames)
-            whole, first = recalls(load(path), material, fold)
+            whole, first = recalls(load(fold.path), material, fold)
             rounded, second = recalls(load(target), material, fold)
         same += (first == second).tolist()
         for name, value in whole.items():
             before.setdefault(name, []).append(value)
             after.setdefault(name, []).append(rounded[name])
-        print(f"fold {fold} done", flush=True)
+        print(f"{fold.path.name} done", flush=True)
     records: list[dict[str, object]] = []
     print(f"\n{'UA in %':12}{'16 bits':>10}{'8 bits':>10}{'difference':>12}")
     for name in [*before, "mean"]:
@@ -97,8 +141,12 @@ def main() -> None:
         f"\n{100 * np.mean(same):.1f} % of the answers are the same; "
         f"{sizes[1] / 1e6:.1f} MB in place of {sizes[0] / 1e6:.1f}"
     )
-    _records.write(options.json, records)
-    print(f"written: {options.json}")
+    path = options.json
+    if path is None and not options.alone:
+        path = _records.RESULTS / "int8.json"
+    if path is not None:
+        _records.write(path, records)
+        print(f"written: {path}")
 
 
 if __name__ == "__main__":

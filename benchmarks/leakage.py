@@ -121,14 +121,18 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=_records.corpora_folder())
     parser.add_argument("--seeds", type=int, default=5, help="splits and initialisations (5)")
     parser.add_argument("--clips", type=int, help="only every so-manieth clip, to try it out")
-    parser.add_argument("--json", type=Path, default=_records.RESULTS / "leakage.json")
+    parser.add_argument("--json", type=Path, help="default: the record, of a run on all clips")
     options = parser.parse_args()
+    path = options.json
+    if path is None and options.clips is None:
+        path = _records.RESULTS / "leakage.json"
 
     commit = _records.commit()
     corpus = corpora.load(f"ravdess={options.data / 'ravdess'}")
     if options.clips:
         corpus = dataclasses.replace(corpus, utterances=corpus.utterances[:: options.clips])
-    _records.read(options.json)  # what cannot be added to is told before it takes minutes
+    if path is not None:
+        _records.read(path)  # what cannot be added to is told before it takes minutes
     print(f"{'model':14}{'way':20}{'WA mean':>9}{'lowest':>9}{'best':>9}{'UA mean':>9}")
     for family, feature_set in MODELS:
         data = material(corpus, feature_set)
@@ -158,12 +162,16 @@ def main() -> None:
                 "seconds": round(time.time() - started, 1),
                 "machine": _records.machine(),
             }
-            # Of what is still to be measured the earlier records stay, should this be cut off.
-            _records.update(options.json, [record], key=("benchmark", "model", "way"))
+            if path is not None:
+                # Of what is still to be measured the earlier records stay, should this be cut off.
+                _records.update(path, [record], key=("benchmark", "model", "way"))
             values = (100 * float(f(was)) for f in (np.mean, min, max))
             shown = "".join(f"{value:9.1f}" for value in values)
             print(f"{family:14}{way:20}{shown}{100 * np.mean(uas):9.1f}", flush=True)
-    print(f"\nwritten: {options.json}")
+    if path is None:
+        print("\nnot written, being of a part of the clips: name a file with --json to keep it")
+    else:
+        print(f"\nwritten: {path}")
 
 
 if __name__ == "__main__":

@@ -265,6 +265,13 @@ def test_emobox_on_each_corpus_alone(small: Path, tmp_path: Path) -> None:
         assert recognizer.card.training["clips"] == 16
         assert recognizer.card.training["params"]["kernel"] == 1.0
 
+    (tmp_path / "bundles" / "ridge-emovo-fold-2.emotone").unlink()
+    options = ("--data", str(small), "--alone", "--family", "ridge")
+    rounded = run("int8.py", *options, "--bundles", str(tmp_path / "bundles"), folder=tmp_path)
+    assert [r["corpus"] for r in rounded] == ["ravdess", "mean"]
+    ua = found["ravdess", "mean"]["ua_unrestricted"]
+    assert rounded[0]["ua_16"] == pytest.approx(ua, abs=0.07)
+
 
 def test_what_a_recipe_is_chosen_by(small: Path, tmp_path: Path) -> None:
     data = tmp_path / "corpora"
