@@ -198,7 +198,7 @@ def rooms(rt60_s: float) -> tuple[Samples, ...]:
     the response (`decay_s`), since a box with even walls does not decay as a diffuse field does.
     """
     random = generator(f"rooms:{rt60_s}")
-    found = []
+    found: list[Samples] = []
     while len(found) < _ROOMS:
         size = random.uniform((4, 3, 2.5), (8, 6, 3.5))
         mouth = random.uniform(0.5, size - 0.5)
@@ -243,7 +243,7 @@ def through_codec(samples: Samples, container: str, codec: str, bit_rate: int) -
         file.mux(stream.encode(None))
     # FFmpeg takes off what the encoders put in front; libsndfile leaves 6.5 ms of Opus at 16 kHz.
     pieces = []
-    with av.open(io.BytesIO(buffer.getvalue())) as coded:
+    with av.open(io.BytesIO(buffer.getvalue()), "r") as coded:
         rate = coded.streams.audio[0].rate
         converter = av.AudioResampler("fltp", "mono", rate)
         for decoded in [*coded.decode(audio=0), None]:
@@ -422,17 +422,21 @@ def _power(samples: Samples) -> float:
 
 def _levelled(samples: Samples) -> Samples:
     level = np.sqrt(_power(samples[active(samples)]))
-    return (samples / max(level, 1e-10)).astype(np.float32)
+    levelled: Samples = (samples / max(level, 1e-10)).astype(np.float32)
+    return levelled
 
 
 def _scaled_as(dry: Samples, wet: Samples) -> Samples:
     """The second with the active level of the first."""
     level = np.sqrt(_power(dry[active(dry)]))
-    return (_levelled(wet) * level).astype(np.float32)
+    scaled: Samples = (_levelled(wet) * level).astype(np.float32)
+    return scaled
 
 
 def _to_16_bits(samples: Samples) -> npt.NDArray[np.int16]:
-    return np.clip(np.rint(samples * 32768.0), -32768, 32767).astype(np.int16)
+    whole: npt.NDArray[np.int16]
+    whole = np.clip(np.rint(samples * 32768.0), -32768, 32767).astype(np.int16)
+    return whole
 
 
 def _from_16_bits(samples: Samples) -> Samples:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from _recipe import CORPORA
 from emotone import corpora, splits
+from emotone.audio.clips import Clips
 from emotone.corpora import Corpus
 from emotone.dataset import Dataset, prepare
 from emotone.emotions import CANONICAL
@@ -205,6 +206,12 @@ class Material:
                 else np.flatnonzero(self.dataset.corpora == name)
             )
         return np.sort(np.concatenate(parts))
+
+    def waveform(self, row: int) -> npt.NDArray[np.float32]:
+        """The samples of a clip, 1-D."""
+        clips = self.dataset.features
+        assert isinstance(clips, Clips)
+        return clips[row]
 
     def test(self, name: str, fold: int) -> Rows | None:
         """The test part of a fold of a corpus; None where it has not so many."""

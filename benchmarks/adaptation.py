@@ -92,7 +92,9 @@ class Answers:
     def others(self, fold: str) -> npt.NDArray[np.bool_]:
         """Which clips are of other folds, and of speakers whom the fold does not test."""
         test = set(self.speakers[self.folds == fold].tolist())
-        return (self.folds != fold) & ~np.isin(self.speakers, sorted(test))
+        others: npt.NDArray[np.bool_]
+        others = (self.folds != fold) & ~np.isin(self.speakers, sorted(test))
+        return others
 
     def settings(self, fold: str, seed: int) -> Adaptation:
         """What adapting in a fold needs to know, from the other folds."""

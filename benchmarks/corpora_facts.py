@@ -27,7 +27,8 @@ def speakers(corpus: Corpus) -> dict[str, Any]:
     ``told_by_speaker`` is the share of the clips that a reader of the names would get right who
     answers, for every speaker, the emotion that this speaker has most of.
     """
-    genders, tallies = defaultdict(set), defaultdict(Counter)
+    genders: dict[str | None, set[str | None]] = defaultdict(set)
+    tallies: dict[str | None, Counter[str]] = defaultdict(Counter)
     for utterance in corpus.utterances:
         genders[utterance.speaker].add(utterance.gender)
         tallies[utterance.speaker][utterance.emotion] += 1

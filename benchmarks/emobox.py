@@ -112,7 +112,7 @@ class Tested:
     truth: npt.NDArray[np.str_]
     scores: npt.NDArray[np.float64]
     speakers: list[str | None]
-    free: npt.NDArray[np.float64] | None = None
+    free: npt.NDArray[np.float64]
 
 
 def show(name: str, figures: Evaluation, folds: int, seconds: float, protocol: str) -> None:
@@ -147,7 +147,9 @@ def keep(options: argparse.Namespace, records: Sequence[dict[str, Any]]) -> None
 
 def classical(options: argparse.Namespace) -> list[TestedClip]:
     """The classical recipe: a model for each corpus and fold."""
-    cache, records, tested = FeatureCache(), [], []
+    cache = FeatureCache()
+    records: list[dict[str, Any]] = []
+    tested: list[TestedClip] = []
     for name in options.corpus:
         corpus = corpora.load(f"{name}={options.data / name}")
         spec = f"file:{options.data / 'emobox' / f'{name}.csv'}"
@@ -247,8 +249,8 @@ def trained(
         seconds[str(fold)] = round(classifier.training_s_, 1)
         if options.bundles:
             path = options.bundles / f"{options.family}-{prefix}fold-{fold}.emotone"
-            model, about = classifier.to_onnx(), card(options, material, rows, classifier)
-            bundle.write(path, model, about, frames=frames_model(model, about.input.rate))
+            model, written = classifier.to_onnx(), card(options, material, rows, classifier)
+            bundle.write(path, model, written, frames=frames_model(model, written.input.rate))
     records = []
     for name, parts in found.items():
         own = in_order(set(data.labels[data.corpora == name].tolist()))
@@ -272,13 +274,13 @@ def trained(
             if not group or (label == "mean" and len(group) < len(material.folds[name])):
                 continue
             figures = fold_mean([(p.truth, p.scores, p.speakers) for p in group], own)
-            free = fold_mean([(p.truth, p.free, p.speakers) for p in group], everything)
+            unrestricted = fold_mean([(p.truth, p.free, p.speakers) for p in group], everything)
             took = sum(seconds[part.fold] for part in group)
             records.append(
                 figures.record(**about, fold=label, seconds=round(took, 1))
                 | {
-                    "ua_unrestricted": round(free.ua.value, 6),
-                    "ece_unrestricted": round(free.ece.value, 6),
+                    "ua_unrestricted": round(unrestricted.ua.value, 6),
+                    "ece_unrestricted": round(unrestricted.ece.value, 6),
                 }
             )
             if label == "mean":

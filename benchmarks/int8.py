@@ -75,7 +75,9 @@ def recalls(
         rows = material.test(name, fold.number)
         if rows is None:
             continue
-        scores = np.concatenate([recognizer.scores(data.features[int(i)][None]) for i in rows])
+        scores = np.concatenate(
+            [recognizer.scores(material.waveform(i)[None]) for i in rows.tolist()]
+        )
         truth = data.labels[rows]
         found[name] = metrics(truth, scores, emotions, bootstrap=0).ua.value
         chosen.append(scores.argmax(axis=1))

@@ -59,7 +59,9 @@ class Material:
     speakers: npt.NDArray[np.str_]
 
 
-def altered(samples: npt.NDArray[np.float32], rate: int, seed: int) -> list[tuple[object, int]]:
+def altered(
+    samples: npt.NDArray[np.float32], rate: int, seed: int
+) -> list[tuple[npt.NDArray[np.float32], int]]:
     """The clip, the clip with white noise 20 dB below it, and the clip 10 % faster."""
     noise = np.random.default_rng(seed).standard_normal(len(samples)).astype(np.float32)
     level = np.sqrt(np.mean(np.square(samples, dtype=np.float64))) * 10 ** (-20 / 20)

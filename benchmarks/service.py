@@ -40,6 +40,7 @@ import httpx2
 import numpy as np
 import numpy.typing as npt
 from websockets.asyncio.client import connect
+from websockets.typing import Subprotocol
 
 import _main
 import _records
@@ -152,8 +153,12 @@ async def session(url: str, voice: Voice, frame_s: float, begin: float) -> Heard
     """One live session; its first frame was spoken at `begin`, by `time.perf_counter`."""
     heard = Heard()
     async with connect(
-        url, subprotocols=["emotone.v1"], compression=None, max_queue=None, open_timeout=30
-    ) as websocket:  # type: ignore[list-item]
+        url,
+        subprotocols=[Subprotocol("emotone.v1")],
+        compression=None,
+        max_queue=None,
+        open_timeout=30,
+    ) as websocket:
         created = json.loads(await websocket.recv())
         assert created["type"] == "session.created", created
 

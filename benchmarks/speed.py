@@ -270,13 +270,13 @@ class Bench:
         clip = sorted((speed_predict.REPO / "examples").glob("*.flac"))[-1]
         bytecode = str(self.folder / "bytecode")
         ours, theirs = speed_predict.commands(clip, None, self.folder)
-        seen: list[list[tuple[float, float]]] = [[], []]
+        seen: dict[str, list[tuple[float, float]]] = {"ours": [], "theirs": []}
         for turn in range(runs + 1):
-            for side, command in zip(seen, (ours, theirs), strict=True):
+            for side, command in (("ours", ours), ("theirs", theirs)):
                 clock, processor, _ = speed_predict.measure(command, bytecode)
                 if turn:
-                    side.append((clock, processor))
-        return Pair(*seen)
+                    seen[side].append((clock, processor))
+        return Pair(seen["ours"], seen["theirs"])
 
     def _batch(self, way: str, rounds: int) -> Pair:
         import multiprocessing

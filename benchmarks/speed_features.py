@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import _main
@@ -114,6 +115,11 @@ class Worker:
         self.process.communicate()
 
 
+def _sums(taken: Iterable[tuple[float, float]]) -> tuple[float, float]:
+    clock, processor = zip(*taken, strict=True)
+    return sum(clock), sum(processor)
+
+
 def measure(clips: list[Path], repeats: int) -> list[dict[str, object]]:
     """One record per feature set, and per set and clip."""
     workers = {side: Worker(side) for side in SIDES}
@@ -130,9 +136,8 @@ def measure(clips: list[Path], repeats: int) -> list[dict[str, object]]:
                         if round_:  # the first round warms up
                             before = best[side][clip]
                             best[side][clip] = min(taken[0], before[0]), min(taken[1], before[1])
-            rows = [(clip.name, *(best[side][clip] for side in SIDES)) for clip in clips]
-            sums = [tuple(map(sum, zip(*best[side].values(), strict=True))) for side in SIDES]
-            rows.append(("all", *sums))
+            rows = [(clip.name, best["librosa"][clip], best["emotone"][clip]) for clip in clips]
+            rows.append(("all", _sums(best["librosa"].values()), _sums(best["emotone"].values())))
             records += [
                 {
                     "benchmark": "speed",

@@ -87,7 +87,7 @@ def conversation(
         emotion = generator.choice(sorted(set(data.labels[mine].tolist())))
         choice = mine[data.labels[mine] == emotion]
         for row in generator.permutation(choice)[: int(generator.integers(1, 4))]:
-            clip = data.features[int(row)]
+            clip = material.waveform(int(row))
             clip = clip * (0.1 / (np.sqrt(np.mean(clip**2)) + 1e-9))
             stop = at + len(clip)
             if stop >= len(samples):

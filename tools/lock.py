@@ -133,11 +133,11 @@ def moved(pins: list[Pin], resolved: Mapping[str, str], *, old: bool) -> list[Pi
         elif pin.condition in (None, others):
             by_name.setdefault(name, {})[others] = pin.version
     special = {canonicalize_name(pin.name) for pin in kept if pin.holds}
-    for name, version in resolved.items():
-        if name not in special:
-            by_name.setdefault(name, {})[mine] = version
-    for name, columns in by_name.items():
-        shown = spelled.get(name, name)
+    for pinned, version in resolved.items():
+        if pinned not in special:
+            by_name.setdefault(pinned, {})[mine] = version
+    for normal, columns in by_name.items():
+        shown = spelled.get(normal, normal)
         if len(columns) == 2 and len({*columns.values()}) == 1:
             kept.append(Pin(shown, columns[mine]))
         else:
