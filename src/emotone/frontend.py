@@ -7,6 +7,7 @@ import numpy as np
 from emotone import audio, features
 from emotone.audio.limits import Limits
 from emotone.audio.preparation import Preparation
+from emotone.audio.reading import SILENCE
 from emotone.audio.waveform import FloatArray, Waveform
 from emotone.bundle.card import Card
 from emotone.bundle.model import Bundle
@@ -15,7 +16,8 @@ from emotone.features.job import Job
 
 LONGEST_S = 20.0
 """A model over the waveform hears longer clips in windows of so many seconds, as few as cover them,
-and answers with the mean of their scores. What it needs grows with the square of the length."""
+and answers with the mean of the scores of those in which there is something to hear. What it needs
+grows with the square of the length."""
 
 
 class FrontEnd:
@@ -44,8 +46,18 @@ class FrontEnd:
         """Whether the model takes features, not waveforms."""
         return self._job is not None
 
+    @property
+    def leaves_stretches(self) -> bool:
+        """Whether the model takes the waveform of a stretch as it is, at the rate of its card.
+
+        How loud that is does not matter: no model over the waveform hears by the level.
+        """
+        return self._job is None and self._preparation.leaves_stretches
+
     def clip(self, waveform: Waveform) -> FloatArray:
         """One clip: ``(1, dimension)``, or ``(windows, samples)`` at the rate of the card.
+
+        Windows of a long clip that are silent from end to end are left out.
 
         Raises
         ------
@@ -60,16 +72,25 @@ class FrontEnd:
         samples, longest = prepared.samples, round(LONGEST_S * prepared.rate)
         if len(samples) <= longest:
             return samples[np.newaxis]
-        windows = -(-len(samples) // longest)
-        starts = np.linspace(0, len(samples) - longest, windows).astype(int)
-        return np.stack([samples[start : start + longest] for start in starts])
+        count = -(-len(samples) // longest)
+        starts = np.linspace(0, len(samples) - longest, count).astype(int)
+        windows = [samples[start : start + longest] for start in starts]
+        # A clip that is silent is refused, so in a part of it that is there is nothing to hear.
+        return np.stack([window for window in windows if np.ptp(window) > SILENCE] or windows)
 
     def stretch(self, waveform: Waveform) -> FloatArray:
-        """A stretch of sound as it is, nothing cut off: ``(dimension,)`` or ``(samples,)``."""
+        """A stretch of a recording, nothing cut off: ``(dimension,)`` or ``(samples,)``.
+
+        Raises
+        ------
+        FeatureError
+            If it cannot be described.
+        """
         if self._job is not None:
-            return self._job.row(waveform)
+            return self._job.row_of_stretch(waveform)
+        prepared = self._preparation.apply_to_stretch(waveform)
         return audio.resample(
-            waveform.samples, waveform.rate, self._card.input.rate or waveform.rate
+            prepared.samples, prepared.rate, self._card.input.rate or prepared.rate
         )
 
 

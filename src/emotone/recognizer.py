@@ -79,7 +79,7 @@ def load(
         If there is none, or it is refused; see `Bundle.open` and `Recognizer`.
     UsageError
         If the configuration cannot be read; the model does not know the emotions; or the threshold
-        is not from 0 to 1, or the card is to state it and does not.
+        is not from 0 to 1.
 
     Examples
     --------
@@ -123,8 +123,8 @@ class Recognizer:
         If the bundle was made with a feature set or a preparation that this emotone does not have,
         or has in another version: its answers would be wrong.
     UsageError
-        If the threshold is not from 0 to 1, or the card is to state it and does not; or the model
-        does not know one of the emotions, or they are fewer than two.
+        If the threshold is not from 0 to 1; or the model does not know one of the emotions, or they
+        are fewer than two.
 
     Notes
     -----
@@ -149,8 +149,9 @@ class Recognizer:
         self._emotions = bundle.card.emotions
         if emotions is not None:
             self._emotions = chosen(bundle.card, emotions)
-        # Of a configured one nothing is to be heard where nobody asks for it: in a timeline, say.
-        lasting = threshold == "card" and self._emotions != self.card.emotions
+        # Of a configured one nothing is to be heard where nobody asks for it: in a timeline, say,
+        # where a clip has a threshold of its own, or before this is adapted.
+        lasting = threshold == "card"
         self._least: Threshold = threshold if lasting else self._least_confidence(threshold)
         self._scorer = Scorer(self._runtime, bundle.card, emotions=self._emotions)
         self._adapted_clips = 0
@@ -186,8 +187,9 @@ class Recognizer:
         """The confidence below which the card says that an answer had better be "uncertain".
 
         At it the answers given reached a stated accuracy on held-out clips, which stand beside it
-        in ``card.calibration["uncertain_below"]``. None where the card says nothing, or where only
-        some of its emotions can occur: one is surer of fewer.
+        in ``card.calibration["uncertain_below"]``. They were given without adapting; how often
+        adapted answers of that confidence are right was not measured. None where the card says
+        nothing, or where only some of its emotions can occur: one is surer of fewer.
         """
         stated = self.card.calibration.get("uncertain_below")
         if stated is None or self._emotions != self.card.emotions:
@@ -249,7 +251,7 @@ class Recognizer:
 
     def predict_many(
         self,
-        sources: Iterable[Source],
+        sources: Source | Iterable[Source],
         *,
         threshold: Threshold = None,
         channel: int | None = None,
@@ -261,7 +263,7 @@ class Recognizer:
         Parameters
         ----------
         sources
-            As for `predict`; a folder stands for all audio files below it.
+            As for `predict`, one or several; a folder stands for all audio files below it.
         threshold, channel
             As for `predict`.
         jobs
@@ -289,7 +291,8 @@ class Recognizer:
         def answer(clip: Source) -> Prediction:
             return self.predict(clip, threshold=least, channel=channel)
 
-        return answers(sources, answer, jobs=jobs, progress=progress)
+        several = [sources] if _is_one(sources) else sources
+        return answers(several, answer, jobs=jobs, progress=progress)  # type: ignore[arg-type]
 
     def adapt(
         self,
@@ -352,7 +355,8 @@ class Recognizer:
         plain = self._adapted_by(None, 0)
         found = list(
             plain.predict_many(
-                [clips] if _is_one(clips) else clips,  # type: ignore[arg-type, list-item]
+                clips,
+                threshold=0,
                 channel=channel,
                 jobs=jobs,
                 progress=progress,
@@ -405,10 +409,11 @@ class Recognizer:
         return self._scorer.rows(rows)
 
     def hear(self, sounds: Sequence[npt.ArrayLike], rate: int) -> FloatArray:
-        """The calibrated probabilities for stretches of sound, as they are.
+        """The calibrated probabilities for stretches of a recording.
 
-        Nothing is cut off their ends and nothing refused for being silent. Those of one length are
-        answered together, which takes less time.
+        What the card says is done to a clip is done to each, but nothing is cut off its ends and
+        nothing refused for being silent. Those of one length are answered together, which takes
+        less time.
 
         Parameters
         ----------
@@ -438,8 +443,12 @@ class Recognizer:
 
     @property
     def takes_frames(self) -> bool:
-        """Whether `describe` and `hear_frames` are there: the bundle has a model of frames."""
-        return self._runtime.takes_frames
+        """Whether `describe` and `hear_frames` are there: the bundle has a model of frames.
+
+        And its card has nothing done to the sound before, such as a band limit, which would be
+        passed over.
+        """
+        return self._runtime.takes_frames and self._front_end.leaves_stretches
 
     def describe(self, frames: npt.ArrayLike) -> FloatArray:
         """Frames of sound as the model sees them, each by itself.

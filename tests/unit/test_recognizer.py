@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import subprocess
@@ -16,8 +17,10 @@ from onnx import TensorProto, helper
 
 import bundles
 import emotone
-from emotone import bundle, features
+from emotone import audio, bundle, features
 from emotone.audio.preparation import Preparation
+from emotone.audio.waveform import Waveform
+from emotone.bundle import Bundle, find
 from emotone.errors import BundleError, FeatureError, UsageError
 from emotone.prediction import Failure, Prediction
 from emotone.recognizer import Recognizer, load
@@ -502,3 +505,60 @@ def test_a_loaded_model_leaves_the_processors_arithmetic_alone() -> None:
         "assert np.float32(1e-38) * np.float32(0.1) > 0\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_one_path_is_one_clip(tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not its letters, of which "." is a folder."""
+    monkeypatch.chdir(tmp_path)
+    recognizer = load(made(tmp_path))
+    assert [answer.file for answer in recognizer.predict_many(str(clip))] == [str(clip)]
+    assert [answer.file for answer in recognizer.predict_many(clip)] == [str(clip)]
+
+
+def test_a_configured_threshold_of_the_card_is_asked_for_where_it_counts(
+    tmp_path: Path, clip: Path
+) -> None:
+    silent = load(made(tmp_path), threshold="card")
+    assert silent.predict(clip, threshold=0.0).emotion
+    assert silent.adapt([clip]).predict(clip, threshold=0.0).adapted_clips == 1
+    with pytest.raises(UsageError, match="states no confidence"):
+        silent.predict(clip)
+
+
+def test_a_stretch_is_prepared_as_the_card_says(tmp_path: Path) -> None:
+    """But nothing is cut off, and silence is heard."""
+    preparation = Preparation(rate=RATE, band_hz=(300, 3400), trim_db=30.0, length_s=1.0)
+    prepared = load(made(tmp_path, preparation=preparation.to_dict()))
+    noise = np.random.default_rng(0).normal(scale=0.1, size=2 * RATE).astype(np.float32)
+    noise[: RATE // 2] = 0
+    band = Preparation(band_hz=(300, 3400))
+    row = features.extract((noise, RATE), "mfcc-13", preparation=band)
+    np.testing.assert_allclose(prepared.hear([noise], RATE)[0], prepared.scores(row)[0], atol=1e-6)
+    assert np.isfinite(prepared.hear([np.zeros(RATE, np.float32)], RATE)).all()
+
+
+def test_described_frames_are_not_taken_past_a_preparation(tmp_path: Path) -> None:
+    default = Bundle.open(find(None))
+    values = {**default.card.preparation, "band_hz": [1000.0, 2000.0]}
+    card = dataclasses.replace(default.card, preparation=values)
+    path = tmp_path / "band.emotone"
+    bundle.write(path, default.model, card, frames=default.frames)
+    sound = audio.read(EXAMPLES / "low-voice.flac", rate=16_000).samples
+    plain, limited = load(), load(path)
+    assert plain.takes_frames
+    assert not limited.takes_frames
+    filtered = Preparation(band_hz=(1000.0, 2000.0)).apply(Waveform(sound, 16_000)).samples
+    np.testing.assert_allclose(
+        limited.hear([sound], 16_000), plain.hear([filtered], 16_000), atol=1e-5
+    )
+
+
+def test_silent_windows_of_a_long_clip_have_no_say() -> None:
+    recognizer = load()
+    sound = audio.read(EXAMPLES / "low-voice.flac", rate=16_000).samples
+    talk = np.tile(sound, 1 + 20 * 16_000 // len(sound))[: 20 * 16_000]
+    alone = recognizer.predict((talk, 16_000))
+    padded = recognizer.predict((np.concatenate([talk, np.zeros(40 * 16_000, np.float32),
+                                                 talk]), 16_000))  # fmt: skip
+    assert padded.emotion == alone.emotion
+    assert padded.confidence == pytest.approx(alone.confidence, abs=0.02)

@@ -66,7 +66,7 @@ def call(tmp_path_factory: pytest.TempPathFactory) -> Path:
     noise = np.random.default_rng(0).normal(scale=0.05, size=2 * rate).astype(np.float32)
     quiet = np.zeros(4 * rate, np.float32)
     one = np.concatenate([low, raised, quiet, noise, quiet, low, low, raised])
-    other = np.concatenate([noise, raised, quiet, quiet, low])
+    other = np.concatenate([noise, raised, quiet, quiet, quiet, low])
     samples = np.zeros((len(one), 2), np.float32)
     samples[:, 0] = one
     samples[: len(other), 1] = other[: len(one)]

@@ -112,6 +112,21 @@ def test_short_sound_without_speech_is_one_gap(length: int) -> None:
     assert pieces == ([Gap(0, length, True)] if length else [])
 
 
+@pytest.mark.parametrize("pause_s", [0.6, 0.8, 1.0, 1.3])
+@pytest.mark.parametrize("shift", [0, 3000, 6000])
+def test_a_pause_is_judged_by_itself_and_not_by_the_speech_beside_it(
+    pause_s: float, shift: int
+) -> None:
+    voice = audio.read(EXAMPLES / "raised-voice.flac", rate=RATE).samples
+    begin, pause = np.zeros(shift, np.float32), np.zeros(round(pause_s * RATE), np.float32)
+    for level, silent in ((0.0, True), (0.03, False)):
+        noise = np.random.default_rng(0).normal(scale=level, size=len(pause)).astype(np.float32)
+        pieces = cut(np.concatenate([begin, voice, pause + noise, voice]), [RATE])
+        middle = shift + len(voice) + len(pause) // 2
+        (gap,) = [p for p in pieces if isinstance(p, Gap) and p.start <= middle < p.end]
+        assert gap.silent == silent
+
+
 def test_short_stretches_go_with_their_neighbours() -> None:
     assert _stretches([]) == []
     assert _stretches([True]) == [(1, True)]

@@ -124,14 +124,8 @@ class Preparation:
         """
         if not len(waveform):
             raise AudioError("there are no samples to prepare", code="no_samples")
-        samples, rate = waveform.samples, waveform.rate
-        if self.rate is not None:
-            samples, rate = resample(samples, rate, self.rate), self.rate
-        if self.denoise is not None:
-            samples = _reduce_noise(samples, rate, self.denoise)
-        if self.band_hz is not None:
-            samples = band_pass(samples, rate, *self.band_hz)
-        if samples is not waveform.samples and np.abs(samples).max(initial=0) < _SILENCE:
+        samples, rate = self._filtered(waveform)
+        if samples is not waveform.samples and _is_silent(samples):
             raise AudioError(
                 "nothing is left to hear after resampling, noise reduction and band-pass",
                 remedy="Widen the band, or lower the share of noise taken away.",
@@ -144,6 +138,51 @@ class Preparation:
         if self.length_s is not None:
             samples = fix_length(samples, round(self.length_s * rate))
         return Waveform(samples, rate)
+
+    def apply_to_stretch(self, waveform: Waveform) -> Waveform:
+        """Apply the steps to a stretch of a recording, which may be silent; nothing is cut off.
+
+        Parameters
+        ----------
+        waveform
+            One sample or more; left as it is.
+
+        Returns
+        -------
+        Waveform
+            As of `apply`, but for `trim_db` and for what `length_s` would cut.
+
+        Raises
+        ------
+        MissingExtraError
+            When `denoise` is on and noisereduce is not installed.
+        """
+        samples, rate = waveform.samples, waveform.rate
+        if not _is_silent(samples):
+            samples, rate = self._filtered(waveform)
+            if self.normalize is not None:
+                samples = _scale(samples, rate, self.normalize)
+        elif self.rate is not None:
+            samples, rate = resample(samples, rate, self.rate), self.rate
+        if self.length_s is not None:
+            samples = fix_length(samples, max(len(samples), round(self.length_s * rate)))
+        return Waveform(samples, rate)
+
+    @property
+    def leaves_stretches(self) -> bool:
+        """Whether `apply_to_stretch` does nothing but resample and scale."""
+        return self.denoise is None and self.band_hz is None and self.length_s is None
+
+    def _filtered(self, waveform: Waveform) -> tuple[FloatArray, int]:
+        """The samples and their rate after the steps that do not depend on where a clip ends."""
+        samples, rate = waveform.samples, waveform.rate
+        if self.rate is not None:
+            samples, rate = resample(samples, rate, self.rate), self.rate
+        if self.denoise is not None:
+            samples = _reduce_noise(samples, rate, self.denoise)
+        if self.band_hz is not None:
+            samples = band_pass(samples, rate, *self.band_hz)
+        return samples, rate
 
     def to_dict(self) -> dict[str, Any]:
         """Every step as plain types for a card; None where it is off."""
@@ -243,6 +282,10 @@ def _reduce_noise(samples: FloatArray, rate: int, share: float) -> FloatArray:
         n_std_thresh_stationary=_NOISE_DEVIATIONS,
     )
     return np.asarray(reduced, dtype=np.float32)
+
+
+def _is_silent(samples: FloatArray) -> bool:
+    return bool(np.abs(samples).max(initial=0) < _SILENCE)
 
 
 def _number(value: Any, name: str) -> float:

@@ -17,7 +17,7 @@ from emotone.audio.waveform import FloatArray, Waveform
 from emotone.errors import AudioError, AudioWarning, UsageError
 from emotone.interrupts import deferred_each
 
-_SILENCE = 2.0**-14
+SILENCE = 2.0**-14
 """Peak-to-peak range up to which there is nothing to hear: one step of 16 bits either way."""
 
 _Silence = Literal["none", "recorded", "any"]
@@ -302,11 +302,11 @@ def _mono(
         if tell_clipping and max(chunk_high, -chunk_low) >= _EDGE:
             clipped += _clipped(mono)
         if channel is None and decoder.channels > 1 and not heard:
-            heard = bool(np.ptp(chunk, axis=0).max() > _SILENCE)
+            heard = bool(np.ptp(chunk, axis=0).max() > SILENCE)
         frames += len(chunk)
         yield mono
     _conclude(decoder, name, frames, limits)
-    if high - low <= _SILENCE and silence != "any" and (heard or silence == "none"):
+    if high - low <= SILENCE and silence != "any" and (heard or silence == "none"):
         raise AudioError(
             "its channels cancel each other when mixed to one" if heard else "all of it is silent",
             source=name,

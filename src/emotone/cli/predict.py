@@ -96,7 +96,7 @@ def predict(
       emotone predict recordings/ --top 3
       emotone predict call.mp3 --channel 0 --threshold 0.5
       emotone predict recordings/ --csv > emotions.csv
-      emotone predict anna/new.wav --adapt anna/earlier/ --uncertain
+      emotone predict anna/new.wav --adapt anna/earlier/
       emotone predict call.wav --emotions angry,neutral,happy
       ffmpeg -i film.mkv -t 4 -f wav - | emotone predict - --json
     """

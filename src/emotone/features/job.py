@@ -87,8 +87,15 @@ class Job:
         FeatureError
             If they cannot be computed, or are not finite.
         """
+        return self._described(self.preparation.apply(waveform))
+
+    def row_of_stretch(self, waveform: Waveform) -> FloatArray:
+        """The same of a stretch of a recording, see `Preparation.apply_to_stretch`."""
+        return self._described(self.preparation.apply_to_stretch(waveform))
+
+    def _described(self, prepared: Waveform) -> FloatArray:
         found = self.features
-        row = found.compute(self.preparation.apply(waveform))
+        row = found.compute(prepared)
         if row.shape != (found.dimension,) or not np.isfinite(row).all():
             raise FeatureError(
                 f"the features {found.name} came out with numbers missing or not finite",

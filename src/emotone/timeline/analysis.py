@@ -201,8 +201,7 @@ class _Hearing:
                 self._spans, self._batches = [], []
             elif isinstance(piece, Gap):
                 self._waiting.append(_Utterance(piece.start, piece.end, [], [], piece.silent))
-            while self._waiting and self._waiting[0].is_scored():
-                self._settle()
+            self._settle_scored()
 
     @property
     def keeps(self) -> bool:
@@ -222,6 +221,7 @@ class _Hearing:
         heard = sum(lengths) + (0 if cutter is None else cutter.heard)
         state = None if cutter is None else cutter.state()
         self._waiting.append(_Mark(Reached(lengths, self._told, 0, state, heard / RATE)))
+        self._settle_scored()  # while nobody speaks, nothing else does
 
     def end(self, lengths: tuple[int, ...]) -> None:
         """The end of a channel: wait until all of it is scored."""
@@ -261,6 +261,10 @@ class _Hearing:
         self._out.append(self._pool.submit(heard, self._recognizer, sounds))
         self._batches.append(self._out[-1])
         self._windows = []
+
+    def _settle_scored(self) -> None:
+        while self._waiting and self._waiting[0].is_scored():
+            self._settle()
 
     def _settle(self) -> None:
         """Tell of the first that waits."""

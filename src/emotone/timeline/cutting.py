@@ -84,9 +84,9 @@ class Cutter:
         self._sound = _Tail(0, np.empty(0, dtype=np.float32))
         self._chunks = 0
         self._over = 0  # before this sample everything has been told
-        self._loud: list[bool] = []  # of each block since then
-        self._first_block = 0
-        self._energy = 0.0
+        self._loud: list[bool] = []  # of each block since then, as far as nobody may speak there
+        self._powers: list[float] = []  # of each chunk after those
+        self._first_chunk = 0  # of which these begin
         self._started: int | None = None
         self._next = 0
 
@@ -125,13 +125,13 @@ class Cutter:
     def state(self) -> dict[str, npt.NDArray[Any]]:
         """Where it is, for another to go on from with `restore`: a few seconds of sound at most."""
         started = -1 if self._started is None else self._started
-        numbers = [self._sound.begin, self.heard, self._chunks, self._over, self._first_block,
+        numbers = [self._sound.begin, self.heard, self._chunks, self._over, self._first_chunk,
                    started, self._next]  # fmt: skip
         return {
             "numbers": np.array(numbers, np.int64),
             "sound": self._sound.since(self._sound.begin).copy(),
             "loud": np.array(self._loud, np.bool_),
-            "energy": np.array(self._energy, np.float64),
+            "powers": np.array(self._powers, np.float64),
             "finder": self._finder.state(),
             **self._detector.state(),
         }
@@ -139,10 +139,10 @@ class Cutter:
     def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
         """Go on from where another with the same settings was: what comes out is the same."""
         begin, _, self._chunks, self._over = state["numbers"].tolist()[:4]
-        self._first_block, started, self._next = state["numbers"].tolist()[4:]
+        self._first_chunk, started, self._next = state["numbers"].tolist()[4:]
         self._started = None if started < 0 else started
         self._sound = _Tail(begin, state["sound"])
-        self._loud, self._energy = state["loud"].tolist(), float(state["energy"])
+        self._loud, self._powers = state["loud"].tolist(), state["powers"].tolist()
         self._finder.restore(state["finder"])
         self._detector.restore(state)
 
@@ -150,11 +150,7 @@ class Cutter:
         at = self._chunks * CHUNK
         self._chunks += 1
         chunk = self._sound.between(max(at, self._sound.begin), min(at + CHUNK, self.heard))
-        self._energy += float(np.dot(chunk, chunk))
-        if self._chunks % _BLOCK == 0:
-            level = self._energy / (_BLOCK * CHUNK)
-            self._loud.append(level > 10 ** (self.settings.silence_db / 10))
-            self._energy = 0.0
+        self._powers.append(float(np.dot(chunk, chunk)) / max(1, len(chunk)))
         found: list[Piece] = []
         for event in self._finder.feed(probability):
             if isinstance(event, Started):
@@ -166,6 +162,9 @@ class Cutter:
                 found += self._ended(min(event.at, self.heard))
         if self._started is not None:
             found += self._windows(self._finder.settled)
+            self._pass_over(min(self._finder.settled, self.heard) // CHUNK)
+        else:
+            self._join(self._finder.earliest)
         return found
 
     def _windows(self, until: int) -> list[Piece]:
@@ -195,28 +194,51 @@ class Cutter:
     def _tell(self, end: int) -> None:
         """Forget the levels of what has been told of."""
         self._over = end
-        done = end // (_BLOCK * CHUNK) - self._first_block
-        if done > 0:
-            del self._loud[:done]
-            self._first_block += done
+        self._loud = []
+        self._pass_over(-(-end // CHUNK))
+
+    def _pass_over(self, chunk: int) -> None:
+        """Forget the powers of chunks before one."""
+        passed = min(chunk - self._first_chunk, len(self._powers))
+        if passed > 0:
+            del self._powers[:passed]
+            self._first_chunk += passed
+
+    def _join(self, until: int) -> None:
+        """Let whole blocks before a sample, from which on someone may speak, be loud or not."""
+        while len(self._powers) >= _BLOCK and (self._first_chunk + _BLOCK) * CHUNK <= until:
+            self._loud.append(self._is_loud(self._powers[:_BLOCK]))
+            self._pass_over(self._first_chunk + _BLOCK)
+
+    def _is_loud(self, powers: Sequence[float]) -> bool:
+        return sum(powers) / len(powers) > 10 ** (self.settings.silence_db / 10)
 
     def _gaps(self, end: int) -> list[Piece]:
-        """Silence and noise from what has been told of up to here."""
+        """Silence and noise from what has been told of up to here.
+
+        Of chunks that speech shares nothing is asked, as even its quiet ends are louder.
+        """
         if end <= self._over:
             return []
-        loud = list(self._loud[: -(-end // (_BLOCK * CHUNK)) - self._first_block]) or [
-            self._energy / (max(1, self._chunks % _BLOCK) * CHUNK)
-            > 10 ** (self.settings.silence_db / 10)
-        ]
+        self._join(end)
+        first = -(-self._over // CHUNK)
+        loud = list(self._loud)
+        whole = -(-end // CHUNK) if end == self.heard else end // CHUNK
+        rest = self._powers[: max(0, whole - self._first_chunk)]
+        if len(rest) >= _BLOCK // 2 or (rest and not loud):
+            loud.append(self._is_loud(rest))
+        if not loud:  # it is shorter than two chunks
+            sound = self._sound.since(max(self._over, self._sound.begin))[: end - self._over]
+            loud.append(bool(len(sound)) and self._is_loud(np.square(sound).tolist()))
         found: list[Piece] = []
-        start, block = self._over, self._first_block
+        start, blocks = self._over, 0
         stretches = _stretches(loud)
-        for number, (blocks, is_loud) in enumerate(stretches):
-            block += blocks
-            stop = end if number == len(stretches) - 1 else min(end, block * _BLOCK * CHUNK)
-            if stop > start:
-                found.append(Gap(start, stop, not is_loud))
-                start = stop
+        for number, (more, is_loud) in enumerate(stretches):
+            blocks += more
+            last = number == len(stretches) - 1
+            stop = end if last else (first + blocks * _BLOCK) * CHUNK
+            found.append(Gap(start, stop, not is_loud))
+            start = stop
         self._tell(end)
         return found
 
