@@ -24,7 +24,7 @@ from emotone.timeline.cutting import (
     Window,
 )
 from emotone.timeline.cutting import feed_together as cut_together
-from emotone.timeline.hearing import heard_of_each
+from emotone.timeline.hearing import heard_of_each, warn_of_rate
 from emotone.timeline.segments import Measurement, Segment
 from emotone.timeline.settings import TimelineSettings
 
@@ -150,6 +150,7 @@ class Stream:
         settings: TimelineSettings | None = None,
     ) -> None:
         check_rate(rate)
+        warn_of_rate(recognizer)
         self.recognizer, self.rate = recognizer, rate
         self.settings = settings or LIVE
         self._cutter = Cutter(self.settings)
@@ -160,7 +161,13 @@ class Stream:
         self._frames = WindowFrames(0)
         self._windows = 0  # to be heard of the utterance so far
         self._finished = self._broken = False
+        self._channel: int | None = None  # of the recording, for what is told
         self.skipped = 0
+
+    @property
+    def broken(self) -> bool:
+        """Whether it broke off with an error, and can be fed no more."""
+        return self._broken
 
     @property
     def time(self) -> float:
@@ -277,7 +284,7 @@ class Stream:
                 self._scores.append(next(answers))
                 names = self.recognizer.emotions
                 heard = dict(zip(names, self._scores[-1].tolist(), strict=True))
-                found.append(Measured(Measurement(*self._spans[-1], heard)))
+                found.append(Measured(Measurement(*self._spans[-1], heard, self._channel)))
             elif isinstance(piece, UtteranceEnded):
                 _, segments = judged(
                     piece.start / RATE,
@@ -286,7 +293,7 @@ class Stream:
                     np.stack(self._scores),
                     self.recognizer.emotions,
                     self.settings,
-                    None,
+                    self._channel,
                 )
                 found.append(SpeechEnded(piece.end / RATE, tuple(segments)))
         return found

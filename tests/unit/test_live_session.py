@@ -19,7 +19,14 @@ import soundfile
 import emotone
 from emotone import audio
 from emotone.audio.waveform import FloatArray
-from emotone.errors import AudioError, AudioWarning, DeviceError, MissingExtraError, UsageError
+from emotone.errors import (
+    AudioError,
+    AudioWarning,
+    BundleError,
+    DeviceError,
+    MissingExtraError,
+    UsageError,
+)
 from emotone.live import Behind, Microphone, Overflowed, Pipe, Recording, Session
 from emotone.live import microphone as microphone_module
 from emotone.live import session as sessions
@@ -154,7 +161,14 @@ def test_channels_are_mixed_or_one_is_heard(recognizer: Recognizer, talk: np.nda
         session = Session(recognizer, pipe, channel=channel)
         found.append([event.to_dict() for some in session for event in some])
         assert session.timeline().settings["channels"] == ("mix" if channel is None else channel)
+        if channel == 1:
+            segments = session.timeline().segments
+            assert {segment.channel for segment in segments} == {1}
+            assert {measured.channel for measured in session.timeline().measurements} == {1}
     assert found[1] == []
+    for event in found[2]:
+        for part in (event, *event.get("segments", [])):
+            part.pop("channel", None)
     assert found[2] == alike(events_of(recognizer, talk))
     assert [e["event"] for e in found[0]] == [e["event"] for e in found[2]]
     with pytest.raises(AudioError, match="no channel 2; it has 2"):
@@ -195,6 +209,18 @@ def test_a_broken_end_keeps_what_was_heard(recognizer: Recognizer, talk: np.ndar
     with pytest.warns(AudioWarning, match="in the middle of a sample"):
         told = [event for some in session for event in some]
     assert sum(isinstance(event, SpeechEnded) for event in told) == 2
+
+
+def test_the_error_of_the_model_is_told_and_not_that_the_stream_is_over(
+    recognizer: Recognizer, talk: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise BundleError("it takes more memory than models may have")
+
+    monkeypatch.setattr(Recognizer, "hear_frames", fail)
+    pipe = Pipe(io.BytesIO(talk.tobytes()), rate=RATE)
+    with pytest.raises(BundleError, match="more memory"):
+        list(Session(recognizer, pipe))
 
 
 def test_a_pipe_is_stopped_while_nothing_comes(recognizer: Recognizer, talk: np.ndarray) -> None:

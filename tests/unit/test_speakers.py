@@ -194,6 +194,8 @@ def test_what_can_be_read_only_once(source: str | io.BytesIO) -> None:
 def test_another_recording() -> None:
     with pytest.raises(UsageError, match="shorter than its timeline"):
         tell_apart(talk((1, 3), (4, 6)), (voice("low-voice", 3.5), RATE), 2)
+    with pytest.raises(UsageError, match="shorter than its timeline"):  # by a part of the last
+        tell_apart(talk((0.2, 1), (1.2, 3.4)), (voice("low-voice", 3), RATE), 2)
 
 
 def test_speech_without_end_is_not_held_in_memory() -> None:

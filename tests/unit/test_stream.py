@@ -241,6 +241,8 @@ def test_integers_are_no_samples(recognizer: Recognizer, talk: np.ndarray) -> No
     with pytest.raises(AudioError, match="int16") as caught:
         stream.feed((talk * 32767).astype(np.int16))
     assert "32768" in str(caught.value)
+    with pytest.raises(AudioError, match="1e\\+19"):
+        stream.feed(np.array([0, 1e19], np.float32))
     for wrong in (["loud"], [1j], [None]):
         with pytest.raises(AudioError, match="samples of the type"):
             stream.feed(wrong)

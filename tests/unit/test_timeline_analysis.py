@@ -10,12 +10,15 @@ import numpy as np
 import pytest
 import soundfile
 
+import bundles
 import emotone
-from emotone import audio
+from emotone import audio, bundle, features
+from emotone.audio.preparation import Preparation
 from emotone.audio.waveform import FloatArray
-from emotone.errors import AudioError, UsageError
+from emotone.bundle import Bundle, find
+from emotone.errors import AudioError, AudioWarning, UsageError
 from emotone.recognizer import Recognizer
-from emotone.speech import RATE
+from emotone.speech import RATE, UtteranceSettings
 from emotone.timeline import analysis
 from emotone.timeline.hearing import Asked
 from emotone.timeline.settings import TimelineSettings
@@ -157,3 +160,36 @@ def test_what_cannot_be_asked_for(recognizer: Recognizer, talk: np.ndarray) -> N
         recognizer.timeline(data, channels="split")
     with pytest.raises(AudioError, match="NaN"):
         recognizer.timeline((np.full(RATE, np.nan, np.float32), RATE))
+
+
+def test_a_word_shorter_than_a_model_takes_is_heard_all_the_same(tmp_path: Path) -> None:
+    """By a model of waveforms alone, with silence after it."""
+    default = Bundle.open(find(None))
+    path = tmp_path / "waveforms.emotone"
+    bundle.write(path, default.model, default.card)
+    word = audio.read(EXAMPLES / "raised-voice.flac", rate=RATE).samples[RATE : RATE + RATE // 4]
+    short = UtteranceSettings(least_speech_s=0.06, margin_s=0, pause_s=0.1)
+    sound = np.concatenate([np.zeros(RATE, np.float32), word, np.zeros(RATE, np.float32)])
+    found = emotone.load(path).timeline((sound, RATE), settings=TimelineSettings(utterances=short))
+    spoken = [segment for segment in found.segments if segment.kind == "speech"]
+    assert spoken
+    assert min(segment.duration_s for segment in spoken) < 0.3
+
+
+def test_a_model_of_more_than_is_heard_is_warned_of(tmp_path: Path, talk: np.ndarray) -> None:
+    found = features.get("mfcc-13")
+    about = {"feature_version": found.version, "dimension": found.dimension}
+    values = Preparation(rate=48_000).to_dict()
+    path = bundles.write(tmp_path / "studio.emotone", preparation=values, **about)
+    with pytest.warns(AudioWarning, match="48000 Hz.*--rate 16000"):
+        emotone.load(path).timeline((talk, RATE))
+
+
+def test_channels_are_whole_numbers(recognizer: Recognizer, talk: np.ndarray) -> None:
+    sound = np.stack([talk, 0.1 * talk], axis=1)
+    whole = recognizer.timeline((sound, RATE), channels=1)
+    assert recognizer.timeline((sound, RATE), channels=np.int64(1)) == whole  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="the channels are True"):
+        recognizer.timeline((sound, RATE), channels=True)
+    with pytest.raises(AudioError):
+        recognizer.timeline("a" * 5000)

@@ -174,6 +174,18 @@ def test_what_is_through_is_not_heard_again(
     assert told == [pytest.approx(whole.duration_s)]
 
 
+def test_progress_is_kept_while_nobody_speaks(recognizer: Recognizer, tmp_path: Path) -> None:
+    path = tmp_path / "call.wav"
+    voice = audio.read(EXAMPLES / "low-voice.flac", rate=RATE).samples
+    noise = np.random.default_rng(0).normal(scale=1e-3, size=60 * RATE).astype(np.float32)
+    soundfile.write(path, np.concatenate([voice, noise]), RATE)
+    checkpoint = Checkpoint(tmp_path / "call.progress", every_s=0)
+    with pytest.raises(Stopped):
+        recognizer.timeline(path, checkpoint=checkpoint, progress=stop_at(50))
+    assert checkpoint.saved_s is not None
+    assert checkpoint.saved_s > 40
+
+
 def test_short_work_is_not_written_down(recognizer: Recognizer, call: Path, tmp_path: Path) -> None:
     checkpoint = Checkpoint(tmp_path / "call.progress", every_s=1000)
     recognizer.timeline(call, checkpoint=checkpoint)

@@ -13,7 +13,7 @@ from emotone.audio.decoding import Decoder, open_decoder
 from emotone.audio.limits import DEFAULT_LIMITS, Limits, check_rate
 from emotone.audio.resampling import resample, resample_stream
 from emotone.audio.sources import Source, source_name
-from emotone.audio.waveform import FloatArray, Waveform
+from emotone.audio.waveform import LARGEST, FloatArray, Waveform
 from emotone.errors import AudioError, AudioWarning, UsageError
 from emotone.interrupts import deferred_each
 
@@ -31,9 +31,6 @@ _CLIPPED = 0.01
 
 _FULL_SCALE = 128.0
 """Float samples beyond 42 dB over full scale are integers that nobody scaled."""
-
-_LARGEST = 2.0**32
-"""No integers are larger, and the powers of what is do not fit into float32."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,7 +293,7 @@ def _mono(
         chunk_low, chunk_high = float(mono.min()), float(mono.max())
         if not (np.isfinite(chunk_low) and np.isfinite(chunk_high)):
             raise _non_finite(chunk if channel is None else mono, frames, decoder.rate, name)
-        if max(chunk_high, -chunk_low) > _LARGEST:
+        if max(chunk_high, -chunk_low) > LARGEST:
             raise _too_large(f"its samples reach {max(chunk_high, -chunk_low):.3g}", name)
         low, high = min(low, chunk_low), max(high, chunk_high)
         if tell_clipping and max(chunk_high, -chunk_low) >= _EDGE:

@@ -170,7 +170,7 @@ def _open(source: object, name: str, limits: Limits) -> Iterator[tuple[IO[bytes]
 @contextmanager
 def _opened(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     """A file opened for reading; for somebody to open a named pipe it waits a while."""
-    if not _is_pipe(path):
+    if not is_pipe(path):
         with open_binary(path) as handle:
             yield handle
         return
@@ -179,7 +179,8 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         yield cast("IO[bytes]", pipe)
 
 
-def _is_pipe(path: str | os.PathLike[str]) -> bool:
+def is_pipe(path: str | os.PathLike[str]) -> bool:
+    """Whether this is a named pipe; not where that cannot be found out."""
     try:
         return hasattr(os, "O_NONBLOCK") and stat.S_ISFIFO(os.stat(path).st_mode)  # noqa: PTH116
     except (OSError, ValueError):

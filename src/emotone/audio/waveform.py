@@ -12,6 +12,10 @@ from emotone.errors import AudioError
 FloatArray = npt.NDArray[np.float32]
 
 
+LARGEST = 2.0**32
+"""No integers are larger, and the powers of what is do not fit into float32."""
+
+
 @dataclass(frozen=True, slots=True)
 class Waveform:
     """Mono audio.
@@ -37,7 +41,7 @@ class Waveform:
 
 
 def check_samples(samples: FloatArray) -> None:
-    """Refuse samples that are no sound: more than one dimension, or not finite.
+    """Refuse samples that are no sound: more than one dimension, not finite, or beyond all scale.
 
     Raises
     ------
@@ -55,5 +59,11 @@ def check_samples(samples: FloatArray) -> None:
         raise AudioError(
             f"sample {place} of these is not finite",
             remedy="Leave the block out, or give silence in its place.",
+            code="non_finite",
+        )
+    if len(samples) and max(float(samples.max()), -float(samples.min())) > LARGEST:
+        raise AudioError(
+            f"a sample of these is {float(np.abs(samples).max()):.3g}",
+            remedy="Give floats from -1 to 1.",
             code="non_finite",
         )

@@ -154,7 +154,7 @@ def _kept(
     from emotone.features.cache import default_folder
     from emotone.timeline.checkpoints import Checkpoint, remove_old
 
-    if not Path(file).is_file():
+    if not os.path.isfile(file):  # noqa: PTH113 - which no name makes fail
         return None
     asked = json.dumps([os.path.realpath(file), model, channels, settings.to_dict()])
     name = hashlib.blake2b(asked.encode(), digest_size=16).hexdigest()

@@ -158,7 +158,8 @@ def listen(
     recognizer = load(model, emotions=options.names(emotions))
     if not stdin or realtime:
         warm_up(recognizer)  # sound would wait
-    source = _source(device, rate, channels, encoding, stdin=stdin, realtime=realtime)
+    least = 1 if channel is None else channel + 1
+    source = _source(device, rate, channels, least, encoding, stdin=stdin, realtime=realtime)
     recording: Recording | None = None
     try:
         if record is not None:
@@ -273,6 +274,7 @@ def _source(
     device: str | None,
     rate: int | None,
     channels: int | None,
+    least_channels: int,
     encoding: str | None,
     *,
     stdin: bool,
@@ -285,7 +287,7 @@ def _source(
         stream = open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)  # noqa: SIM115
         return Pipe(stream, rate=rate, channels=channels, encoding=encoding, realtime=realtime)
     wanted = int(device) if device is not None and device.isdecimal() else device
-    return Microphone(wanted, rate=rate, channels=channels)
+    return Microphone(wanted, rate=rate, channels=channels, least_channels=least_channels)
 
 
 def _tell(session: Session, record: Path | None, dropped: int) -> None:

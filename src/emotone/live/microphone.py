@@ -136,6 +136,7 @@ class Microphone:
         *,
         rate: int | None = None,
         channels: int | None = None,
+        least_channels: int = 1,
         stalled_s: float = STALLED_S,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -145,7 +146,7 @@ class Microphone:
         about = _about(sounddevice, device)
         self.name = str(about["name"])
         self.rate = check_rate(round(about["default_samplerate"]) if rate is None else rate)
-        self.channels = channels or _fewest(sounddevice, device, self.rate, about)
+        self.channels = channels or _fewest(sounddevice, device, self.rate, about, least_channels)
         self.overflows = 0
         self._closed = False
         self._arrivals = Arrivals(MOST_BYTES // (self.channels * _WIDTH))
@@ -253,13 +254,17 @@ def _about(sounddevice: Any, device: int | str | None) -> dict[str, Any]:
         ) from error
 
 
-def _fewest(sounddevice: Any, device: int | str | None, rate: int, about: dict[str, Any]) -> int:
-    """One channel, or all where the device does not give one alone."""
+def _fewest(
+    sounddevice: Any, device: int | str | None, rate: int, about: dict[str, Any], least: int
+) -> int:
+    """So many channels, or all where the device does not give these alone."""
     try:
-        sounddevice.check_input_settings(device=device, channels=1, dtype="int16", samplerate=rate)
+        sounddevice.check_input_settings(
+            device=device, channels=least, dtype="int16", samplerate=rate
+        )
     except (sounddevice.PortAudioError, ValueError):
         return int(about["max_input_channels"])
-    return 1
+    return least
 
 
 def _refused(name: str, error: Exception) -> DeviceError:

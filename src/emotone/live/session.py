@@ -170,7 +170,7 @@ class Session:
         self.worst_lag_s = 0.0
         self.interrupted = False
         self._recognizer = recognizer
-        self._stream = _GapStream(recognizer, source.rate, settings=settings)
+        self._stream = _GapStream(recognizer, source.rate, settings, channel)
         self._measurements: list[Measurement] = []
         self._pending: deque[FloatArray] = deque()
         self._pending_frames = self._arrived_frames = self._heard_frames = 0
@@ -246,7 +246,7 @@ class Session:
                 failure = error
             self.source.close()
             self._overflows = self.overflows
-            while self._pending:
+            while self._pending and not self._stream.broken:
                 yield self._next()
             yield self._kept(list(self._stream.finish()))
         finally:
@@ -395,9 +395,14 @@ class _GapStream(Stream):
     """A stream that also remembers what lies between the utterances."""
 
     def __init__(
-        self, recognizer: Recognizer, rate: int, *, settings: TimelineSettings | None
+        self,
+        recognizer: Recognizer,
+        rate: int,
+        settings: TimelineSettings | None,
+        channel: int | None,
     ) -> None:
         super().__init__(recognizer, rate, settings=settings)
+        self._channel = channel
         self.gaps: list[Segment] = []
 
     def let_go(self) -> None:
@@ -408,7 +413,8 @@ class _GapStream(Stream):
         for piece in pieces:
             if isinstance(piece, Gap):
                 kind: Kind = "silence" if piece.silent else "non-speech"
-                self.gaps.append(Segment(piece.start / RATE, piece.end / RATE, kind))
+                start, end = piece.start / RATE, piece.end / RATE
+                self.gaps.append(Segment(start, end, kind, channel=self._channel))
         return super()._steps(pieces, hurry)
 
 

@@ -16,13 +16,14 @@ from emotone import audio, interrupts, memory
 from emotone.audio import Source
 from emotone.audio.limits import Limits
 from emotone.audio.reading import blocks_if_silent_too
+from emotone.audio.sources import is_pipe
 from emotone.audio.waveform import FloatArray, Waveform
 from emotone.errors import EmotoneError, UsageError
 from emotone.spectra import WindowFrames
 from emotone.speech import RATE
 from emotone.timeline.checkpoints import Checkpoint, Reached, Told
 from emotone.timeline.cutting import Cutter, Gap, Piece, UtteranceEnded, Window
-from emotone.timeline.hearing import heard, prepared
+from emotone.timeline.hearing import heard, prepared, warn_of_rate
 from emotone.timeline.segments import Measurement, Segment, Timeline
 from emotone.timeline.settings import TimelineSettings
 from emotone.timeline.smoothing import stretches
@@ -63,6 +64,8 @@ def analyze(
 ) -> Timeline:
     """The timeline of a recording; see `Recognizer.timeline`."""
     settings = settings or TimelineSettings()
+    warn_of_rate(recognizer)
+    channels = int(channels) if isinstance(channels, np.integer) else channels
     info = None if _is_once(source) else audio.probe(source, limits=limits)
     chosen = _chosen(channels, source, None if info is None else info.channels)
     total = None if info is None else info.duration_s * len(chosen)
@@ -357,7 +360,7 @@ def judged(
 def _chosen(channels: Channels, source: Source, count: int | None) -> list[int | None]:
     if channels == "mix":
         return [None]
-    if isinstance(channels, int):
+    if isinstance(channels, int) and not isinstance(channels, bool):
         return [channels]
     if channels != "split":
         raise UsageError(
@@ -379,7 +382,7 @@ def _is_once(source: Source) -> bool:
     """Whether a source is gone when it was read: standard input, an open file, a named pipe."""
     if source == "-" or hasattr(source, "read"):
         return True
-    return isinstance(source, (str, os.PathLike)) and Path(source).is_fifo()
+    return isinstance(source, (str, os.PathLike)) and is_pipe(source)
 
 
 def _about(

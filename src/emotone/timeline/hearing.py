@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from emotone.arrays import SHORTEST_S
+from emotone.audio.preparation import fix_length
 from emotone.audio.waveform import FloatArray
+from emotone.errors import AudioWarning
 from emotone.spectra import WindowFrames
 from emotone.speech import RATE
 from emotone.timeline.cutting import Window
@@ -22,6 +27,27 @@ utterance in order of time."""
 T = TypeVar("T")
 
 
+def warn_of_rate(recognizer: Recognizer) -> None:
+    """Warn of a model that was trained on more than a timeline or a stream hears.
+
+    Warns
+    -----
+    AudioWarning
+        If its card says that clips have a higher rate than `RATE`.
+    """
+    card = recognizer.card
+    rate = max(card.preparation.get("rate") or 0, card.input.rate or 0)
+    if rate > RATE:
+        warnings.warn(
+            AudioWarning(
+                f"{recognizer.model} was trained on sound of {rate} Hz, of which timelines and "
+                f"streams hear {RATE} Hz: nothing above {RATE // 2000} kHz. So they may say other "
+                f"than predict. Train it with --rate {RATE} for both."
+            ),
+            stacklevel=4,
+        )
+
+
 def prepared(recognizer: Recognizer, windows: Asked) -> list[FloatArray]:
     """What `heard` takes: described frames, or waveforms where the model hears these alone.
 
@@ -33,7 +59,7 @@ def prepared(recognizer: Recognizer, windows: Asked) -> list[FloatArray]:
         Any number.
     """
     if not windows or not recognizer.takes_frames:
-        return [window.samples for _, window in windows]
+        return [_long_enough(window.samples) for _, window in windows]
     missing = [frames.missing(window.start, window.samples) for frames, window in windows]
     return _together(windows, _described(recognizer, missing))
 
@@ -72,7 +98,7 @@ def heard_of_each(recognizer: Recognizer, groups: Sequence[Asked]) -> list[Float
             for windows, some in zip(groups, described, strict=True)
         ]
     else:
-        sounds = [[window.samples for _, window in windows] for windows in groups]
+        sounds = [[_long_enough(window.samples) for _, window in windows] for windows in groups]
     known = [some for some in sounds if not isinstance(some, Exception)]
     scores = iter(_apart(known, lambda some: list(heard(recognizer, some))))
     nothing = np.empty((0, len(recognizer.emotions)), dtype=np.float32)
@@ -81,6 +107,11 @@ def heard_of_each(recognizer: Recognizer, groups: Sequence[Asked]) -> list[Float
         rows = some if isinstance(some, Exception) else next(scores)
         found.append(rows if isinstance(rows, Exception) else np.stack(rows) if rows else nothing)
     return found
+
+
+def _long_enough(samples: FloatArray) -> FloatArray:
+    """The window of a very short utterance, with silence after it: a model needs so much."""
+    return fix_length(samples, max(len(samples), math.ceil(SHORTEST_S * RATE)))
 
 
 def _described(recognizer: Recognizer, missing: Sequence[FloatArray]) -> list[FloatArray]:

@@ -8,7 +8,6 @@ import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Final, Literal
 
 import numpy as np
@@ -16,7 +15,9 @@ import numpy.typing as npt
 
 from emotone.audio import Source
 from emotone.audio.limits import DEFAULT_LIMITS, Limits
+from emotone.audio.preparation import fix_length
 from emotone.audio.reading import blocks_if_silent_too
+from emotone.audio.sources import is_pipe
 from emotone.audio.waveform import FloatArray
 from emotone.errors import UsageError
 from emotone.speech import RATE, clustering, voices
@@ -33,6 +34,9 @@ _SWITCH: Final = 3.0
 """Logarithm of the odds against another speaker from one half second to the next."""
 
 _BLOCK_S: Final = 20.0
+
+_ROUNDED: Final = RATE // 50
+"""Samples that a recording may be shorter than its timeline, whose times may have been rounded."""
 _LEAST_S: Final = 0.25
 """A segment is not cut so near to its ends."""
 
@@ -120,7 +124,7 @@ def check(speakers: Speakers, source: Source) -> None:
             f"the speakers are {speakers!r}", remedy="Give a whole number from 1, or auto."
         )
     once = source == "-" if isinstance(source, str) else hasattr(source, "read")
-    if once or (isinstance(source, (str, os.PathLike)) and Path(source).is_fifo()):
+    if once or (isinstance(source, (str, os.PathLike)) and is_pipe(source)):
         raise UsageError(
             "speakers cannot be told apart in what can be read only once",
             remedy="Save it to a file first.",
@@ -209,12 +213,12 @@ def _sounds(
                 over = min(max(0, start - first), len(held))
                 held, first = np.concatenate([held[over:], block.samples]), first + over
             samples = held[max(0, start - first) : end - first]
-            if len(samples) < (end - start) / 2:
+            if len(samples) < end - start - _ROUNDED:
                 raise UsageError(
                     "the recording is shorter than its timeline",
                     remedy="Give the recording that the timeline was made of.",
                 )
-            yield samples
+            yield fix_length(samples, end - start)
 
 
 def _named(segments: Sequence[Segment], found: Sequence[Turn], known: int) -> Iterator[Segment]:
