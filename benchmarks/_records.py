@@ -58,6 +58,29 @@ def write(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
     put(path, f"[\n{lines}\n]\n")
 
 
+def place(given: Path | None, name: str, *, whole: bool) -> Path | None:
+    """Where a run's records go: to the file that is named, else to its place among the results.
+
+    That is for a run of all that the committed record tells of; None for a part of it.
+    """
+    return RESULTS / f"{name}.json" if given is None and whole else given
+
+
+def keep(path: Path | None, records: Iterable[Mapping[str, Any]]) -> None:
+    """Write the records, see `place`, and tell of it."""
+    if path is not None:
+        write(path, records)
+    tell(path)
+
+
+def tell(path: Path | None) -> None:
+    """Tell where the records are."""
+    if path is None:
+        print("\nnot written, as a part of the whole: name a file with --json to keep it")
+    else:
+        print(f"\nwritten: {path}")
+
+
 def put(path: Path, text: str) -> None:
     """Write a file in the place of an earlier one, which stays whole until the new one is."""
     path.parent.mkdir(parents=True, exist_ok=True)

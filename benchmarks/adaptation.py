@@ -40,6 +40,9 @@ from emotone.models.calibration import fit_temperature, softmax
 CORPORA = ("ravdess", "casia", "emovo")
 """Whose EmoBox folds share no speaker."""
 
+REPEATS = 20
+"""Draws for each speaker that the record is of."""
+
 _FLOOR = 1e-7
 """Added to scores before their logarithm: predictions hold six digits."""
 
@@ -59,6 +62,8 @@ class Answers:
     scores
         Over the emotions of the corpus, shape ``(n, k)``; calibrated, those of each fold by the
         others.
+    logits
+        Those before the calibration.
     """
 
     emotions: list[str]
@@ -66,6 +71,7 @@ class Answers:
     folds: npt.NDArray[np.str_]
     speakers: npt.NDArray[np.str_]
     scores: npt.NDArray[np.float64]
+    logits: npt.NDArray[np.float64]
 
     @classmethod
     def of(cls, clips: list[TestedClip], corpus: str) -> Answers:
@@ -80,14 +86,18 @@ class Answers:
             np.array([clip.fold for clip in own], dtype=np.str_),
             np.array([clip.speaker for clip in own], dtype=np.str_),
             softmax(logits) if own else logits,
+            logits,
         )
-        codes = np.array([emotions.index(clip.true) for clip in own], dtype=np.int64)
         for fold in np.unique(answers.folds).tolist():
-            others = answers.others(fold)
-            temperature = fit_temperature(logits[others], codes[others])
             rows = answers.folds == fold
-            answers.scores[rows] = softmax(logits[rows], temperature)
+            answers.scores[rows] = softmax(logits[rows], answers.temperature(fold))
         return answers
+
+    def temperature(self, fold: str) -> float:
+        """The one for a fold, from the other folds."""
+        others = self.others(fold)
+        codes = [self.emotions.index(name) for name in self.truth[others].tolist()]
+        return fit_temperature(self.logits[others], np.array(codes, dtype=np.int64))
 
     def others(self, fold: str) -> npt.NDArray[np.bool_]:
         """Which clips are of other folds, and of speakers whom the fold does not test."""
@@ -97,11 +107,14 @@ class Answers:
         return others
 
     def settings(self, fold: str, seed: int) -> Adaptation:
-        """What adapting in a fold needs to know, from the other folds."""
+        """What adapting in a fold needs to know, from the other folds.
+
+        Their scores are calibrated by themselves: `scores` has heard of the labels of this fold.
+        """
         others = self.others(fold)
         return (
             estimate(
-                self.scores[others],
+                softmax(self.logits[others], self.temperature(fold)),
                 self.truth[others],
                 self.speakers[others].tolist(),
                 self.emotions,
@@ -174,10 +187,10 @@ def main() -> None:
     parser.add_argument("--predictions", type=Path, required=True)
     parser.add_argument("--corpus", nargs="+", default=list(CORPORA))
     parser.add_argument("--clips", nargs="+", type=int, default=list(SIZES))
-    parser.add_argument("--repeats", type=int, default=20, help="draws for each speaker")
+    parser.add_argument("--repeats", type=int, default=REPEATS, help="draws for each speaker")
     parser.add_argument("--model", default="emotone", help="what the records say was measured")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", type=Path, default=_records.RESULTS / "adaptation.json")
+    parser.add_argument("--json", type=Path, help="default: the record, of a whole run alone")
     options = parser.parse_args()
     if min([*options.clips, options.repeats]) < 1:
         parser.error("--clips and --repeats are whole numbers from 1")
@@ -232,8 +245,9 @@ def main() -> None:
                 )
     if not records:
         parser.error(f"{options.predictions} tells of no clip of {', '.join(options.corpus)}")
-    _records.write(options.json, records)
-    print(f"\nwritten: {options.json}")
+    whole = not set(CORPORA) - set(options.corpus) and not set(SIZES) - set(options.clips)
+    whole = whole and options.repeats >= REPEATS
+    _records.keep(_records.place(options.json, "adaptation", whole=whole), records)
 
 
 if __name__ == "__main__":

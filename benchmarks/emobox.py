@@ -253,6 +253,9 @@ def trained(
             bundle.write(path, model, written, frames=frames_model(model, written.input.rate))
     records = []
     for name, parts in found.items():
+        if not parts:
+            print(f"{name} has no fold {' or '.join(map(str, options.fold))}", flush=True)
+            continue
         own = in_order(set(data.labels[data.corpora == name].tolist()))
         shared = {s for s in data.speakers[data.corpora == name].tolist() if s} and any(
             set(data.speakers[train].tolist()) & set(data.speakers[test].tolist()) - {None}

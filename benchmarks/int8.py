@@ -143,12 +143,7 @@ def main() -> None:
         f"\n{100 * np.mean(same):.1f} % of the answers are the same; "
         f"{sizes[1] / 1e6:.1f} MB in place of {sizes[0] / 1e6:.1f}"
     )
-    path = options.json
-    if path is None and not options.alone:
-        path = _records.RESULTS / "int8.json"
-    if path is not None:
-        _records.write(path, records)
-        print(f"written: {path}")
+    _records.keep(_records.place(options.json, "int8", whole=not options.alone), records)
 
 
 if __name__ == "__main__":

@@ -125,9 +125,7 @@ def main() -> None:
     parser.add_argument("--clips", type=int, help="only every so-manieth clip, to try it out")
     parser.add_argument("--json", type=Path, help="default: the record, of a run on all clips")
     options = parser.parse_args()
-    path = options.json
-    if path is None and options.clips is None:
-        path = _records.RESULTS / "leakage.json"
+    path = _records.place(options.json, "leakage", whole=options.clips is None)
 
     commit = _records.commit()
     corpus = corpora.load(f"ravdess={options.data / 'ravdess'}")
@@ -170,10 +168,7 @@ def main() -> None:
             values = (100 * float(f(was)) for f in (np.mean, min, max))
             shown = "".join(f"{value:9.1f}" for value in values)
             print(f"{family:14}{way:20}{shown}{100 * np.mean(uas):9.1f}", flush=True)
-    if path is None:
-        print("\nnot written, being of a part of the clips: name a file with --json to keep it")
-    else:
-        print(f"\nwritten: {path}")
+    _records.tell(path)
 
 
 if __name__ == "__main__":

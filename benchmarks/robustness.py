@@ -64,6 +64,9 @@ from emotone.recognizer import Recognizer
 from emotone.training import train
 
 BOOTSTRAP = 1000
+CLIPS = 300
+"""At most of each corpus, that the record is of."""
+
 VOICES = 40
 """Test clips of each corpus that the babble is mixed from."""
 
@@ -433,7 +436,7 @@ def main() -> None:
     parser.add_argument("--clips", type=int, help="at most so many of each corpus, at random")
     parser.add_argument("--jobs", type=int, default=cores(), help="clips worked on at once")
     parser.add_argument("--seed", type=int, default=0, help="of training and bootstrap")
-    parser.add_argument("--json", type=Path, help="default: the record, of a whole run alone")
+    parser.add_argument("--json", type=Path, help="default: the record, of a whole run of --model")
     parser.add_argument("--plot", type=Path, help="draw the mean UA of every condition")
     options = parser.parse_args()
     conditions = wanted(options.condition)
@@ -493,14 +496,10 @@ def main() -> None:
         tally.close(conditions, time.time() - begun)
         if tally.records:
             show(tally)
-    path = options.json
-    if path is None and options.corpus is None and options.condition is None:
-        path = _records.RESULTS / "robustness.json"
-    if path is None:
-        print("\nnot written, being a part of all: name a file with --json to keep it")
-    else:
-        _records.write(path, [record for tally in tallies for record in tally.records])
-        print(f"\nwritten: {path}")
+    whole = options.corpus is None and options.condition is None and options.fold == 1
+    whole = whole and bool(options.model) and (options.clips or CLIPS) >= CLIPS
+    path = _records.place(options.json, "robustness", whole=whole)
+    _records.keep(path, [record for tally in tallies for record in tally.records])
     for tally in tallies if options.plot else ():
         name = options.plot.name
         if len(tallies) > 1:

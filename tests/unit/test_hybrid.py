@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -164,3 +165,21 @@ def test_what_a_corpus_does_not_have_is_impossible_in_it() -> None:
     inside = np.delete(own[:, classifier.corpora_.index("there")], column, axis=1)
     expected = np.exp(inside) / np.exp(inside).sum(1, keepdims=True)
     assert np.allclose(np.exp(np.delete(logs, column, axis=1)), expected)
+
+
+def test_a_fixed_temperature_counts_once(fitted: HybridClassifier) -> None:
+    clips, _, _ = speech.clips(8, seed=1)
+    fixed = made(temperature=2.0)
+    members = [copy.copy(member) for member in fitted.members_]
+    for member in members:  # as each is fitted with it
+        member.temperature_ = 2.0
+    fixed._take(members)
+    fixed._calibrate(clips)
+    plain = made()
+    alone = [copy.copy(member) for member in fitted.members_]
+    for member in alone:
+        member.temperature_ = 1.0
+    plain._take(alone)
+    powers = plain.scores(clips) ** 0.5
+    assert fixed.calibration_["temperature"] == 2.0
+    assert np.allclose(fixed.scores(clips), powers / powers.sum(1, keepdims=True), atol=1e-9)

@@ -412,3 +412,9 @@ def test_a_feature_far_out_of_range_is_cut_off_alike_in_both_forms() -> None:
 def test_a_family_by_another_name_is_pointed_to(asked: str, meant: str) -> None:
     with pytest.raises(UsageError, match=f"Did you mean '{meant}'"):
         build(asked)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_a_seed_that_chance_cannot_begin_with(seed: int) -> None:
+    with pytest.raises(UsageError, match="from 0 to 4294967295"):
+        build("ridge", seed=seed)

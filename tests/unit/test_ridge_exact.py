@@ -248,11 +248,19 @@ def test_a_corpus_that_is_left_out_lends_no_landmarks(monkeypatch: pytest.Monkey
 def test_a_corpus_without_weight_has_what_all_have_in_common(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    network = Case(3, 1, False).solve(monkeypatch, {"clips_per_epoch": {"c": 0}})
+    case, wanted = Case(3, 1, False), {"c": 0}
+    network = case.solve(monkeypatch, {"clips_per_epoch": wanted, "views": 1})
     assert all(torch.isfinite(values).all() for values in network.state_dict().values())
     own = network.own
     assert own is not None
     assert own.weight[2 * K :].abs().max() > 1e-3
+    # Of all that was learned from, it expects the emotions as often as they are there.
+    body = Settings.of("ridge", resolve("ridge", {})).body
+    weight = case.weight(body.balance, wanted, body.altered)
+    with torch.no_grad():
+        expected = own(torch.from_numpy(case.rows()).float())[:, 2 * K :].numpy()
+    shares = weight @ np.eye(K)[case.labels] / weight.sum()
+    np.testing.assert_allclose(weight @ expected / weight.sum(), body.sharpness * shares, atol=1e-4)
     none = {"clips_per_epoch": {"a": 0, "b": 0, "c": 0}}
     with pytest.raises(TrainingError, match="no clip has any weight"):
         Case(3, 1, False).solve(monkeypatch, none)

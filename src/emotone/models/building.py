@@ -57,7 +57,8 @@ def build(
     Raises
     ------
     UsageError
-        If the family, a parameter or an option does not exist.
+        If the family, a parameter or an option does not exist, or the seed is not from 0 to
+        4294967295.
     MissingExtraError
         If scikit-learn is not installed.
 
@@ -69,6 +70,8 @@ def build(
     0.002
     """
     entry = families.get(family)
+    if not 0 <= seed < 2**32:
+        raise UsageError(f"the seed is {seed}", remedy="Give a whole number from 0 to 4294967295.")
     for option, value in (("class_weight", class_weight), ("sampling", sampling)):
         if value not in (None, "balanced"):
             raise UsageError(f"{option} is 'balanced' or nothing, not {value!r}")

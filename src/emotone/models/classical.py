@@ -141,6 +141,11 @@ class Classifier:
         labels = np.asarray(y, dtype=np.str_)
         if len(labels) != len(features):
             raise TrainingError(f"{len(features)} rows of features for {len(labels)} labels")
+        if groups is not None and len(groups) != len(labels):
+            raise TrainingError(
+                f"{len(groups)} speakers for {len(labels)} labels",
+                remedy="Give one for every clip, None where it is unknown.",
+            )
         self.classes_, codes = encode(labels)
         if len(self.classes_) < 2:
             raise TrainingError(

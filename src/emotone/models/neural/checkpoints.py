@@ -24,7 +24,7 @@ Weights = dict[str, Tensor]
 STATE = "emotone"
 """Key of what we keep in a checkpoint beside Lightning's own."""
 
-_FORM = 4
+_FORM = 5
 """Of that; and whatever else changes what a resumed training would compute."""
 
 _CYCLE = "epochs per cycle"

@@ -101,9 +101,12 @@ class NeuralClassifier(SoundClassifier):
         clips = _clips(X)
         labels = np.asarray(y, dtype=np.str_)
         names = np.asarray([""] * len(clips) if corpora is None else corpora, dtype=np.str_)
-        if not len(labels) == len(names) == len(clips):
+        speakers = len(clips) if groups is None else len(groups)
+        if not len(labels) == len(names) == speakers == len(clips):
             raise TrainingError(
-                f"{len(clips)} clips for {len(labels)} labels and {len(names)} corpora"
+                f"{len(clips)} clips for {len(labels)} labels, {speakers} speakers and "
+                f"{len(names)} corpora",
+                remedy="Give one of each for every clip.",
             )
         self.classes_, codes = encode(labels)
         if len(self.classes_) < 2:

@@ -118,8 +118,8 @@ class HybridClassifier(SoundClassifier):
 
     def _calibrate(self, X: Features) -> None:
         fixed, first = self.params["temperature"], self.members_[0]
-        self.temperature_ = 1.0 if fixed is None else fixed
-        self.calibration_ = dict(first.calibration_) | {"temperature": self.temperature_}
+        self.temperature_ = 1.0  # a fixed one the members have applied
+        self.calibration_ = dict(first.calibration_) | {"temperature": fixed or 1.0}
         if fixed is None and len(first.held_) and isinstance(X, Clips):
             self.temperature_ = fit_temperature(self._logits(X[first.held_]), first.held_labels_)
             self.calibration_["temperature"] = round(self.temperature_, 6)

@@ -133,7 +133,9 @@ def fit(
     if network.own is not None:
         joint = _joint(
             (
-                _sums(views, training, _rows(training, home), weights, chosen.altered, emotions)
+                _sums(
+                    views, training, _rows(training, home), weights, chosen.altered, emotions, total
+                )
                 for home in range(corpora)
             ),
             penalty / (1 - chosen.own),
@@ -276,13 +278,15 @@ def _sums(
     weights: Tensor,
     altered: float,
     emotions: int,
+    total_of_all: _Sums | None = None,
 ) -> _Sums:
     weights = weights[rows]
     if not weights.any():  # a corpus that is left out: it has what all have in common
+        assert total_of_all is not None
         dimension = views[0].shape[1]
         return _Sums(
-            torch.zeros(dimension),
-            torch.zeros(emotions, dtype=torch.float64),
+            total_of_all.centre,
+            total_of_all.target,
             torch.zeros(dimension, dimension, dtype=torch.float64),
             torch.zeros(dimension, emotions, dtype=torch.float64),
         )

@@ -163,7 +163,7 @@ class Augmentation:
         from -tempo to tempo, once per step. For bodies with a log-mel front end.
     pitch, pitch_share
         A pitch-gram is moved up or down by as many octaves at most, so that a voice counts by how
-        its pitch moves more than by how high it is. For bodies with a pitch-gram.
+        its pitch moves more than by how high it is. For `crnn`, whose body sees one.
     noise_share, snr_db
         White noise, low-passed noise or, for half of them, babble (three to six other clips of the
         batch, equally loud), at a signal-to-noise ratio drawn from this range in dB.
@@ -174,12 +174,13 @@ class Augmentation:
         Gain that varies smoothly over frequency, of this standard deviation in dB.
     band_share
         A band limit: for three in five a telephone's, from 200 to 450 Hz up to 3 to 3.7 kHz and the
-        8 bits of G.711, for the others an upper edge drawn from 3.4 kHz up to near the top.
+        8 bits of G.711, for the others an upper edge drawn from 3.4 kHz up to near the top, and for
+        three in ten of these a telephone's lower one.
     time_masks, time_mask_s
         Stretches of time that are blanked, and the longest one, in seconds (SpecAugment, Park et
-        al. 2019).
+        al. 2019). For bodies that see spectra: not `functionals`, `ridge` and `foundation`.
     band_masks, band_mask_bands
-        Groups of adjacent mel bands that are blanked, and the largest one.
+        Groups of adjacent mel bands that are blanked, and the largest one. For the same bodies.
     """
 
     speed: float = number(0.12, 0, 0.5)
@@ -352,7 +353,8 @@ class RidgeSettings:
         for not at all.
     balance
         Exponent of an emotion's rarity in its weight: 0 counts clips, 1 counts emotions alike, as
-        sampling="balanced" does. What a corpus weighs altogether is its clips_per_epoch.
+        sampling="balanced" does. At either a corpus weighs its clips_per_epoch altogether; between
+        them one whose emotions are unlike in number weighs some percent less.
     sharpness
         Factor from what is predicted, shares of an emotion, to logits.
     views
