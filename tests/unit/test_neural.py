@@ -259,7 +259,9 @@ class Killed(Exception):  # noqa: N818
     """Stands for whatever ends a training."""
 
 
-def test_a_training_goes_on_where_it_was_cut_off(tmp_path: Path) -> None:
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_a_training_goes_on_where_it_was_cut_off(tmp_path: Path, optimizer: str) -> None:
+    base = {**SMALL["crnn"], **QUICK, "optimizer": optimizer}
     clips, emotions, speakers = speech.clips()
 
     def train(files: TrainingFiles, stop_at: int | None = None) -> NeuralClassifier:
@@ -270,7 +272,7 @@ def test_a_training_goes_on_where_it_was_cut_off(tmp_path: Path) -> None:
             if done == stop_at:
                 raise Killed
 
-        params = {**SMALL["crnn"], **QUICK, "epochs": 4, "cycles": 2}
+        params = {**base, "epochs": 4, "cycles": 2}
         classifier = build("crnn", params=params)
         assert isinstance(classifier, NeuralClassifier)
         try:
@@ -301,11 +303,11 @@ def test_a_training_goes_on_where_it_was_cut_off(tmp_path: Path) -> None:
     assert taken[3] == []
     assert again.to_onnx() == whole.to_onnx()
 
-    other = build("crnn", params={**SMALL["crnn"], **QUICK, "epochs": 6, "cycles": 2})
+    other = build("crnn", params={**base, "epochs": 6, "cycles": 2})
     with pytest.raises(TrainingError, match=r"with other epochs per cycle.*--fresh"):
         other.fit(clips, emotions, groups=speakers, files=files)  # type: ignore[call-arg]
     with pytest.raises(TrainingError, match="with other clips"):
-        build("crnn", params={**SMALL["crnn"], **QUICK, "epochs": 4, "cycles": 2}).fit(
+        build("crnn", params={**base, "epochs": 4, "cycles": 2}).fit(
             clips[:40],
             emotions[:40],
             groups=speakers[:40],

@@ -29,6 +29,7 @@ from emotone.models.neural.data import (
 )
 from emotone.models.neural.foundation import FoundationBody
 from emotone.models.neural.network import Logits, Network, contrast, probabilities
+from emotone.models.neural.optimizer import Muon
 from emotone.models.neural.settings import Settings
 
 _DROPOUT = 1
@@ -92,10 +93,12 @@ class Learner(L.LightningModule):
     # -- steps
 
     def configure_optimizers(self) -> Any:
-        """AdamW on what can be learned, its rate rising and falling once per cycle."""
+        """The optimizer of what can be learned, its rate rising and falling once per cycle."""
         training = self.settings.training
-        optimizer = torch.optim.AdamW(
-            parameter_groups(self.network, training.lr),
+        orthogonal = training.optimizer == "muon"
+        kind = Muon if orthogonal else torch.optim.AdamW
+        optimizer = kind(
+            parameter_groups(self.network, training.lr, orthogonal=orthogonal),
             weight_decay=training.weight_decay,
             betas=(0.9, 0.98),  # the first is moved by the schedule: 0.95, 0.85 at the peak, 0.95
         )
@@ -276,21 +279,32 @@ class Learner(L.LightningModule):
         self.seconds = state.get("seconds", 0.0)
 
 
-def parameter_groups(network: Network, lr: float) -> list[dict[str, Any]]:
+def parameter_groups(
+    network: Network, lr: float, *, orthogonal: bool = False
+) -> list[dict[str, Any]]:
     """What can be learned, for an optimizer: matrices, which decay, and the rest, which does not.
 
-    A foundation encoder's part of either may learn at a rate of its own.
+    A foundation encoder's part of either may learn at a rate of its own. For `Muon` the matrices of
+    the body are a group apart, without those of the encoder, whose learning is only fine-tuned, and
+    those of the heads, whose rows are emotions and no directions to be made alike.
     """
     body = network.body
     slow = body.slow_parameters() if isinstance(body, FoundationBody) else []
     apart = {id(parameter) for parameter in slow}
     rest = [p for p in network.parameters() if p.requires_grad and id(p) not in apart]
+    hidden: set[int] = set()
+    if orthogonal:
+        hidden = {id(p) for p in body.parameters() if p.ndim > 1} - apart
     groups: list[dict[str, Any]] = []
     for part, rate in ((rest, lr), (slow, getattr(body, "encoder_lr", lr))):
         if part:
-            groups.append({"params": [p for p in part if p.ndim > 1], "lr": rate})
+            matrices = [p for p in part if p.ndim > 1]
+            groups.append({"params": [p for p in matrices if id(p) not in hidden], "lr": rate})
             vectors = [p for p in part if p.ndim <= 1]
             groups.append({"params": vectors, "lr": rate, "weight_decay": 0.0})
+    if hidden:
+        turned = [p for p in rest if id(p) in hidden]
+        groups.append({"params": turned, "lr": lr, "orthogonal": True})
     return groups
 
 

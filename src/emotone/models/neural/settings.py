@@ -45,7 +45,10 @@ class TrainingSettings:
         Clips per step.
     lr
         Peak of the learning rate, which rises over `warmup` and falls to zero over the rest
-        (one-cycle schedule, Smith & Topin 2018), under AdamW.
+        (one-cycle schedule, Smith & Topin 2018).
+    optimizer
+        What moves the weights: "adamw", or "muon", which makes each step of a matrix orthogonal
+        (Jordan et al. 2024) and learns the same in fewer epochs that take a tenth longer.
     warmup
         Share of the steps of a cycle over which the learning rate rises.
     cycles
@@ -53,7 +56,7 @@ class TrainingSettings:
         Loshchilov & Hutter 2017). After a restart the loss rises before it falls, so with early
         stopping the patience must outlast a cycle.
     weight_decay
-        Of AdamW, on matrices only.
+        Decoupled, on matrices only.
     label_smoothing
         Share of the target that is spread over all emotions (of the corpus).
     mixup
@@ -105,6 +108,7 @@ class TrainingSettings:
     epochs: int = whole(50, 1, 100_000)
     batch_size: int = whole(32, 2, 65_536)
     lr: float = number(2e-3, 1e-9, 10)
+    optimizer: str = one_of("adamw", "adamw", "muon")
     warmup: float = number(0.2, 0.01, 0.9)
     cycles: int = whole(1, 1, 1000)
     weight_decay: float = number(0.03, 0, 100)
