@@ -15,8 +15,8 @@ _ITERATION = (3.4445, -4.7750, 2.0315)
 _ITERATIONS = 5
 
 _STEP = 0.4
-"""Root mean square of an entry of a step at a learning rate of 1. At 0.2 it is that of AdamW (Liu et
-al. 2025); a network here bears twice as much."""
+"""Root mean square of an entry of a step at a learning rate of 1. At 0.2 it is that of AdamW (Liu
+et al. 2025); a network here bears twice as much."""
 
 
 class Muon(torch.optim.Optimizer):
