@@ -214,7 +214,8 @@ class FrontEnd(nn.Module):
         spectrum = torch.fft.rfft(padded.unfold(1, self.size, hop) * self.window)
         # Four times as fast as to sum squares, to the same bits; the products that follow like it
         # in order.
-        return (spectrum * spectrum.conj()).real.transpose(1, 2).contiguous()
+        power: Tensor = (spectrum * spectrum.conj()).real
+        return power.transpose(1, 2).contiguous()
 
     def standardise(self, analyses: Sequence[Analysis]) -> None:
         """Take mean and standard deviation from the sounding frames of clips, one in each."""
