@@ -212,8 +212,8 @@ class FrontEnd(nn.Module):
             both = F.conv1d(padded[:, None], self.basis, stride=hop)
             return both[:, : self.size // 2 + 1] ** 2 + both[:, self.size // 2 + 1 :] ** 2
         spectrum = torch.fft.rfft(padded.unfold(1, self.size, hop) * self.window)
-        # Four times as fast as to sum squares, to the same bits; the products that follow like it
-        # in order.
+        # Faster than to sum squares over the last axis, to the same bits; the products that follow
+        # like it in order.
         power: Tensor = (spectrum * spectrum.conj()).real
         return power.transpose(1, 2).contiguous()
 

@@ -109,7 +109,8 @@ def orthogonal(matrix: Tensor) -> Tensor:
     """The nearest matrix whose singular values are all about 1 (between 0.7 and 1.2).
 
     By a Newton-Schulz iteration of fifth order (Jordan et al. 2024), which takes products of
-    matrices alone. Singular values under a thousandth of the matrix's norm stay smaller.
+    matrices alone. Singular values far below the matrix's norm stay smaller: five iterations lift
+    a small one 480-fold, which is the first coefficient to the fifth power.
 
     Parameters
     ----------
