@@ -20,23 +20,36 @@ AGAIN_S = 1.0
 _SOON_S = 0.01
 """After which a request that was lost falls again."""
 
+_LOADED_S = 10.0
+"""For so long a request waits until modules are loaded."""
+
 _now = time.monotonic
 
 Handler = Callable[[int, FrameType | None], Any] | int | signal.Handlers | None
 
 
 class _Request:
-    """Whether something else than Ctrl-C asked the process to end, and the signal's number; and
-    whether a request that was lost is still to fall again.
+    """Whether something else than Ctrl-C asked the process to end, and the signal's number; whether
+    a request that was lost or put off is still to fall again; and since when it is put off.
     """
 
     number: int | None = None
     lost = False
+    put_off_since: float | None = None
 
 
 def _as_interrupt(number: int, frame: FrameType | None) -> None:
     _Request.number = number
     signal.raise_signal(signal.SIGINT)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    if not _put_off(signal.Signals(number), frame):
+        signal.default_int_handler(number, frame)
+
+
+_INTERRUPTING = (signal.default_int_handler, _interrupt)
+"""What raises KeyboardInterrupt at Ctrl-C."""
 
 
 @contextmanager
@@ -49,7 +62,7 @@ def terminable() -> Iterator[None]:
     """
     _Request.number = None
     main = threading.current_thread() is threading.main_thread()
-    if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+    if not main or signal.getsignal(signal.SIGINT) not in _INTERRUPTING:
         yield
         return
     taken = []
@@ -78,7 +91,8 @@ def end_at_request() -> None:
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
-    sys.exit(0)
+    if not _put_off(signal.Signals(number), frame):
+        sys.exit(0)
 
 
 @contextmanager
@@ -87,16 +101,44 @@ def unlost() -> Iterator[None]:
 
     That is in callbacks of C code, in `__del__`, and in callbacks of weak references. It falls
     a hundredth of a second later, and again if that is such a place too; at the end of the block
-    at the latest.
+    at the latest. While a module is loaded it waits for that, ten seconds at most: extension
+    modules drop the exception or make an ImportError of it.
     """
     before = _fall_again({KeyboardInterrupt: signal.SIGINT})
+    main = threading.current_thread() is threading.main_thread()
+    ours = main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if ours:
+        signal.signal(signal.SIGINT, _interrupt)
     try:
         yield
     finally:
+        if ours and signal.getsignal(signal.SIGINT) is _interrupt:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         sys.unraisablehook = before
         if _Request.lost:
             _Request.lost = False
             raise KeyboardInterrupt
+
+
+def _put_off(number: signal.Signals, frame: FrameType | None) -> bool:
+    """Let a request fall again a moment later if modules are being loaded, for not too long."""
+    now = _now()
+    since = _Request.put_off_since or now
+    if not _loading(frame) or now - since >= _LOADED_S:
+        _Request.put_off_since = None
+        return False
+    _Request.put_off_since = since
+    _Request.lost = True
+    _thread.start_new_thread(_press_soon, (number,))
+    return True
+
+
+def _loading(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib."):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _fall_again(
@@ -207,8 +249,8 @@ def asked(stop: Callable[[], None]) -> Iterator[None]:
 
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
         number = getattr(signal, name, None)  # not every system has them all
-        usual = signal.default_int_handler if name == "SIGINT" else signal.SIG_DFL
-        if number is not None and signal.getsignal(number) in (usual, _as_interrupt):
+        usual = _INTERRUPTING if name == "SIGINT" else (signal.SIG_DFL, _as_interrupt)
+        if number is not None and signal.getsignal(number) in usual:
             # else it is another's to handle
             before[number] = signal.signal(number, heed)
     try:
@@ -240,9 +282,14 @@ def ends(error: BaseException) -> bool:
 
 
 def _watched(*, at_once: bool) -> Iterator[None]:
-    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: _leave}
+    usual = {signal.SIGINT: _INTERRUPTING, signal.SIGTERM: (_leave,)}
     main = threading.current_thread() is threading.main_thread()
-    ours = {n: handler for n, handler in usual.items() if main and signal.getsignal(n) is handler}
+    ours = {
+        number: handler
+        for number, handlers in usual.items()
+        for handler in handlers
+        if main and signal.getsignal(number) is handler
+    }
     if not ours:
         yield  # they are another's to handle
         return
@@ -252,7 +299,7 @@ def _watched(*, at_once: bool) -> Iterator[None]:
         nonlocal fallen
         again, fallen = fallen is not None, number
         if at_once or again:
-            usual[signal.Signals(number)](number, frame)
+            ours[signal.Signals(number)](number, frame)
 
     def exception() -> BaseException:
         _Request.lost = False  # it falls here, and not once more

@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
+import os
 import signal
 import subprocess
 import sys
@@ -310,6 +312,109 @@ def test_a_process_that_ends_at_request_loses_none(lost: Callable[[int], None]) 
         [sys.executable, "-c", code], cwd=Path(__file__).parent, capture_output=True, text=True
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Imports a module of some text."""
+
+    def load(text: str) -> None:
+        (tmp_path / "emotone_pressed.py").write_text(text)
+        importlib.invalidate_caches()
+        importlib.import_module("emotone_pressed")
+
+    monkeypatch.syspath_prepend(tmp_path)
+    yield load
+    sys.modules.pop("emotone_pressed", None)
+
+
+SWALLOWED = """
+import signal
+try:
+    signal.raise_signal({number})
+except BaseException:
+    pass
+"""
+REPLACED = """
+import signal
+try:
+    signal.raise_signal({number})
+except BaseException:
+    raise ImportError("numpy._core.umath failed to import") from None
+"""
+
+
+@pytest.mark.parametrize("text", [SWALLOWED, REPLACED], ids=["swallowed", "replaced"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_request_waits_until_a_module_is_loaded(
+    module: Callable[[str], None], text: str, number: int
+) -> None:
+    """Extension modules do both with an exception that is not theirs."""
+    loaded = False
+    with pytest.raises(KeyboardInterrupt), interrupts.terminable():
+        module(text.format(number=int(number)))
+        loaded = True
+        goes_on()
+    assert loaded
+    assert interrupts.status() == 128 + number
+
+
+def test_a_request_waits_for_a_module_in_a_watched_block_too(
+    module: Callable[[str], None],
+) -> None:
+    with interrupts.terminable():
+        with pytest.raises(KeyboardInterrupt), interrupts.heeded():
+            module(REPLACED.format(number=int(signal.SIGINT)))
+        time.sleep(0.1)  # it has fallen, and does not once more
+
+
+def test_a_request_does_not_wait_for_ever_for_a_module(
+    module: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(interrupts, "_LOADED_S", 0.1)
+    text = "import signal, time\nsignal.raise_signal(signal.SIGINT)\ntime.sleep(30)\n"
+    begun = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), interrupts.terminable():
+        module(text)
+    assert time.monotonic() - begun < 10
+
+
+def test_a_process_that_ends_at_request_waits_for_its_modules() -> None:
+    code = (
+        "import sys, pathlib, tempfile, test_interrupts as tests\n"
+        "from emotone import interrupts\n"
+        "interrupts.end_at_request()\n"
+        "with tempfile.TemporaryDirectory() as folder:\n"
+        "    text = tests.REPLACED.format(number=15)\n"
+        "    pathlib.Path(folder, 'emotone_pressed.py').write_text(text)\n"
+        "    sys.path.insert(0, folder)\n"
+        "    import emotone_pressed\n"
+        "    tests.goes_on()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=Path(__file__).parent, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_command_waits_for_its_modules_too(tmp_path: Path) -> None:
+    """Those of the command line itself, before any command of it runs."""
+    (tmp_path / "typer.py").write_text(
+        "import signal, weakref\n"
+        "class Held: ...\n"
+        "held = Held()\n"
+        "seen = weakref.ref(held, lambda _: signal.raise_signal(signal.SIGINT))\n"
+        "del held\n"
+        "raise ImportError('cannot be had') from None\n"
+    )
+    command = [sys.executable, "-m", "emotone", "models", "list"]
+    done = subprocess.run(
+        command,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (130, "error: interrupted\n")
 
 
 def test_other_errors_are_printed_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,8 @@ import io
 import os
 import sys
 
+from emotone import interrupts
+
 
 def main() -> None:
     """Run the command line and leave with its exit status.
@@ -19,12 +21,13 @@ def main() -> None:
     gc.set_threshold(50_000)
     _let_any_name_be_printed()
     try:
-        from emotone.cli.app import run
+        with interrupts.unlost():
+            from emotone.cli.app import run
 
-        status = run()
-    except KeyboardInterrupt:  # while the command itself was still being loaded
-        print("interrupted", file=sys.stderr)
-        status = 130
+            status = run()
+    except KeyboardInterrupt:  # before the command itself was there
+        print("error: interrupted", file=sys.stderr)
+        status = interrupts.status()
     gc.freeze()
     sys.exit(status)
 
