@@ -467,6 +467,46 @@ def test_name_and_notes_are_changed_and_audio_is_let_go(visit, service, files):
     assert found["name"] == "Interview <b>4</b>"
     assert found["notes"] == "noisy room\nsecond visit"
     assert not found["has_audio"]
+    expect(page.get_by_text("The service keeps no audio of this recording.")).to_be_visible()
+
+
+def test_audio_that_is_still_on_its_way_is_let_go_without_an_error(visit, service, files):
+    made = service.analysed(files["call"], keep_audio="true")
+    page = visit("history")
+    asked, failed = [], []
+    page.on("requestfailed", lambda request: failed.append(request))
+    page.route("**/v1/analyses/*/audio", lambda route: asked.append(route))
+    page.goto(f"{service.address}/#/recordings/{made['id']}")
+    shown(page)
+    eventually(page, lambda: asked)
+    page.get_by_role("button", name="Name and notes").click()
+    page.get_by_label("Keep the audio").uncheck()
+    with page.expect_response(f"**/v1/analyses/{made['id']}"):
+        page.get_by_role("button", name="Save").click()
+    for route in asked:
+        if route.request not in failed:  # the service has none by now, and says so
+            route.continue_()
+    expect(page.get_by_text("The service keeps no audio of this recording.")).to_be_visible()
+    assert not service.get(f"/v1/analyses/{made['id']}")["has_audio"]
+    page.wait_for_timeout(500)  # for a complaint
+
+
+def test_audio_that_was_not_deleted_after_all_is_there_again(visit, service, files):
+    made = service.analysed(files["call"], keep_audio="true")
+    page = visit(f"recordings/{made['id']}", expected=["status of 503"])
+    shown(page)
+    page.route(
+        f"**/v1/analyses/{made['id']}",
+        lambda route: (
+            route.fulfill(status=503) if route.request.method == "PATCH" else route.continue_()
+        ),
+    )
+    page.get_by_role("button", name="Name and notes").click()
+    page.get_by_label("Keep the audio").uncheck()
+    with page.expect_response("**/audio"):
+        page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("button", name="Play")).to_be_enabled()
+    assert service.get(f"/v1/analyses/{made['id']}")["has_audio"]
 
 
 def test_a_recording_is_deleted_for_good(visit, service, files):

@@ -130,7 +130,7 @@ function Pictures({ sound, file, emotion }: PicturesProps) {
   const playhead = useMemo(() => new Playhead(sound.duration), [sound]);
   useEffect(() => {
     playhead.attach(file);
-    return () => playhead.dispose();
+    return () => playhead.detach();
   }, [playhead, file]);
   const channels = useMemo(() => [sound.peaks], [sound]);
   const view = useComputed(() => ({ from: 0, to: sound.duration }));

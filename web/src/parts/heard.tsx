@@ -1,7 +1,7 @@
 /** What was heard in a recording: charts, table, shares and the path through the circumplex. */
 
 import { useSignal, useSignalEffect } from "@preact/signals";
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { change, get, request } from "../api/client.ts";
 import { type Tracks, tracksOf } from "../api/tracks.ts";
 import type { Analysis, AnalysisWithTimeline, Peak, Segment, Timeline } from "../api/types.ts";
@@ -27,16 +27,18 @@ import { type View, Waveform } from "./waveform.tsx";
 
 interface Props {
   analysis: AnalysisWithTimeline & { timeline: Timeline };
+  /** Whether the service has the audio, and is to keep it. */
+  kept: boolean;
   onChange: (changed: AnalysisWithTimeline) => void;
 }
 
-export function Heard({ analysis, onChange }: Props) {
+export function Heard({ analysis, kept, onChange }: Props) {
   const { timeline } = analysis;
   const places = service.value?.places ?? {};
   const recording = useMemo(() => new RecordingDocument(analysis, places), [timeline]);
   const [tracks, setTracks] = useState<Tracks | null>(null);
   const playhead = useMemo(() => new Playhead(timeline.duration_s), [analysis.id]);
-  useEffect(() => () => playhead.dispose(), [playhead]);
+  useEffect(() => () => playhead.detach(), [playhead]);
   const waves = useMemo(() => tracks?.channels.map((one) => one.peaks) ?? SILENT, [tracks]);
   const view = useSignal<View>({ from: 0, to: timeline.duration_s });
   const zoom = useSignal(1);
@@ -65,15 +67,23 @@ export function Heard({ analysis, onChange }: Props) {
   useEffect(() => {
     tracksOf(analysis.id).then(setTracks).catch(complain);
   }, [analysis.id]);
-  useEffect(() => {
+  // Before the service is told to delete the audio, and what it has then not got would be an error.
+  useLayoutEffect(() => {
     const own = ownFiles.get(analysis.id);
-    if (own) playhead.attach(own);
-    else if (analysis.has_audio) {
-      audioOf(analysis.id)
-        .then((source) => playhead.attach(source))
-        .catch(complain);
+    if (own) {
+      playhead.attach(own);
+      return;
     }
-  }, [analysis.id]);
+    if (!kept) return;
+    let gone = false;
+    audioOf(analysis.id)
+      .then((source) => gone || playhead.attach(source))
+      .catch((error) => gone || complain(error));
+    return () => {
+      gone = true;
+      playhead.detach();
+    };
+  }, [analysis.id, kept]);
 
   // Corrections may overlap: each replaces its segment in what there is by then, and the answer to
   // one that another has followed tells nothing of what is wanted now.
@@ -173,9 +183,7 @@ export function Heard({ analysis, onChange }: Props) {
         >
           <Now recording={recording} playhead={playhead} />
         </Player>
-        {!analysis.has_audio && !playhead.audible.value && (
-          <NoAudio id={analysis.id} playhead={playhead} />
-        )}
+        {!kept && !playhead.audible.value && <NoAudio id={analysis.id} playhead={playhead} />}
         <Waveform
           channels={waves}
           playhead={playhead}

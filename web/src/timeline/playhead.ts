@@ -72,12 +72,15 @@ export class Playhead {
     });
   }
 
-  /** Stop, and let go of the sound. */
-  dispose(): void {
+  /** Stop, and let go of the sound, also of what of it is still on its way. */
+  detach(): void {
     this.audible.value = false;
+    this.trouble.value = null;
     cancelAnimationFrame(this.frame);
     this.media.pause();
     this.media.removeAttribute("src");
+    this.media.load();
     if (this.owned) URL.revokeObjectURL(this.owned);
+    this.owned = null;
   }
 }

@@ -23,11 +23,13 @@ export function Recording({ id }: { id: string }) {
   const away = useSignal(false);
   const editing = useSignal(false);
   const deleting = useSignal(false);
+  const lettingGo = useSignal(false);
 
   useEffect(() => {
     const leaving = new AbortController();
     analysis.value = null;
     trouble.value = null;
+    lettingGo.value = false;
     const tell = (found: AnalysisWithTimeline | null): void => {
       away.value = found === null;
       if (found) analysis.value = found;
@@ -125,6 +127,9 @@ export function Recording({ id }: { id: string }) {
       {editing.value && (
         <About
           analysis={found}
+          onLetGo={(going) => {
+            lettingGo.value = going;
+          }}
           onDone={(saved) => {
             editing.value = false;
             // A label may have been corrected since it was sent.
@@ -149,6 +154,7 @@ export function Recording({ id }: { id: string }) {
         <Heard
           key={id}
           analysis={found as AnalysisWithTimeline & { timeline: Timeline }}
+          kept={found.has_audio && !lettingGo.value}
           onChange={(changed) => {
             analysis.value = changed;
           }}
@@ -164,13 +170,17 @@ export function Recording({ id }: { id: string }) {
           }}
           onAct={() => {
             deleting.value = false;
+            lettingGo.value = true;
             remove(`analyses/${id}`)
               .then(() => {
                 ownFiles.delete(id);
                 say(`${found.name} is deleted.`);
                 go({ view: "history" });
               })
-              .catch(complain);
+              .catch((error) => {
+                lettingGo.value = false;
+                complain(error);
+              });
           }}
         >
           <p>
@@ -249,11 +259,13 @@ function Progress({ analysis }: { analysis: Analysis }) {
 
 interface AboutProps {
   analysis: Analysis;
+  /** The audio is about to be deleted, or was not after all. */
+  onLetGo: (going: boolean) => void;
   onDone: (saved: Partial<Analysis> | null) => void;
 }
 
 /** Name, notes, and whether the audio stays. */
-function About({ analysis, onDone }: AboutProps) {
+function About({ analysis, onLetGo, onDone }: AboutProps) {
   const keep = useSignal(analysis.has_audio);
   const days = useSignal("");
   const save = async (event: SubmitEvent): Promise<void> => {
@@ -263,13 +275,18 @@ function About({ analysis, onDone }: AboutProps) {
       name: String(form.get("name")),
       notes: String(form.get("notes")),
     };
-    if (analysis.has_audio && !keep.value) values["keep_audio"] = false;
+    const letsGo = analysis.has_audio && !keep.value;
+    if (letsGo) {
+      values["keep_audio"] = false;
+      onLetGo(true);
+    }
     if (days.value) values["keep_days"] = days.value === "service" ? null : Number(days.value);
     try {
       const path = `analyses/${analysis.id}`;
       const { name, notes, has_audio, expires_at } = await change<Analysis>(path, values);
       onDone({ name, notes, has_audio, expires_at });
     } catch (error) {
+      if (letsGo) onLetGo(false);
       complain(error);
     }
   };
