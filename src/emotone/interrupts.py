@@ -21,7 +21,7 @@ _SOON_S = 0.01
 """After which a request that was lost falls again."""
 
 _LOADED_S = 10.0
-"""For so long a request waits until modules are loaded."""
+"""For so long a request waits until an extension module is loaded."""
 
 _now = time.monotonic
 
@@ -30,10 +30,12 @@ Handler = Callable[[int, FrameType | None], Any] | int | signal.Handlers | None
 
 class _Request:
     """Whether something else than Ctrl-C asked the process to end, and the signal's number; whether
-    a request that was lost or put off is still to fall again; and since when it is put off.
+    one was raised; whether one that was lost or put off is still to fall again; and since when it
+    is put off.
     """
 
     number: int | None = None
+    raised = False
     lost = False
     put_off_since: float | None = None
 
@@ -45,6 +47,7 @@ def _as_interrupt(number: int, frame: FrameType | None) -> None:
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     if not _put_off(signal.Signals(number), frame):
+        _Request.raised = True
         signal.default_int_handler(number, frame)
 
 
@@ -101,13 +104,14 @@ def unlost() -> Iterator[None]:
 
     That is in callbacks of C code, in `__del__`, and in callbacks of weak references. It falls
     a hundredth of a second later, and again if that is such a place too; at the end of the block
-    at the latest. While a module is loaded it waits for that, ten seconds at most: extension
-    modules drop the exception or make an ImportError of it.
+    at the latest. While an extension module is loaded it waits for that, ten seconds at most: they
+    drop the exception or make an ImportError of it.
     """
     before = _fall_again({KeyboardInterrupt: signal.SIGINT})
     main = threading.current_thread() is threading.main_thread()
     ours = main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if ours:
+        _Request.raised = False
         signal.signal(signal.SIGINT, _interrupt)
     try:
         yield
@@ -121,7 +125,7 @@ def unlost() -> Iterator[None]:
 
 
 def _put_off(number: signal.Signals, frame: FrameType | None) -> bool:
-    """Let a request fall again a moment later if modules are being loaded, for not too long."""
+    """Let a request fall again soon if an extension module is being loaded, for not too long."""
     now = _now()
     since = _Request.put_off_since or now
     if not _loading(frame) or now - since >= _LOADED_S:
@@ -135,7 +139,8 @@ def _put_off(number: signal.Signals, frame: FrameType | None) -> bool:
 
 def _loading(frame: FrameType | None) -> bool:
     while frame is not None:
-        if frame.f_code.co_filename.startswith("<frozen importlib."):
+        importing = frame.f_code.co_filename == "<frozen importlib._bootstrap_external>"
+        if importing and type(frame.f_locals.get("self")).__name__ == "ExtensionFileLoader":
             return True
         frame = frame.f_back
     return False
@@ -271,8 +276,17 @@ def deferred_each(items: Iterable[Item]) -> Iterator[Item]:
         yield item
 
 
+SPOILED = (ImportError, RuntimeError, SyntaxError, SystemError)
+"""What Python and libraries of C make of Ctrl-C while a module is loaded."""
+
+
 def ends(error: BaseException) -> bool:
-    """Whether an exception is Ctrl-C, or what a library of C made of it while it was loaded."""
+    """Whether an exception is Ctrl-C, or what was made of it while a module was loaded (`SPOILED`).
+
+    Not all of these tell what they were made of. After Ctrl-C in an `unlost` block, each is.
+    """
+    if _Request.raised and type(error) in SPOILED:  # not what is derived from one, such as Exit
+        return True
     seen: list[BaseException] = []
     cause: BaseException | None = error
     while cause is not None and cause not in seen:  # one may be its own cause

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
+import importlib.util
 import io
 import os
 import signal
@@ -16,6 +16,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import cffi
 import numpy as np
@@ -314,82 +315,113 @@ def test_a_process_that_ends_at_request_loses_none(lost: Callable[[int], None]) 
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.fixture
-def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
-    """Imports a module of some text."""
+LOADER = """
+class ExtensionFileLoader:
+    def __init__(self, act):
+        self.act = act
 
-    def load(text: str) -> None:
-        (tmp_path / "emotone_pressed.py").write_text(text)
-        importlib.invalidate_caches()
-        importlib.import_module("emotone_pressed")
+    def create_module(self, spec):
+        return None
 
-    monkeypatch.syspath_prepend(tmp_path)
-    yield load
-    sys.modules.pop("emotone_pressed", None)
-
-
-SWALLOWED = """
-import signal
-try:
-    signal.raise_signal({number})
-except BaseException:
-    pass
-"""
-REPLACED = """
-import signal
-try:
-    signal.raise_signal({number})
-except BaseException:
-    raise ImportError("numpy._core.umath failed to import") from None
+    def exec_module(self, module):
+        self.act()
 """
 
 
-@pytest.mark.parametrize("text", [SWALLOWED, REPLACED], ids=["swallowed", "replaced"])
+def extension(act: Callable[[], None]) -> None:
+    """Import a module that does this while it is loaded, as if it were one of C."""
+    names: dict[str, Any] = {}
+    exec(compile(LOADER, "<frozen importlib._bootstrap_external>", "exec"), names)
+    loader = names["ExtensionFileLoader"](act)
+    spec = importlib.util.spec_from_loader("emotone_pressed", loader)
+    assert spec is not None
+    loader.exec_module(importlib.util.module_from_spec(spec))
+
+
+def replace(number: int) -> None:
+    """As extension modules do with an exception that is not theirs."""
+    try:
+        signal.raise_signal(number)
+    except BaseException:
+        raise ImportError("numpy._core.umath failed to import") from None
+
+
+def swallow(number: int) -> None:
+    with contextlib.suppress(BaseException):
+        signal.raise_signal(number)
+
+
+@pytest.mark.parametrize("spoil", [swallow, replace])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_request_waits_until_a_module_is_loaded(
-    module: Callable[[str], None], text: str, number: int
+def test_a_request_waits_until_an_extension_module_is_loaded(
+    spoil: Callable[[int], None], number: int
 ) -> None:
-    """Extension modules do both with an exception that is not theirs."""
     loaded = False
     with pytest.raises(KeyboardInterrupt), interrupts.terminable():
-        module(text.format(number=int(number)))
+        extension(lambda: spoil(number))
         loaded = True
         goes_on()
     assert loaded
     assert interrupts.status() == 128 + number
 
 
-def test_a_request_waits_for_a_module_in_a_watched_block_too(
-    module: Callable[[str], None],
-) -> None:
+def test_a_request_waits_in_a_watched_block_too() -> None:
     with interrupts.terminable():
         with pytest.raises(KeyboardInterrupt), interrupts.heeded():
-            module(REPLACED.format(number=int(signal.SIGINT)))
+            extension(lambda: replace(signal.SIGINT))
         time.sleep(0.1)  # it has fallen, and does not once more
 
 
-def test_a_request_does_not_wait_for_ever_for_a_module(
-    module: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_request_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(interrupts, "_LOADED_S", 0.1)
-    text = "import signal, time\nsignal.raise_signal(signal.SIGINT)\ntime.sleep(30)\n"
+
+    def stuck() -> None:
+        press()
+        time.sleep(30)
+
     begun = time.monotonic()
     with pytest.raises(KeyboardInterrupt), interrupts.terminable():
-        module(text)
+        extension(stuck)
     assert time.monotonic() - begun < 10
+
+
+def test_a_request_waits_for_real_extension_modules() -> None:
+    """It falls wherever one of those of scikit-learn looks for another module."""
+    code = """
+import signal, sys
+import numpy, scipy.special
+from emotone import interrupts
+
+class Pressing:
+    times = 0
+    def find_spec(self, *name):
+        if Pressing.times < 3 and interrupts._loading(sys._getframe()):
+            Pressing.times += 1
+            signal.raise_signal(signal.SIGINT)
+
+sys.meta_path.insert(0, Pressing())
+try:
+    with interrupts.terminable():
+        import sklearn.ensemble
+        print("loaded")
+        signal.pause()
+except KeyboardInterrupt:
+    print("interrupted", Pressing.times)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    said = done.stdout.split()
+    assert done.stderr == ""
+    assert said[-2] == "interrupted"
+    assert int(said[-1]) > 0
 
 
 def test_a_process_that_ends_at_request_waits_for_its_modules() -> None:
     code = (
-        "import sys, pathlib, tempfile, test_interrupts as tests\n"
+        "import signal, test_interrupts as tests\n"
         "from emotone import interrupts\n"
         "interrupts.end_at_request()\n"
-        "with tempfile.TemporaryDirectory() as folder:\n"
-        "    text = tests.REPLACED.format(number=15)\n"
-        "    pathlib.Path(folder, 'emotone_pressed.py').write_text(text)\n"
-        "    sys.path.insert(0, folder)\n"
-        "    import emotone_pressed\n"
-        "    tests.goes_on()\n"
+        "tests.extension(lambda: tests.replace(signal.SIGTERM))\n"
+        "tests.goes_on()\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=Path(__file__).parent, capture_output=True, text=True
@@ -397,16 +429,37 @@ def test_a_process_that_ends_at_request_waits_for_its_modules() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_the_command_waits_for_its_modules_too(tmp_path: Path) -> None:
-    """Those of the command line itself, before any command of it runs."""
-    (tmp_path / "typer.py").write_text(
-        "import signal, weakref\n"
-        "class Held: ...\n"
-        "held = Held()\n"
-        "seen = weakref.ref(held, lambda _: signal.raise_signal(signal.SIGINT))\n"
-        "del held\n"
-        "raise ImportError('cannot be had') from None\n"
-    )
+LOST_FIRST = """
+import signal, time, weakref
+class Held: ...
+held = Held()
+seen = weakref.ref(held, lambda _: signal.raise_signal(signal.SIGINT))
+del held
+time.sleep(30)
+"""
+IN_A_CLASS = """
+import signal
+class Field:
+    def __set_name__(self, owner, name):
+        signal.raise_signal(signal.SIGINT)
+class Trial:
+    seconds = Field()
+"""
+AS_ANOTHER = """
+import signal
+try:
+    signal.raise_signal(signal.SIGINT)
+except KeyboardInterrupt:
+    pass
+raise SyntaxError("(unicode error) no escapes: can't load unicodedata module")
+"""
+
+
+@pytest.mark.parametrize(
+    "text", [LOST_FIRST, IN_A_CLASS, AS_ANOTHER], ids=["lost", "in a class", "as another"]
+)
+def test_the_command_itself_is_interrupted_while_it_is_loaded(tmp_path: Path, text: str) -> None:
+    (tmp_path / "typer.py").write_text(text)
     command = [sys.executable, "-m", "emotone", "models", "list"]
     done = subprocess.run(
         command,
@@ -430,7 +483,14 @@ def test_other_errors_are_printed_as_ever(monkeypatch: pytest.MonkeyPatch) -> No
     assert told == [ValueError]
 
 
-@pytest.mark.parametrize("made_of_it", [ImportError("initialization failed"), SystemError("?")])
+@pytest.mark.parametrize(
+    "made_of_it",
+    [
+        ImportError("initialization failed"),
+        RuntimeError("Error calling __set_name__"),
+        SystemError("?"),
+    ],
+)
 def test_what_a_library_makes_of_ctrl_c_while_it_is_loaded_is_ctrl_c(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], made_of_it: Exception
 ) -> None:

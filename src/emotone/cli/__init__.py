@@ -25,7 +25,10 @@ def main() -> None:
             from emotone.cli.app import run
 
             status = run()
-    except KeyboardInterrupt:  # before the command itself was there
+    except (KeyboardInterrupt, *interrupts.SPOILED) as end:
+        if not interrupts.ends(end):
+            raise
+        interrupts.taken()  # before the command itself was there
         print("error: interrupted", file=sys.stderr)
         status = interrupts.status()
     gc.freeze()

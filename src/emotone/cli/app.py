@@ -134,7 +134,7 @@ class LazyGroup(TyperGroup):
             with interrupts.terminable():
                 result = super().invoke(ctx)
                 sys.stdout.flush()
-        except (KeyboardInterrupt, ImportError, SystemError) as end:
+        except (KeyboardInterrupt, *interrupts.SPOILED) as end:
             if not interrupts.ends(end):
                 raise
             interrupts.taken()

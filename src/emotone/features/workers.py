@@ -65,8 +65,9 @@ class Workers:
 
     def __init__(self, count: int, job: dict[str, Any]) -> None:
         self._job = json.dumps(job).encode() + b"\n"
-        self._tasks: queue.Queue[tuple[int, Path] | None] = queue.Queue()
-        self._answers: queue.Queue[Answer | BaseException] = queue.Queue()
+        # Simple ones: Ctrl-C in the middle of the other kind may leave it locked for ever.
+        self._tasks: queue.SimpleQueue[tuple[int, Path] | None] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[Answer | BaseException] = queue.SimpleQueue()
         self._children = Children(f"from {__name__} import serve; serve()")
         self._threads = [
             threading.Thread(target=self._run, name=f"emotone-worker-{number}", daemon=True)
