@@ -524,6 +524,14 @@ def test_the_exit_status_is_the_commands_own_where_python_executes_a_string(
     assert (done.returncode, done.stderr) == (128 + getattr(signal, name), f"error: {said}\n")
 
 
+def test_ctrl_c_while_the_words_are_read_is_told(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(TyperGroup, "make_context", lambda *given, **others: press())
+    assert run(["models", "list"]) == 130
+    assert capfd.readouterr().err == "error: interrupted\n"
+
+
 def test_a_library_that_is_not_there_is_no_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
     def invoke(group: TyperGroup, ctx: object) -> None:
         raise ImportError("no such module") from OSError("no such file")

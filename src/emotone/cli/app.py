@@ -296,6 +296,8 @@ def _status(arguments: list[str] | None) -> int:
         if _of_broken_pipe(end):
             _drop_stdout()
             return _BROKEN_PIPE
+        if end.__context__ is not None and interrupts.ends(end.__context__):
+            messages.error("interrupted")  # before the command began
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     return 0
 
