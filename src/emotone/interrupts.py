@@ -20,24 +20,38 @@ AGAIN_S = 1.0
 _SOON_S = 0.01
 """After which a request that was lost falls again."""
 
-_LOADED_S = 10.0
-"""For so long a request waits until an extension module is loaded."""
-
 _now = time.monotonic
 
 Handler = Callable[[int, FrameType | None], Any] | int | signal.Handlers | None
 
 
 class _Request:
-    """Whether something else than Ctrl-C asked the process to end, and the signal's number; whether
-    one was raised; whether one that was lost or put off is still to fall again; and since when it
-    is put off.
+    """The request to end that came last.
+
+    Attributes
+    ----------
+    number
+        The signal's number, where it was something else than Ctrl-C.
+    raised
+        Whether it became an exception.
+    lost
+        Whether it was lost or put off, and is still to fall again.
+    put_off_since
+        When it was first put off.
+    again
+        Whether the signal that comes next is one that falls again, and not a person's.
     """
 
     number: int | None = None
     raised = False
     lost = False
     put_off_since: float | None = None
+    again = False
+
+    @classmethod
+    def falls(cls) -> None:
+        """It becomes an exception now."""
+        cls.raised, cls.lost, cls.put_off_since = True, False, None
 
 
 def _as_interrupt(number: int, frame: FrameType | None) -> None:
@@ -46,8 +60,8 @@ def _as_interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
+    # Where it is in the place of Python's own handler, asyncio does not cancel tasks at Ctrl-C.
     if not _put_off(signal.Signals(number), frame):
-        _Request.raised = True
         signal.default_int_handler(number, frame)
 
 
@@ -63,7 +77,7 @@ def terminable() -> Iterator[None]:
     removed. Where Ctrl-C is ignored, as in the background of a script, or another's to handle, all
     stays as it is. A request that falls where Python can only print it falls again.
     """
-    _Request.number = None
+    _Request.number, _Request.raised = None, False
     main = threading.current_thread() is threading.main_thread()
     if not main or signal.getsignal(signal.SIGINT) not in _INTERRUPTING:
         yield
@@ -104,8 +118,8 @@ def unlost() -> Iterator[None]:
 
     That is in callbacks of C code, in `__del__`, and in callbacks of weak references. It falls
     a hundredth of a second later, and again if that is such a place too; at the end of the block
-    at the latest. While an extension module is loaded it waits for that, ten seconds at most: they
-    drop the exception or make an ImportError of it.
+    at the latest. While an extension module is loaded it waits for that, since they drop the
+    exception or make an ImportError of it; a second press, `AGAIN_S` or more later, does not.
     """
     before = _fall_again({KeyboardInterrupt: signal.SIGINT})
     main = threading.current_thread() is threading.main_thread()
@@ -120,18 +134,19 @@ def unlost() -> Iterator[None]:
             signal.signal(signal.SIGINT, signal.default_int_handler)
         sys.unraisablehook = before
         if _Request.lost:
-            _Request.lost = False
+            _Request.falls()
             raise KeyboardInterrupt
 
 
 def _put_off(number: signal.Signals, frame: FrameType | None) -> bool:
-    """Let a request fall again soon if an extension module is being loaded, for not too long."""
-    now = _now()
-    since = _Request.put_off_since or now
-    if not _loading(frame) or now - since >= _LOADED_S:
-        _Request.put_off_since = None
+    """Let a request fall again a moment later if an extension module is being loaded."""
+    now, since = _now(), _Request.put_off_since
+    again, _Request.again = _Request.again, False
+    insisted = not again and since is not None and now - since >= AGAIN_S
+    if insisted or not _loading(frame):
+        _Request.falls()
         return False
-    _Request.put_off_since = since
+    _Request.put_off_since = now if since is None else since
     _Request.lost = True
     _thread.start_new_thread(_press_soon, (number,))
     return True
@@ -169,7 +184,7 @@ def _press_soon(number: signal.Signals) -> None:
     time.sleep(_SOON_S)
     if not _Request.lost:
         return  # it has fallen since, at the end of a block
-    _Request.lost = False
+    _Request.lost, _Request.again = False, True
     if hasattr(signal, "pthread_kill"):
         # Not raise_signal: a wait of the main thread goes on unless the signal is its own.
         signal.pthread_kill(threading.main_thread().ident or 0, number)
@@ -277,7 +292,8 @@ def deferred_each(items: Iterable[Item]) -> Iterator[Item]:
 
 
 SPOILED = (ImportError, RuntimeError, SyntaxError, SystemError)
-"""What Python and libraries of C make of Ctrl-C while a module is loaded."""
+"""What Python and libraries of C make of Ctrl-C while a module is loaded: these types themselves,
+and none that is derived from them."""
 
 
 def ends(error: BaseException) -> bool:
@@ -316,7 +332,7 @@ def _watched(*, at_once: bool) -> Iterator[None]:
             ours[signal.Signals(number)](number, frame)
 
     def exception() -> BaseException:
-        _Request.lost = False  # it falls here, and not once more
+        _Request.falls()  # here, and not once more
         return KeyboardInterrupt() if fallen == signal.SIGINT else SystemExit(0)
 
     for number in ours:

@@ -7,6 +7,7 @@ import queue
 import threading
 from collections.abc import Iterator, Sequence
 
+from emotone import interrupts
 from emotone.batch.count import Heard
 from emotone.batch.hearing import PROGRAM, Hearer, Setup
 from emotone.children import Children
@@ -59,8 +60,10 @@ class Pool:
         ended = 0
         while ended < len(self._threads):
             try:
-                # With a time-out, since Ctrl-C does not get through an endless wait on Windows.
-                told = self._told.get(timeout=0.5)
+                # Ctrl-C in the middle of it may leave the queue locked for ever; and on Windows it
+                # does not get through an endless wait.
+                with interrupts.deferred():
+                    told = self._told.get(timeout=0.1)
             except queue.Empty:
                 continue
             if isinstance(told, BaseException):

@@ -26,9 +26,10 @@ def main() -> None:
 
             status = run()
     except (KeyboardInterrupt, *interrupts.SPOILED) as end:
-        if not interrupts.ends(end):
+        debugging = os.environ.get("EMOTONE_DEBUG", "") not in ("", "0")
+        if not interrupts.ends(end) or (debugging and not isinstance(end, KeyboardInterrupt)):
             raise
-        interrupts.taken()  # before the command itself was there
+        interrupts.taken()  # before or after the command itself
         print("error: interrupted", file=sys.stderr)
         status = interrupts.status()
     gc.freeze()

@@ -135,7 +135,8 @@ class LazyGroup(TyperGroup):
                 result = super().invoke(ctx)
                 sys.stdout.flush()
         except (KeyboardInterrupt, *interrupts.SPOILED) as end:
-            if not interrupts.ends(end):
+            spoiled = not isinstance(end, KeyboardInterrupt)
+            if not interrupts.ends(end) or (spoiled and messages.debugging()):
                 raise
             interrupts.taken()
             status = interrupts.status()
@@ -297,6 +298,7 @@ def _status(arguments: list[str] | None) -> int:
             _drop_stdout()
             return _BROKEN_PIPE
         if end.__context__ is not None and interrupts.ends(end.__context__):
+            interrupts.taken()
             messages.error("interrupted")  # before the command began
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     return 0

@@ -256,6 +256,8 @@ def _done(
     except MemoryError:
         return {"error": _told(_too_large(task), task), "spent": True}
     except Exception as error:  # of a hostile file nobody foresees everything
+        if interrupts.ends(error):  # of a module that was being loaded
+            raise KeyboardInterrupt from error
         known = isinstance(error, EmotoneError)
         unforeseen = {} if known else {"unforeseen": frames(error), DETAILS: traceback.format_exc()}
         return {"error": _told(as_error(error, task["name"]), task), **unforeseen}
