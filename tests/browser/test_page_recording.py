@@ -491,6 +491,53 @@ def test_audio_that_is_still_on_its_way_is_let_go_without_an_error(visit, servic
     page.wait_for_timeout(500)  # for a complaint
 
 
+def let_go(page):
+    """Tell the service to keep the audio no longer."""
+    page.get_by_role("button", name="Name and notes").click()
+    page.get_by_label("Keep the audio").uncheck()
+    page.get_by_role("button", name="Save").click()
+
+
+def test_audio_that_plays_is_let_go_and_ones_own_plays_in_its_place(visit, service, files):
+    made = service.analysed(files["call"], keep_audio="true")
+    page = visit(f"recordings/{made['id']}")
+    shown(page)
+    page.get_by_role("button", name="Play").click()
+    eventually(page, lambda: position(page) > 0.2)
+    let_go(page)
+    expect(page.get_by_text("The service keeps no audio of this recording.")).to_be_visible()
+    page.locator("input[type=file]").set_input_files(str(files["call"]))
+    before = position(page)
+    page.get_by_role("button", name="Play").click()
+    eventually(page, lambda: position(page) > before + 0.2)
+
+
+def test_audio_that_was_about_to_play_is_let_go_without_an_error(visit, service, files):
+    made = service.analysed(files["call"], keep_audio="true")
+    page = visit("history")
+    page.route("**/v1/analyses/*/audio", lambda route: None)  # it never comes
+    page.goto(f"{service.address}/#/recordings/{made['id']}")
+    shown(page)
+    page.get_by_role("button", name="Play").click()
+    let_go(page)
+    expect(page.get_by_text("The service keeps no audio of this recording.")).to_be_visible()
+    expect(page.get_by_text("cannot play")).to_have_count(0)
+
+
+def test_ones_own_file_plays_on_while_the_services_copy_is_let_go(visit, service, files):
+    page = visit(preferences={"keepAudio": True})
+    page.get_by_text("Timeline", exact=True).click()
+    page.locator("input[type=file]").first.set_input_files(str(files["talk"]))
+    shown(page)
+    page.get_by_role("button", name="Play").click()
+    eventually(page, lambda: position(page) > 0.2)
+    let_go(page)
+    expect(page.get_by_label("Keep the audio")).to_have_count(0)
+    before = position(page)
+    eventually(page, lambda: position(page) > before + 0.5)
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+
+
 def test_audio_that_was_not_deleted_after_all_is_there_again(visit, service, files):
     made = service.analysed(files["call"], keep_audio="true")
     page = visit(f"recordings/{made['id']}", expected=["status of 503"])
@@ -501,11 +548,13 @@ def test_audio_that_was_not_deleted_after_all_is_there_again(visit, service, fil
             route.fulfill(status=503) if route.request.method == "PATCH" else route.continue_()
         ),
     )
-    page.get_by_role("button", name="Name and notes").click()
-    page.get_by_label("Keep the audio").uncheck()
+    page.get_by_role("button", name="Play").click()
+    eventually(page, lambda: position(page) > 0.2)
     with page.expect_response("**/audio"):
-        page.get_by_role("button", name="Save").click()
-    expect(page.get_by_role("button", name="Play")).to_be_enabled()
+        let_go(page)
+    before = position(page)
+    page.get_by_role("button", name="Play").click()
+    eventually(page, lambda: position(page) > before + 0.2)
     assert service.get(f"/v1/analyses/{made['id']}")["has_audio"]
 
 

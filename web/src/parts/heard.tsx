@@ -67,21 +67,20 @@ export function Heard({ analysis, kept, onChange }: Props) {
   useEffect(() => {
     tracksOf(analysis.id).then(setTracks).catch(complain);
   }, [analysis.id]);
-  // Before the service is told to delete the audio, and what it has then not got would be an error.
   useLayoutEffect(() => {
     const own = ownFiles.get(analysis.id);
-    if (own) {
-      playhead.attach(own);
-      return;
-    }
-    if (!kept) return;
-    let gone = false;
-    audioOf(analysis.id)
-      .then((source) => gone || playhead.attach(source))
-      .catch((error) => gone || complain(error));
+    if (own) playhead.attach(own);
+  }, [analysis.id]);
+  // Let go of before the service is told to delete it: what has not come by then would be an error.
+  useLayoutEffect(() => {
+    if (!kept || ownFiles.has(analysis.id)) return;
+    const leaving = new AbortController();
+    audioOf(analysis.id, leaving.signal)
+      .then((source) => leaving.signal.aborted || playhead.attach(source))
+      .catch((error) => leaving.signal.aborted || complain(error));
     return () => {
-      gone = true;
-      playhead.detach();
+      leaving.abort();
+      if (!ownFiles.has(analysis.id)) playhead.detach();
     };
   }, [analysis.id, kept]);
 
@@ -183,7 +182,9 @@ export function Heard({ analysis, kept, onChange }: Props) {
         >
           <Now recording={recording} playhead={playhead} />
         </Player>
-        {!kept && !playhead.audible.value && <NoAudio id={analysis.id} playhead={playhead} />}
+        {!analysis.has_audio && !playhead.audible.value && (
+          <NoAudio id={analysis.id} playhead={playhead} />
+        )}
         <Waveform
           channels={waves}
           playhead={playhead}
@@ -331,10 +332,10 @@ export function Heard({ analysis, kept, onChange }: Props) {
 const SILENT = [new Float32Array(2)];
 
 /** The audio that the service keeps: by its address, or where a key has to be shown, whole. */
-async function audioOf(id: string): Promise<Blob | string> {
+async function audioOf(id: string, leaving: AbortSignal): Promise<Blob | string> {
   const path = `analyses/${id}/audio`;
   if (!service.value?.auth.required) return new URL(`v1/${path}`, document.baseURI).href;
-  return (await request(path)).blob();
+  return (await request(path, { signal: leaving })).blob();
 }
 
 function Now({ recording, playhead }: { recording: RecordingDocument; playhead: Playhead }) {

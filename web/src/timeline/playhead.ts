@@ -43,6 +43,7 @@ export class Playhead {
 
   /** Play this from now on: the sound itself, or its address. */
   attach(source: Blob | string): void {
+    this.halt();
     if (this.owned) URL.revokeObjectURL(this.owned);
     this.owned = source instanceof Blob ? URL.createObjectURL(source) : null;
     this.trouble.value = null;
@@ -67,7 +68,9 @@ export class Playhead {
       return;
     }
     if (this.position.value >= this.duration - 0.01) this.seek(0);
-    this.media.play().catch(() => {
+    this.media.play().catch((error: unknown) => {
+      // It was let go of before it began.
+      if (error instanceof DOMException && error.name === "AbortError") return;
       this.trouble.value = "The browser cannot play this audio.";
     });
   }
@@ -76,11 +79,17 @@ export class Playhead {
   detach(): void {
     this.audible.value = false;
     this.trouble.value = null;
-    cancelAnimationFrame(this.frame);
-    this.media.pause();
+    this.halt();
     this.media.removeAttribute("src");
     this.media.load();
     if (this.owned) URL.revokeObjectURL(this.owned);
     this.owned = null;
+  }
+
+  /** Another sound drops the event that would tell of the end of this one. */
+  private halt(): void {
+    cancelAnimationFrame(this.frame);
+    this.media.pause();
+    this.playing.value = false;
   }
 }
