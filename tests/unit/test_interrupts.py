@@ -586,6 +586,19 @@ def test_an_error_in_a_later_command_is_no_ctrl_c(monkeypatch: pytest.MonkeyPatc
         run(["models", "list"])
 
 
+def test_what_a_library_makes_of_a_workers_stop_is_no_failure_of_its_task() -> None:
+    pytest.importorskip("fastapi", reason="the service needs the extra 'server'")
+    from emotone.server.worker import _done
+
+    class Spoiled:
+        def do(self, task: object, tell: object) -> dict[str, object]:
+            lose()
+            raise RuntimeError("Error calling __set_name__ on 'Field' instance")
+
+    with pytest.raises(KeyboardInterrupt), interrupts.unlost():
+        _done(Spoiled(), {"do": "analyze", "name": "call.wav"}, print, [])  # type: ignore[arg-type]
+
+
 def test_a_library_that_is_not_there_is_no_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
     def invoke(group: TyperGroup, ctx: object) -> None:
         raise ImportError("no such module") from OSError("no such file")

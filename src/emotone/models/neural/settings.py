@@ -48,8 +48,8 @@ class TrainingSettings:
         (one-cycle schedule, Smith & Topin 2018).
     optimizer
         What moves the weights: "adamw", or "muon", which makes each step of a matrix orthogonal
-        (Jordan et al. 2024) and learns as much in fewer epochs, which take a little longer. On the
-        nine corpora that was worse for new voices.
+        (Jordan et al. 2024) and learns as much in fewer epochs, which take a little longer. Trained
+        so on the nine corpora, networks heard new voices worse.
     warmup
         Share of the steps of a cycle over which the learning rate rises.
     cycles
