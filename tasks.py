@@ -109,7 +109,8 @@ def demo(arguments):
 def test(arguments):
     """Run the tests; further arguments go to pytest (`test tests/unit -k audio`)."""
     programs = testing()
-    return run([programs / "python", "-m", "pytest", *(arguments or ["-n", "auto", "--durations=30"])])
+    usual = ["-n", "auto", "--durations=30"]
+    return run([programs / "python", "-m", "pytest", *(arguments or usual)])
 
 
 def lint(arguments):
