@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import warnings
 from pathlib import Path
@@ -88,6 +89,11 @@ def heard_here(monkeypatch: pytest.MonkeyPatch, data: bytes, folder: Path, *opti
         try:
             return run(["listen", "--stdin", *map(str, options)])
         finally:
+            # A session that ends early leaves its reader in the middle of a read. Once the file is
+            # closed, its number is that of the next one that is opened, whose bytes would be lost.
+            for thread in threading.enumerate():
+                if thread.name == "emotone-pipe":
+                    thread.join(60)
             (folder / "standard input").unlink()
 
 
