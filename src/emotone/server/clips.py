@@ -119,15 +119,7 @@ class Clips:
         return found
 
     async def _ask(self, task: Mapping[str, Any], time_s: float) -> Mapping[str, Any]:
-        if self._waiting >= self._settings.clips_waiting:
-            raise _busy()
-        self._waiting += 1
-        try:
-            process = await asyncio.wait_for(self._free(), self._settings.clip_time_s)
-        except asyncio.TimeoutError:
-            raise _busy() from None
-        finally:
-            self._waiting -= 1
+        process = self._free_now() or await self._free()
         try:
             return await process.ask(task, time_s=time_s)
         except (WorkerDiedError, WorkerTookTooLongError) as error:
@@ -140,8 +132,28 @@ class Clips:
             else:
                 self._in_background(self._replace(process))
 
+    def _free_now(self) -> Process | None:
+        """A process that has nothing to do, if there is one that nobody waits for."""
+        while not self._waiting and not self._idle.empty():
+            if (process := self._idle.get_nowait()).alive:
+                return process
+            self._in_background(self._replace(process))
+        return None
+
     async def _free(self) -> Process:
-        """A process that has nothing to do; those that died in the meantime are replaced."""
+        """The next process that has nothing to do, after those who wait already."""
+        if self._waiting >= self._settings.clips_waiting:
+            raise _busy()
+        self._waiting += 1
+        try:
+            return await asyncio.wait_for(self._next(), self._settings.clip_time_s)
+        except asyncio.TimeoutError:
+            raise _busy() from None
+        finally:
+            self._waiting -= 1
+
+    async def _next(self) -> Process:
+        """Any that comes free; those that died in the meantime are replaced."""
         while not (process := await self._idle.get()).alive:
             self._in_background(self._replace(process))
         return process
