@@ -388,6 +388,36 @@ def test_shutting_down_parks_what_is_not_through(house: Any) -> None:
     in_time(run())
 
 
+def test_what_a_stop_spoils_is_parked(house: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A library that is stopped in its work may say that the recording cannot be read."""
+
+    async def run() -> None:
+        home = house()
+        stopped = asyncio.Event()
+
+        async def spoiled(process: Fake, task: Any) -> Any:
+            await stopped.wait()
+            raise AudioError("it cannot be decoded")
+
+        async def stop(process: Fake, within_s: float) -> None:
+            stopped.set()
+            await asyncio.sleep(within_s)
+
+        Fake.does = spoiled
+        monkeypatch.setattr(Fake, "stop", stop)
+        made = home.add()
+        jobs = home.jobs()
+        await jobs.start()
+        while not any(process.asked for process in Fake.made):
+            await asyncio.sleep(0.01)
+        await jobs.close(0.2)
+        parked = home.get(made.id)
+        assert (parked.state, parked.crashes, parked.error) == ("queued", 0, None)
+        assert home.folder.recording(made.id).exists()
+
+    in_time(run())
+
+
 def test_stopping_a_run_waits_for_its_end(house: Any) -> None:
     async def run() -> None:
         home = house()

@@ -268,17 +268,17 @@ class Jobs:
                 stall_s=self._settings.job_stall_s,
                 progress=run.heard,
             )
-        except WorkerDiedError as error:
-            if run.dropped:
-                return
-            if run.parked:
-                await run_in_threadpool(queue.park, job)
-            else:
-                await self._crashed(job, error)
         except WorkerTookTooLongError as error:
             await self._failed(job, gave_up(error, job.name))
-        except EmotoneError as error:
-            await self._failed(job, error)
+        except (WorkerDiedError, EmotoneError) as error:
+            if run.dropped:
+                return
+            if run.parked:  # whatever a library made of the stop
+                await run_in_threadpool(queue.park, job)
+            elif isinstance(error, EmotoneError):
+                await self._failed(job, error)
+            else:
+                await self._crashed(job, error)
         else:
             if await run_in_threadpool(self._finished, job, said):
                 self._count(run)
