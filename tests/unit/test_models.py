@@ -12,6 +12,7 @@ import pytest
 from emotone.errors import TrainingError, UsageError
 from emotone.models import FAMILIES, Classifier, build
 from emotone.models.calibration import fit_temperature, softmax
+from emotone.models.classical import inner_folds
 from emotone.models.search import search
 from emotone.models.svm import SVMHead
 
@@ -250,13 +251,53 @@ def test_an_emotion_of_one_speaker_alone_can_be_calibrated_around() -> None:
     assert np.isfinite(scores).all()
 
 
+@pytest.mark.parametrize("family", ["logistic", "ensemble"])
+def test_an_emotion_of_one_speaker_alone_leaves_the_temperature_of_the_others(family: str) -> None:
+    X, y, _ = clips(("happy", "sad"), n=240)
+    alone = np.arange(len(X)) % 6 == 0
+    y = np.where(alone & (np.arange(len(X)) % 4 > 0), "angry", y)
+    X[y == "angry"] += 4 * X.std(axis=0)
+    speakers = ["only" if single else f"s{i % 6}" for i, single in enumerate(alone)]
+    with_it = build(family, params=SMALL.get(family)).fit(X, y, groups=speakers)
+    others = y != "angry"
+    without = build(family, params=SMALL.get(family)).fit(
+        X[others], y[others], groups=[s for s, other in zip(speakers, others, strict=True) if other]
+    )
+    assert 0.5 < with_it.temperature_ / without.temperature_ < 2
+
+
 def test_one_clip_of_an_emotion_is_enough_to_fit() -> None:
     X, y, _ = clips(("happy", "sad"))
     y = y.copy()
     y[0] = "angry"
     classifier = build("svm-rbf").fit(X, y)
-    assert classifier.calibration_ == {"method": "none", "temperature": 1.0}
+    assert classifier.calibration_["method"] == "temperature"
     assert classifier.scores(X).shape == (len(X), 3)
+
+
+def test_a_clip_of_each_emotion_leaves_nothing_to_calibrate_on() -> None:
+    X, _, _ = clips(("happy", "sad"))
+    classifier = build("logistic").fit(X[:2], ["happy", "sad"])
+    assert classifier.calibration_ == {"method": "none", "temperature": 1.0}
+
+
+def test_the_card_counts_the_folds_that_there_are() -> None:
+    X, y, speakers = clips(("happy", "sad"))
+    two = ["a" if speaker < "s4" else "b" for speaker in speakers]
+    assert build("logistic").fit(X, y, groups=two).calibration_["folds"] == 2
+
+
+def test_no_inner_fold_is_empty() -> None:
+    # Speakers of one emotion each, and as many folds as speakers: a stratified draw may give a
+    # fold none of them.
+    for seed in range(130, 140):  # 137 does
+        rng = np.random.default_rng(seed)
+        sizes = rng.integers(1, 6, rng.integers(3, 9))
+        groups = [f"s{i}" for i, size in enumerate(sizes) for _ in range(size)]
+        y = np.array([i % 2 for i, size in enumerate(sizes) for _ in range(size)])
+        for train, test in inner_folds(y, groups, 5, seed):
+            assert len(train)
+            assert len(test)
 
 
 @pytest.mark.parametrize("family", ["svm-linear", "logistic", "tree", "mlp", "knn"])

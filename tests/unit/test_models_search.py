@@ -60,4 +60,9 @@ def test_what_cannot_be_searched(ring: tuple[np.ndarray, np.ndarray, list[str]])
         search(*ring, "mlp", trials=0)
     X = ring[0]
     with pytest.raises(TrainingError, match="too few clips"):
-        search(X[:3], ["sad", "sad", "angry"], None, "knn", trials=1)
+        search(X[:2], ["sad", "angry"], None, "knn", trials=1)
+    with pytest.raises(UsageError, match="C, gamma"):
+        search(*ring, "svm-rbf", trials=2, params={"C": 1.0, "gamma": 0.1})
+    members = {"members": ["forest", "knn"]}
+    with pytest.raises(UsageError, match="members"):
+        search(*ring, "ensemble", trials=2, params=members)

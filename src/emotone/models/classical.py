@@ -249,12 +249,13 @@ class Classifier:
         classes, codes = encode(np.asarray(y, dtype=np.str_))
         features = _features(X)
         with _threads(features):
-            per_member = self._held_out_logits(features, codes, len(classes), groups, folds)
-        if per_member is None:
-            raise TrainingError(
-                "there are too few clips of an emotion to cross-validate",
-                remedy="Give every emotion at least two clips.",
-            )
+            parts = inner_folds(codes, groups, folds, self.seed)
+            if not parts:
+                raise TrainingError(
+                    "there are too few clips of every emotion to cross-validate",
+                    remedy="Give at least one emotion two clips; more is better.",
+                )
+            per_member = self._held_out_logits(features, codes, len(classes), parts)
         joined = self._joined(per_member, [1.0] * len(per_member))
         return softmax(joined), codes, classes
 
@@ -264,6 +265,8 @@ class Classifier:
             return logits[0]
         parts = [softmax(z, t) for z, t in zip(logits, temperatures, strict=True)]
         joined: FloatMatrix = np.log(np.mean(parts, axis=0) + AGREEMENT_FLOOR)
+        # What no member could know stays unknown: the floor would make it a gross error.
+        joined[np.all(np.isneginf(logits), axis=0)] = -np.inf
         return joined
 
     def _calibrate(
@@ -275,15 +278,16 @@ class Classifier:
         self.calibration_ = {"method": "none", "temperature": 1.0}
         if self.calibration_folds == 0:
             return [1.0] * count
-        logits = self._held_out_logits(X, y, len(self.classes_), groups, self.calibration_folds)
-        if logits is None:
+        parts = inner_folds(y, groups, self.calibration_folds, self.seed)
+        if not parts:
             return [1.0] * count
+        logits = self._held_out_logits(X, y, len(self.classes_), parts)
         own = [1.0] if count == 1 else [fit_temperature(z, y) for z in logits]
         self.temperature_ = fit_temperature(self._joined(logits, own), y)
         self.calibration_ = {
             "method": "temperature",
             "temperature": round(self.temperature_, 6),
-            "folds": self.calibration_folds,
+            "folds": len(parts),
             "grouped_by": "speaker" if grouped(groups) else "nothing",
         }
         return own
@@ -293,12 +297,8 @@ class Classifier:
         X: FloatMatrix | Streamed,
         y: IntArray,
         k: int,
-        groups: Sequence[str | None] | None,
-        folds: int,
-    ) -> list[FloatMatrix] | None:
-        parts = inner_folds(y, groups, folds, self.seed)
-        if not parts:
-            return None
+        parts: Sequence[tuple[IntArray, IntArray]],
+    ) -> list[FloatMatrix]:
         logits = [np.full((len(X), k), -np.inf) for _ in self._specs()]
         for train, test in parts:
             present, codes = np.unique(y[train], return_inverse=True)
@@ -359,11 +359,10 @@ def inner_folds(
     """Train and test indices of a cross-validation inside the training part.
 
     Stratified by emotion, and grouped by speaker if every speaker is known and there are two or
-    more. Empty if there are too few clips.
+    more. A rare emotion is missing from some of the parts. Empty if every emotion has one clip.
     """
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-    smallest = int(np.bincount(y).min())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if grouped(groups):
@@ -371,10 +370,12 @@ def inner_folds(
             count = min(folds, len(np.unique(names)))
             try:
                 splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
-                return list(splitter.split(y, y, names))
+                parts = list(splitter.split(y, y, names))
             except ValueError:  # every emotion is rarer than there are folds
                 return []
-        count = min(folds, smallest)
+            # With few emotions a speaker, some folds may be given none.
+            return [(train, test) for train, test in parts if len(train) and len(test)]
+        count = min(folds, int(np.bincount(y).max()))
         if count < 2:
             return []
         return list(StratifiedKFold(count, shuffle=True, random_state=seed).split(y, y))

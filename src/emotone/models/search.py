@@ -106,7 +106,7 @@ class Searching:
     Raises
     ------
     UsageError
-        If `trials` is below 1 or the family has nothing to search.
+        If `trials` is below 1, or the family has nothing to search beside the fixed parameters.
     MissingExtraError
         If Optuna is not installed.
     """
@@ -136,6 +136,11 @@ class Searching:
         self._study = optuna.create_study(direction="maximize", sampler=sampler)
         self._space = entry.space
         self._fixed = dict(params or {})
+        if self._drawn(optuna.create_study().ask()) == self._fixed:
+            raise UsageError(
+                f"nothing of '{family}' is left to search beside {', '.join(self._fixed)}",
+                remedy="Train without a search, or fix fewer of its parameters.",
+            )
         self._asked: list[optuna.Trial] = []
         self.total = trials + 1
         """Trials in all, the defaults included."""
@@ -151,13 +156,15 @@ class Searching:
         count = min(TOGETHER, self.total - len(self._done))
         chosen = [] if self._done else [self._fixed]  # of which the sampler knows nothing
         self._asked = [self._study.ask() for _ in range(count - len(chosen))]
-        for trial in self._asked:
-            drawn = self._space(trial)
-            if "members" in self._fixed:  # the space speaks of the default members
-                named = self._fixed["members"]
-                drawn = {k: v for k, v in drawn.items() if k.split(".")[0] in named}
-            chosen.append(families.override(drawn, self._fixed))
-        return chosen
+        return chosen + [self._drawn(trial) for trial in self._asked]
+
+    def _drawn(self, trial: optuna.Trial) -> dict[str, Any]:
+        """What a trial draws, and the fixed parameters over it."""
+        drawn = self._space(trial)
+        if "members" in self._fixed:  # the space speaks of the default members
+            named = self._fixed["members"]
+            drawn = {k: v for k, v in drawn.items() if k.split(".")[0] in named}
+        return families.override(drawn, self._fixed)
 
     def tell(self, trials: Sequence[Trial]) -> None:
         """What became of all that were drawn, in that order."""
