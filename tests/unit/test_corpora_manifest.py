@@ -62,6 +62,22 @@ def test_the_order_is_that_of_the_rows_and_a_missing_file_is_a_problem(clips: Pa
     assert (problem.kind, problem.reason) == ("missing", "listed in row 3, but not there")
 
 
+def test_a_file_that_is_listed_again_counts_once(clips: Path) -> None:
+    (clips / "t.csv").write_text(
+        "path,emotion\na.wav,sad\nsub/b.flac,happy\nsub/b.flac,joy\n./a.wav,angry\n",
+        encoding="utf-8",
+    )
+    corpus = corpora.load(clips / "t.csv")
+    assert [(u.path.name, u.emotion) for u in corpus.utterances] == [
+        ("a.wav", "sad"),
+        ("b.flac", "happy"),
+    ]
+    assert [(p.kind, p.reason) for p in corpus.problems] == [
+        ("repeated", "listed in row 4, but also in row 3"),
+        ("repeated", "listed in row 5, but also in row 2, as sad and not angry"),
+    ]
+
+
 def test_parquet_numbers_and_gaps(clips: Path) -> None:
     table = pyarrow.table(
         {

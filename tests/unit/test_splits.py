@@ -256,6 +256,35 @@ def test_leave_one_corpus_out_keeps_shared_emotions_only() -> None:
         assert fold.name not in {utterances[i].corpus for i in fold.train}
 
 
+def test_what_is_left_out_of_a_fold_of_corpora_is_told() -> None:
+    utterances = [
+        utterance(i, None, emotion, corpus)
+        for corpus, emotions in (("a", "sad happy calm"), ("b", "sad happy angry fear"))
+        for i, emotion in enumerate(emotions.split())
+    ]
+    assert splits.make(utterances, "corpora:loo").notes == (
+        "fold a is of the 2 emotions that a shares with the others: 1 of its 3 clips are not asked "
+        "about, and 2 of the others not trained on",
+        "fold b is of the 2 emotions that b shares with the others: 2 of its 4 clips are not asked "
+        "about, and 1 of the others not trained on",
+    )
+
+
+def test_people_of_one_name_in_two_tables_are_told_of() -> None:
+    tables = some(["anna", "ben"], corpus="monday") + some(["anna", "carl"], corpus="tuesday")
+    divided = splits.make(tables, "speakers:loo")
+    (note,) = divided.notes
+    assert note.startswith("monday and tuesday both have speakers called anna, who count as diff")
+    assert divided.warning is None
+    # Known corpora number their speakers; 01 is somebody else in each.
+    known = some(["01", "02"], corpus="ravdess") + some(["01", "02"], corpus="urdu")
+    assert splits.make(known, "speakers:loo").notes == ()
+    # In one part of a fold they do no harm.
+    (half,) = splits.make(tables, "none").folds
+    assert splits.make(tables, "none").notes == ()
+    assert len(half.test) == 0
+
+
 def test_none_trains_on_everything() -> None:
     split = splits.make(some(["a", "b"]), "none")
     assert [(fold.name, len(fold.train), len(fold.test)) for fold in split.folds] == [

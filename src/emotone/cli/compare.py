@@ -131,6 +131,8 @@ def compare(
         _print(found)
     if found.dataset.split.warning and not as_json:  # which holds it
         messages.warning(found.dataset.split.warning)
+    for note in found.dataset.split.notes:
+        messages.warning(note)
     messages.left_out(found.failures)
     failed = [row for row in found.rows if row.error is not None]
     for row in failed:

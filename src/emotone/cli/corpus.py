@@ -252,7 +252,7 @@ def _print_trouble(report: CheckReport) -> None:
     for hint in report.hints:
         output.show(f"[yellow]![/] {_escaped(hint)}")
     _print_some(
-        output.counted(len(report.problems), "name gives", "names give") + " no label",
+        output.counted(len(report.problems), "name or row is", "names or rows are") + " left out",
         [f"{problem.path}: {problem.reason}" for problem in report.problems],
     )
     _print_some(

@@ -194,6 +194,8 @@ def train(
         messages.note("The features were read bit by bit, being too large for the memory.")
     if run.warning:
         messages.warning(run.warning)
+    for note in run.dataset.split.notes:
+        messages.warning(note)
     if run.modest:
         messages.note(
             "The scores are calibrated for new voices, so on shared ones they are modest."

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from emotone import audio, emotions
+from emotone.corpora.namesakes import caution, namesakes
 from emotone.corpora.utterance import Corpus, Problem, Utterance
 from emotone.errors import AudioError
 from emotone.prediction import Failure
@@ -127,6 +128,9 @@ class CheckReport:
                 f"there {'is one speaker' if speakers == 1 else f'are {speakers} speakers'} only: "
                 "figures from it say little about a new voice."
             )
+        alike = namesakes(self.corpus.utterances)
+        if alike:
+            hints.append(f"{caution(alike)}.")
         clashing = self._clashing()
         if clashing:
             hints.append(f"{clashing} groups of identical files carry different emotions.")

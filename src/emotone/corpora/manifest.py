@@ -170,10 +170,11 @@ def _utterance(row: Row, number: int, path: Path, name: str) -> Utterance:
 
 
 def read(path: Path) -> Corpus:
-    """Read a CSV, TSV, JSONL or Parquet manifest; a listed file that is missing is a `Problem`.
+    """Read a CSV, TSV, JSONL or Parquet manifest.
 
-    The order is that of the rows. Any emotion is taken: a known word as its canonical name, another
-    in lower case.
+    A listed file that is missing is a `Problem`, and so is one that is listed again: the first row
+    counts, since a clip that came twice could be in train and test at once. The order is that of
+    the rows. Any emotion is taken: a known word as its canonical name, another in lower case.
 
     Raises
     ------
@@ -192,11 +193,20 @@ def read(path: Path) -> Corpus:
         )
     utterances: list[Utterance] = []
     problems: list[Problem] = []
+    first: dict[str, tuple[int, str]] = {}
     try:
         for number, row in _rows(path):
             utterance = _utterance(row, number, path, path.stem)
             if utterance.path.is_file():
-                utterances.append(utterance)
+                place = (number, utterance.emotion)
+                before = first.setdefault(os.path.realpath(utterance.path), place)
+                if before is place:
+                    utterances.append(utterance)
+                    continue
+                reason = f"listed in row {number}, but also in row {before[0]}"
+                if utterance.emotion != before[1]:
+                    reason += f", as {before[1]} and not {utterance.emotion}"
+                problems.append(Problem(utterance.path, reason, "repeated"))
             else:
                 problems.append(
                     Problem(utterance.path, f"listed in row {number}, but not there", "missing")

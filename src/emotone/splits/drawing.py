@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from emotone.corpora.namesakes import caution
 from emotone.corpora.utterance import Utterance
 from emotone.errors import MissingExtraError, SplitError
-from emotone.splits.split import Fold, Split, leaks
+from emotone.splits.split import Fold, Split, divided_namesakes, leaks
 
 _SPECS = (
     "random:test=0.25,seed=9",
@@ -41,7 +42,8 @@ def make(utterances: Sequence[Utterance], spec: str, *, seed: int = 0) -> Split:
     Returns
     -------
     Split
-        Its ``warning`` says so where train and test share speakers.
+        Its ``warning`` says so where train and test share speakers, its ``notes`` what else the
+        figures are to be read with.
 
     Raises
     ------
@@ -70,7 +72,7 @@ def make(utterances: Sequence[Utterance], spec: str, *, seed: int = 0) -> Split:
         options = _options(spec, more, ("seed",))
         folds = _clips(utterances, first.strip(), _seed(spec, options, seed), spec)
     elif strategy == "corpora" and rest.strip().lower() in ("", "loo"):
-        folds = _corpora(utterances)
+        folds, notes = _corpora(utterances)
     elif strategy == "file" and rest.strip():
         from emotone.splits.fold_files import read_folds
 
@@ -81,6 +83,9 @@ def make(utterances: Sequence[Utterance], spec: str, *, seed: int = 0) -> Split:
     else:
         raise _refused(spec, "is no split")
     shared, warning = leaks(utterances, folds)
+    alike = divided_namesakes(utterances, folds)
+    if alike:
+        notes = (*notes, caution(alike))
     return Split(spec.strip(), strategy, folds, shared, warning, notes)
 
 
@@ -245,7 +250,9 @@ def _clips(utterances: Sequence[Utterance], how: str, seed: int, spec: str) -> t
     )
 
 
-def _corpora(utterances: Sequence[Utterance]) -> tuple[Fold, ...]:
+def _corpora(utterances: Sequence[Utterance]) -> tuple[tuple[Fold, ...], tuple[str, ...]]:
+    """A fold for each corpus, over what it shares with the others, and notes on what that leaves
+    out."""
     names = sorted({utterance.corpus for utterance in utterances})
     if len(names) < 2:
         raise SplitError(
@@ -254,6 +261,7 @@ def _corpora(utterances: Sequence[Utterance]) -> tuple[Fold, ...]:
             remedy="Give at least two corpora.",
         )
     folds: list[Fold] = []
+    notes: list[str] = []
     for name in names:
         here = {u.emotion for u in utterances if u.corpus == name}
         shared = here & {u.emotion for u in utterances if u.corpus != name}
@@ -267,4 +275,11 @@ def _corpora(utterances: Sequence[Utterance]) -> tuple[Fold, ...]:
                 remedy="Leave it out, or merge emotions so that at least two are shared.",
             )
         folds.append(Fold(name, np.asarray(train, np.intp), np.asarray(test, np.intp)))
-    return tuple(folds)
+        own = sum(utterance.corpus == name for utterance in utterances)
+        if len(usable) < len(utterances):
+            notes.append(
+                f"fold {name} is of the {len(shared)} emotions that {name} shares with the others: "
+                f"{own - len(test)} of its {own} clips are not asked about, and "
+                f"{len(utterances) - own - len(train)} of the others not trained on"
+            )
+    return tuple(folds), tuple(notes)

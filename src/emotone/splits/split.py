@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from emotone.corpora.namesakes import namesakes
 from emotone.corpora.utterance import Utterance
 
 Indices = npt.NDArray[np.intp]
@@ -52,8 +53,8 @@ class Split:
         One sentence for every report made from this split, or None if train and test share no
         speaker.
     notes
-        What else a reader of the figures should know, such as rows of a fold file that matched
-        nothing.
+        What else a reader of the figures should know: rows of a fold file that matched nothing,
+        emotions that a fold leaves out, people of two corpora who may be the same.
     """
 
     spec: str
@@ -76,6 +77,21 @@ class Split:
             "warning": self.warning,
             "notes": list(self.notes),
         }
+
+
+def divided_namesakes(
+    utterances: Sequence[Utterance], folds: Sequence[Fold]
+) -> dict[str, list[str]]:
+    """The `namesakes` of whom some fold trains on one and tests another."""
+    alike = namesakes(utterances)
+    divided: set[str] = set()
+    for fold in folds if alike else ():
+        train = {(utterances[i].speaker, utterances[i].corpus) for i in fold.train.tolist()}
+        for i in fold.test.tolist():
+            name, own = utterances[i].speaker, utterances[i].corpus
+            if name in alike and any((name, c) in train for c in alike[name] if c != own):
+                divided.add(str(name))
+    return {name: alike[name] for name in sorted(divided)}
 
 
 def leaks(utterances: Sequence[Utterance], folds: Sequence[Fold]) -> tuple[int | None, str | None]:

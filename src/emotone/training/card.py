@@ -147,6 +147,9 @@ def _quoted(
         else f"mean over {len(results)} folds of models trained like this one, each tested on "
         "clips it had not seen; this model is fitted to all clips"
     )
+    known = len(set(dataset.labels.tolist()))
+    if not single and any(len(result.classifier.classes_) < known for result in results):
+        about += ", of emotions that not every fold knew"
     recalls = {
         name: None if figures.support == 0 else round(figures.recall.value, 6)
         for name, figures in evaluation.per_emotion.items()
