@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 
 from emotone.cli import messages
+from emotone.debugging import debugging
 from emotone.errors import (
     EmotoneError,
     FeatureError,
@@ -50,13 +51,13 @@ def run(main: Callable[[], int | None]) -> None:
         status = BROKEN_PIPE
     except (EmotoneError, OSError) as error:
         # Of an error that names no file nothing could be said that helps.
-        if messages.debugging() or (isinstance(error, OSError) and error.filename is None):
+        if debugging() or (isinstance(error, OSError) and error.filename is None):
             raise
         said = f"{error.filename}: {error.strerror}." if isinstance(error, OSError) else str(error)
         messages.error(said)
         status = 2 if isinstance(error, USAGE_ERRORS) else 1
     except ModuleNotFoundError as error:
-        if messages.debugging():
+        if debugging():
             raise
         messages.error(
             f"this benchmark needs the module {error.name!r}, such as those of programs that "

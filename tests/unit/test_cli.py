@@ -311,6 +311,8 @@ def test_an_error_is_one_line_and_a_traceback_on_demand(
     monkeypatch.setenv("EMOTONE_DEBUG", "1")
     with pytest.raises(FeatureError):
         emotone("features", CLIP, "--set", "mfccc40")
+    monkeypatch.setenv("EMOTONE_DEBUG", "0")
+    assert emotone("features", CLIP, "--set", "mfccc40") == done
 
 
 def test_colour_is_for_terminals_alone(emotone: Any, toy: Path, mixed: Path) -> None:

@@ -8,6 +8,7 @@ import os
 import sys
 
 from emotone import interrupts
+from emotone.debugging import debugging
 
 
 def main() -> None:
@@ -26,8 +27,7 @@ def main() -> None:
 
             status = run()
     except (KeyboardInterrupt, *interrupts.SPOILED) as end:
-        debugging = os.environ.get("EMOTONE_DEBUG", "") not in ("", "0")
-        if not interrupts.ends(end) or (debugging and not isinstance(end, KeyboardInterrupt)):
+        if not interrupts.ends(end) or (debugging() and not isinstance(end, KeyboardInterrupt)):
             raise
         interrupts.taken()  # before or after the command itself
         print("error: interrupted", file=sys.stderr)

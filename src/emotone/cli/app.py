@@ -18,6 +18,7 @@ from typer.main import get_command
 
 from emotone import interrupts
 from emotone.cli import everywhere, messages
+from emotone.debugging import debugging
 from emotone.errors import (
     EmotoneError,
     EmotoneWarning,
@@ -136,7 +137,7 @@ class LazyGroup(TyperGroup):
                 sys.stdout.flush()
         except (KeyboardInterrupt, *interrupts.SPOILED) as end:
             spoiled = not isinstance(end, KeyboardInterrupt)
-            if not interrupts.ends(end) or (spoiled and messages.debugging()):
+            if not interrupts.ends(end) or (spoiled and debugging()):
                 raise
             interrupts.taken()
             status = interrupts.status()
@@ -147,7 +148,7 @@ class LazyGroup(TyperGroup):
 
 def _told(error: EmotoneError) -> int:
     """Say what went wrong, and give the exit status for it."""
-    if messages.debugging():
+    if debugging():
         raise error
     messages.error(str(error))
     cause = error.__cause__
@@ -170,7 +171,7 @@ def _unwritten(error: OSError) -> int:
             _drop_stdout()
         elif full:
             place = f"standard output, or a file in {tempfile.gettempdir()}"
-    if messages.debugging() or place is None:
+    if debugging() or place is None:
         raise error
     remedy = " Free some space, or write to another disk." if full else ""
     messages.error(f"{place}: {error.strerror}.{remedy}")
@@ -267,7 +268,7 @@ def run(arguments: list[str] | None = None) -> int:
     messages.begin()
     started = time.perf_counter()
     with warnings.catch_warnings():
-        if not messages.debugging():
+        if not debugging():
             # Ours are for the user, one line each; the libraries' are for developers.
             warnings.simplefilter("ignore")
             warnings.simplefilter("always", EmotoneWarning)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emotone.cli import messages, timelines
+from emotone.debugging import debugging
 from emotone.errors import EmotoneError, UsageError
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def keep(
             timelines.write(timeline, path, "-" if record is None else str(record))
         except Exception as error:
             # Whatever it is, the others are still to be written: this session does not come again.
-            if messages.debugging():
+            if debugging():
                 traceback.print_exc()
             told.append((messages.error, _why(path, error)))
         else:

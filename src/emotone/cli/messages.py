@@ -62,11 +62,6 @@ def verbose() -> bool:
     return said.level >= VERBOSE
 
 
-def debugging() -> bool:
-    """Whether ``EMOTONE_DEBUG`` asks for tracebacks and every library's warnings."""
-    return os.environ.get("EMOTONE_DEBUG", "") not in ("", "0")
-
-
 _SIGNS = str.maketrans({"…": "...", "–": "-", "→": "->", "×": "x", "·": "."})
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from emotone import errors
+from emotone.debugging import debugging
 from emotone.errors import EmotoneError
 from emotone.server.errors import RequestError
 from emotone.server.logs import DETAILS
@@ -87,7 +88,7 @@ class Process:
             "emotone.server.worker",
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            stderr=None if os.environ.get("EMOTONE_DEBUG") else asyncio.subprocess.DEVNULL,
+            stderr=None if debugging() else asyncio.subprocess.DEVNULL,
             env={**environment, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
             limit=_LONGEST_LINE,
             # Ctrl-C at a terminal is for the service, which tells its workers when it wants.
