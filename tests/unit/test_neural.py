@@ -243,6 +243,10 @@ def test_what_cannot_be_learned_from_is_refused() -> None:
         classifier.scores(clips)
     with pytest.raises(TrainingError, match="none of them is trained on"):
         build("cnn1d", params={"clips_per_epoch": {"ravdess": 5}}).fit(clips, emotions)
+    mistyped = {"clips_per_epoch": {"ravdes": 5, "emodb": 5, "casia": 5}}
+    with pytest.raises(TrainingError, match="ravdes, which is not trained on") as caught:
+        build("cnn1d", params=mistyped).fit(clips, emotions, corpora=["ravdess", "emodb"] * 4)
+    assert caught.value.remedy == "Did you mean 'ravdess'?"
     with pytest.raises(TrainingError, match="takes features, not clips"):
         build("knn").fit(clips, emotions)
     with pytest.raises(UsageError, match="no features to select"):

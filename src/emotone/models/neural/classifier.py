@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
     from emotone.models.neural.data import LabelledClips
     from emotone.models.neural.network import Network
+
+
+_ALIKE = 0.8
+"""From here on two names of corpora are one, mistyped: of the nine known ones none are so alike."""
 
 
 class NeuralClassifier(SoundClassifier):
@@ -257,6 +262,16 @@ class NeuralClassifier(SoundClassifier):
                 f"clips_per_epoch names {', '.join(wanted)}, and none of them is trained on",
                 remedy=f"The corpora are {', '.join(self.corpora_)}.",
             )
+        # A recipe may speak of corpora that are not there; a slip of the pen is another thing.
+        wanted = wanted or {}
+        unnamed = [name for name in self.corpora_ if name not in wanted]
+        for name in wanted.keys() - set(self.corpora_):
+            close = difflib.get_close_matches(name, unnamed, n=1, cutoff=_ALIKE)
+            if close:
+                raise TrainingError(
+                    f"clips_per_epoch names {name}, which is not trained on",
+                    remedy=f"Did you mean {close[0]!r}?",
+                )
 
     def _watched(
         self, watch: tuple[Features, Sequence[str] | npt.NDArray[Any]]
