@@ -105,11 +105,11 @@ class House:
     def clips(self) -> Clips:
         return Clips(self.settings, self.models, self.metrics)
 
-    def add(self, **about: Any) -> Analysis:
+    def add(self, *, keep_audio: bool = False) -> Analysis:
         new = NewAnalysis(
             id=str(uuid.uuid4()), owner="ada", name="talk.wav", notes="", model="m@1",
-            options={}, keep_audio=False, node=self.folder.node,
-            created_at=datetime.now(timezone.utc), **about,
+            options={}, keep_audio=keep_audio, node=self.folder.node,
+            created_at=datetime.now(timezone.utc),
         )  # fmt: skip
         upload = self.folder.incoming / "upload"
         upload.write_bytes(b"sound")
@@ -414,6 +414,47 @@ def test_what_a_stop_spoils_is_parked(house: Any, monkeypatch: pytest.MonkeyPatc
         parked = home.get(made.id)
         assert (parked.state, parked.crashes, parked.error) == ("queued", 0, None)
         assert home.folder.recording(made.id).exists()
+
+    in_time(run())
+
+
+@pytest.mark.parametrize("end", ["finish", "crashed"])
+def test_no_note_comes_after_the_end_of_a_run_and_takes_it_for_deleted(
+    house: Any, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    def works(process: Fake, task: Any) -> Any:
+        process.progress({"heard_s": 9.0, "total_s": 10.0, "duration_s": 10.0})
+        if end == "crashed" and len([each for each in Fake.made if each.asked]) == 1:
+            raise WorkerDiedError(-11)
+        return analyses_it(process, task)
+
+    async def run() -> None:
+        home = house()
+        settle, progress, ended = getattr(home.store.queue, end), home.store.queue.progress, []
+        noted = threading.Event()
+
+        def slow(*arguments: Any) -> bool:
+            ended.append(arguments)
+            found = bool(settle(*arguments))
+            noted.wait(0.3)  # as where the database or the disk is slow
+            return found
+
+        def note(*arguments: Any) -> bool:
+            found = bool(progress(*arguments))
+            if ended:
+                noted.set()
+            return found
+
+        monkeypatch.setattr(home.store.queue, end, slow)
+        monkeypatch.setattr(home.store.queue, "progress", note)
+        Fake.does = works
+        made = home.add(keep_audio=True)
+        jobs = home.jobs()
+        await jobs.start()
+        assert (await home.over(made.id)).has_audio
+        await jobs.close(60)
+        assert len(ended) == 1
+        assert home.folder.recording(made.id).read_bytes() == b"sound"
 
     in_time(run())
 

@@ -260,14 +260,8 @@ class Jobs:
     async def _worked(self, run: _Run) -> None:
         """Let a process work on a job, and keep what comes of it."""
         job, queue = run.job, self._store.queue
-        noting = asyncio.ensure_future(self._note(run))
         try:
-            said = await run.process.ask(
-                self._task(job),
-                time_s=self._settings.job_time_s,
-                stall_s=self._settings.job_stall_s,
-                progress=run.heard,
-            )
+            said = await self._asked(run)
         except WorkerTookTooLongError as error:
             await self._failed(job, gave_up(error, job.name))
         except (WorkerDiedError, EmotoneError) as error:
@@ -282,7 +276,18 @@ class Jobs:
         else:
             if await run_in_threadpool(self._finished, job, said):
                 self._count(run)
-        finally:
+
+    async def _asked(self, run: _Run) -> Mapping[str, Any]:
+        """What a process makes of a job; its progress is noted meanwhile."""
+        noting = asyncio.ensure_future(self._note(run))
+        try:
+            return await run.process.ask(
+                self._task(run.job),
+                time_s=self._settings.job_time_s,
+                stall_s=self._settings.job_stall_s,
+                progress=run.heard,
+            )
+        finally:  # a note after the store has the end would take the analysis for deleted
             noting.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await noting
