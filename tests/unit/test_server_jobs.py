@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
@@ -250,6 +251,35 @@ def test_a_store_that_is_away_at_the_end_loses_nothing(
         found = await home.over(made.id)
         assert (found.state, found.crashes, len(refused)) == ("done", 2, 2)
         await jobs.close(1)
+
+    in_time(run())
+
+
+def test_each_run_without_an_end_is_put_back_once(
+    house: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run() -> None:
+        home = house()
+        made = [home.add() for _ in range(3)]
+        lost = [home.store.queue.claim(home.folder.node) for _ in made]
+        crashed, told = home.store.queue.crashed, list[str]()
+
+        def slow(job: Analysis) -> bool:
+            told.append(job.id)
+            time.sleep(0.05)
+            if job.id == made[0].id and told.count(job.id) == 1:
+                raise OSError("the database is away")
+            return bool(crashed(job))
+
+        monkeypatch.setattr(home.store.queue, "crashed", slow)
+        jobs = home.jobs()
+        jobs._unsettled += lost
+        settled = await asyncio.gather(jobs._settle(), jobs._settle(), return_exceptions=True)
+        assert {type(each) for each in settled} == {OSError, type(None)}
+        await jobs._settle()  # as the runner does again
+        assert sorted(told) == sorted(each.id for each in (made[0], *made))
+        assert [home.get(each.id).state for each in made] == ["queued"] * 3
+        assert not jobs._unsettled
 
     in_time(run())
 

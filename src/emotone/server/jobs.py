@@ -245,8 +245,12 @@ class Jobs:
     async def _settle(self) -> None:
         """Put back what the store did not hear the end of, being away for a while."""
         while self._unsettled:
-            await self._crashed(self._unsettled[-1], RuntimeError("its end was not kept"))
-            self._unsettled.pop()
+            job = self._unsettled.pop()  # now: other runners put back the rest meanwhile
+            try:
+                await self._crashed(job, RuntimeError("its end was not kept"))
+            except BaseException:
+                self._unsettled.append(job)
+                raise
 
     async def _crashed(self, job: Analysis, error: Exception) -> None:
         """Try again what broke down, and give it up when it did so too often."""
