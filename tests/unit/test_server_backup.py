@@ -206,6 +206,39 @@ def test_a_backup_while_recordings_come_and_go(homes: Any, tmp_path: Path) -> No
         thread.join()
 
 
+def test_a_backup_while_tables_take_longer_to_write_than_a_recording_to_analyse(
+    homes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, new, out, dump = homes(), homes(), tmp_path / "backup.tar", backups._dump
+    first = home.add("first")
+
+    def slow(connection: Any, table: Any, path: Path) -> int:
+        if table.name == "results":
+            home.work()
+            home.add("next")
+        return dump(connection, table, path)
+
+    monkeypatch.setattr(backups, "_dump", slow)
+    assert back_up(home.store.database, home.settings.folder, out).recordings == 1
+    restore(out, new.store.database, new.folder)
+    assert new.files() == {first.id: b"sound of first"}
+    assert new.store.analyses.counts() == {"queued": 1}
+
+
+def test_a_backup_without_a_recording_that_waits_is_none(homes: Any, tmp_path: Path) -> None:
+    home, out = filled(homes()), tmp_path / "backup.tar"
+    gone = home.add("gone")
+    home.folder.forget(gone.id)
+    with pytest.raises(UsageError, match="1 analyses wait") as refused:
+        back_up(home.store.database, home.settings.folder, out)
+    assert refused.value.code == "no_recording"
+    assert refused.value.remedy
+    assert not list(tmp_path.glob("*backup*"))
+    assert not list(home.folder.incoming.iterdir())
+    home.store.analyses.delete("ada", gone.id)
+    assert back_up(home.store.database, home.settings.folder, out).recordings == 3
+
+
 _GATHERS = """
 import sys
 from pathlib import Path

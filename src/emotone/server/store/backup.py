@@ -85,8 +85,8 @@ def back_up(database: Database, folder: Path, out: Path) -> Contents:
     Raises
     ------
     UsageError
-        If the folder is none of a service, the database has recordings of other services too, or
-        the file cannot be written.
+        If the folder is none of a service, the database has recordings of other services too, one
+        that waits is not there, or the file cannot be written.
     """
     node = folder / "node"
     if not node.is_file():
@@ -160,25 +160,29 @@ def restore(file: Path, database: Database, folder: Folder) -> Contents:
 
 def _write(database: Database, folder: Path, node: str, file: Any) -> Contents:
     with gathering(folder) as place:
+        (place / "tables").mkdir()
         for _ in range(_ROUNDS):
-            # One state of the database, and the recordings that belong to it. A recording may be
-            # through and gone while they are gathered: then there is a later state to take.
-            (place / "tables").mkdir(exist_ok=True)
+            # One state of the database, and the recordings that belong to it. They are held before
+            # the tables are written, which may take longer than an analysis: one may be through and
+            # its recording gone even so, and then there is a later state to take.
             with database.reading() as connection:
                 _check_whole(connection, node)
-                rows = {
-                    table.name: _dump(connection, table, place / "tables" / f"{table.name}.jsonl")
-                    for table in metadata.sorted_tables
-                }
-                wanted = connection.execute(
-                    select(analyses.c.id, analyses.c.state.in_(_WAITS)).where(
-                        analyses.c.node == node,
-                        analyses.c.has_audio | analyses.c.state.in_(_WAITS),
-                    )
-                ).all()
-            held = [id for id, _ in wanted if _hold(folder / "recordings" / id, place / id)]
-            if all(id in held for id, waits in wanted if waits):
-                break
+                held, missing = _gather(connection, node, folder, place)
+                if not missing:
+                    rows = {
+                        table.name: _dump(
+                            connection, table, place / "tables" / f"{table.name}.jsonl"
+                        )
+                        for table in metadata.sorted_tables
+                    }
+                    break
+        else:
+            raise UsageError(
+                f"{missing} analyses wait whose recordings are not there",
+                source=folder / "recordings",
+                remedy="Try again while the service runs: it gives up what it cannot read.",
+                code="no_recording",
+            )
         contents = Contents(
             created_at=datetime.now(timezone.utc).isoformat(),
             version=emotone.__version__,
@@ -204,6 +208,19 @@ def _check_whole(connection: Connection, node: str) -> None:
             remedy="Stop them all, then back up the database with pg_dump and copy each folder.",
             code="shared_database",
         )
+
+
+def _gather(connection: Connection, node: str, folder: Path, place: Path) -> tuple[list[str], int]:
+    """Hold the recordings that belong to a state; their ids, and how many that wait are gone."""
+    waits = analyses.c.state.in_(_WAITS)
+    wanted = connection.execute(
+        select(analyses.c.id, waits)
+        .where(analyses.c.node == node, analyses.c.has_audio | waits)
+        .order_by(waits.desc(), analyses.c.number)  # first those that will be gone first
+    ).all()
+    held = {id: _hold(folder / "recordings" / id, place / id) for id, _ in wanted}
+    missing = sum(waiting and not held[id] for id, waiting in wanted)
+    return [id for id, there in held.items() if there], missing
 
 
 def _hold(source: Path, target: Path) -> bool:
