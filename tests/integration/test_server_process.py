@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import signal
 import subprocess
@@ -26,6 +27,7 @@ pytest.importorskip("fastapi", reason="needs the extra server")
 import emotone
 from audio_files import encode
 from emotone import audio
+from emotone.bundle.registry import find
 from services import ENVIRONMENT, Service, service, until
 
 if TYPE_CHECKING:
@@ -325,6 +327,36 @@ def test_a_recording_that_stalls_is_given_up(tmp_path: Path, long: bytes) -> Non
         found = server.finished(id)
         assert (found["state"], found["error"]["code"]) == ("failed", "took_too_long")
         assert server.finished(server.send(RAISED)["id"])["state"] == "done"
+
+
+def test_a_worker_gives_signs_of_life_while_it_draws(tmp_path: Path) -> None:
+    path, out = tmp_path / "quiet.wav", tmp_path / "out"
+    path.write_bytes(encode(np.zeros((70 * RATE, 3), np.float32), RATE, "WAV", "PCM_16"))
+    setup = {
+        "models": {"default": str(find(None))}, "memory_bytes": 2 << 30, "nice": 0,
+        "max_duration_s": 3600, "warm": None,
+    }  # fmt: skip
+    options = {"window_s": 3.0, "step_s": 0.5, "switch": 2.0, "pause_s": 0.5, "speakers": None}
+    task = {
+        "do": "analyze", "path": str(path), "name": "quiet.wav", "out": str(out), "threads": 1,
+        "checkpoint": str(tmp_path / "progress"), "checkpoint_s": 60,
+        "options": {**options, "model": "default", "channels": "split"},
+    }  # fmt: skip
+    command = [sys.executable, "-m", "emotone.server.worker"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(f"{json.dumps(setup)}\n{json.dumps(task)}\n")
+        process.stdin.flush()
+        kinds: list[str] = []
+        while not kinds or kinds[-1] not in ("answer", "error"):
+            kinds.append(next(iter(json.loads(process.stdout.readline()))))
+        process.stdin.close()
+    heard = len(kinds) - kinds[::-1].index("progress")
+    # A channel is read in three blocks of half a minute and less.
+    assert kinds[heard:] == ["alive"] * 9 + ["answer"]
 
 
 def test_too_many_clips_at_once_are_told_to_come_again(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,13 @@ _FULL = 127
 _FLOOR = 1e-10
 
 
-def draw(source: Source, channels: Sequence[int | None], limits: Limits) -> bytes:
+def draw(
+    source: Source,
+    channels: Sequence[int | None],
+    limits: Limits,
+    *,
+    progress: Callable[[], None] | None = None,
+) -> bytes:
     """The pictures of a recording, packed.
 
     Parameters
@@ -35,6 +41,8 @@ def draw(source: Source, channels: Sequence[int | None], limits: Limits) -> byte
         Those that were heard, ``(None,)`` for all together. The spectrogram is of the first.
     limits
         Bounds on the audio.
+    progress
+        Called for each block of each channel that was read, half a minute or less.
 
     Raises
     ------
@@ -46,6 +54,8 @@ def draw(source: Source, channels: Sequence[int | None], limits: Limits) -> byte
         builder = OverviewBuilder(RATE, points=POINTS, spectra=SPECTRA)
         for block in blocks_if_silent_too(source, rate=RATE, channel=channel, limits=limits):
             builder.add(block.samples)
+            if progress is not None:
+                progress()
         overview = builder.finish()
         arrays[f"low{place}"] = _scaled(overview.low)
         arrays[f"high{place}"] = _scaled(overview.high)

@@ -115,7 +115,12 @@ class Worker:
                 limits=self._limits,
                 progress=lambda done, total: tell({"alive": True}),
             )
-        drawn = tracks.draw(path, timeline.channels or (None,), self._limits)
+        drawn = tracks.draw(
+            path,
+            timeline.channels or (None,),
+            self._limits,
+            progress=lambda: tell({"alive": True}),
+        )
         out = Path(task["out"])
         out.mkdir(mode=0o700, exist_ok=True)
         Packed.of(timeline).write(out)
