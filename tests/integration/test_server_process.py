@@ -16,7 +16,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import psutil
@@ -198,6 +198,33 @@ def test_results_expire(tmp_path: Path) -> None:
         assert server.ask("GET", "/v1/analyses?q=transient").json["total"] == 0
         # Also while it is worked on.
         assert server.ask("GET", "/readyz").json["checks"]["jobs"] == "ok"
+
+
+def test_what_came_before_a_service_had_an_end_for_it_says_when_it_is_deleted(
+    tmp_path: Path,
+) -> None:
+    def days(found: Any) -> float | None:
+        if found["expires_at"] is None:
+            return None
+        first, last = (datetime.fromisoformat(found[at]) for at in ("created_at", "expires_at"))
+        return round((last - first).total_seconds() / 86_400, 2)
+
+    with service(tmp_path / "data") as server:
+        made = [server.send(RAISED), server.send(RAISED, keep_days=2)]
+        made.append(server.send(RAISED, keep_days=90))
+        assert [days(each) for each in made] == [None, 2, 90]
+        for each in made:
+            server.finished(each["id"])
+    with service(tmp_path / "data", results_days=30.0) as server:
+        assert [days(each) for each in reversed(server.analyses())] == [30, 2, 30]
+        assert [days(server.analysis(each["id"])) for each in made] == [30, 2, 30]
+        at = f"/v1/analyses/{made[0]['id']}"
+        assert days(server.ask("GET", f"{at}?timeline=false").json) == 30
+        assert days(server.ask("PATCH", at, json={"notes": "so"}).json) == 30
+        event = server.ask("GET", f"{at}/events").body.decode()
+        assert days(json.loads(event.partition("data: ")[2])) == 30
+    with service(tmp_path / "data") as server:  # what no end was given has none again
+        assert [days(server.analysis(each["id"])) for each in made] == [None, 2, 90]
 
 
 def test_files_that_belong_to_nothing_are_removed(tmp_path: Path) -> None:

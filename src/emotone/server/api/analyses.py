@@ -90,7 +90,7 @@ async def create(
     if is_new:
         state.jobs.wake()
     where = request.url_for("get_analysis", id=found.id).path
-    return JSONResponse(document(found), 202, headers={"Location": where})
+    return JSONResponse(document(found, settings), 202, headers={"Location": where})
 
 
 def _check_channel(channel: int, count: int) -> None:
@@ -135,12 +135,16 @@ def _expiry(
     settings: ServerSettings, created: datetime, now: datetime, keep_days: float | None
 ) -> datetime | None:
     """When an analysis is deleted: so many days from now, and no later than the service has it."""
-    ends = []
-    if settings.results_days is not None:
-        ends.append(created + timedelta(days=min(settings.results_days, _MOST_DAYS)))
-    if keep_days is not None:
-        ends.append(now + timedelta(days=keep_days))
-    return min(ends, default=None)
+    asked = None if keep_days is None else now + timedelta(days=keep_days)
+    return _sooner(settings, created, asked)
+
+
+def _sooner(settings: ServerSettings, created: datetime, asked: datetime | None) -> datetime | None:
+    """When an analysis is deleted: as was asked for, and no later than the service has it."""
+    if settings.results_days is None:
+        return asked
+    ends = created + timedelta(days=min(settings.results_days, _MOST_DAYS))
+    return ends if asked is None else min(ends, asked)
 
 
 def _accept(request: Request, path: Path, new: NewAnalysis) -> tuple[Analysis, bool]:
@@ -186,9 +190,9 @@ def list_analyses(
 ) -> JSONResponse:
     """A part of the list, with what the next one is asked for by, and how many there are in all."""
     filters = Filters(_utc(since), _utc(until), emotion, label, state, name, q)
-    store = request.app.state.store
-    page = store.analyses.page(caller.owner, filters, limit=limit, cursor=cursor)
-    items = [document(each) for each in page.items]
+    here = request.app.state
+    page = here.store.analyses.page(caller.owner, filters, limit=limit, cursor=cursor)
+    items = [document(each, here.settings) for each in page.items]
     return JSONResponse({"items": items, "next": page.next, "total": page.total})
 
 
@@ -217,7 +221,7 @@ def get_analysis(
     found: Result | None = results.get(caller.owner, str(id))
     if found is None:
         raise not_found()
-    told = document(found.analysis)
+    told = document(found.analysis, request.app.state.settings)
     if found.head is None or not timeline:
         return JSONResponse(told | {"timeline": None})
     text = timelines.document(told, found, results, measurements=measurements)
@@ -251,7 +255,7 @@ def change(
             state.folder.forget(found.id)
     if found is None:
         raise not_found()
-    return JSONResponse(document(found))
+    return JSONResponse(document(found, state.settings))
 
 
 @router.delete(
@@ -290,7 +294,7 @@ async def cancel(request: Request, caller: Writes, id: Id) -> JSONResponse:
         raise RequestError(
             f"it is {found.state} already", status=409, code="over", remedy="Delete it instead."
         )
-    return JSONResponse(document(found))
+    return JSONResponse(document(found, state.settings))
 
 
 @router.get(
@@ -331,7 +335,7 @@ async def _events(request: Request, caller: Caller, first: Analysis) -> AsyncIte
     while found is not None:
         if found != told:
             kind = found.state if found.over else "progress"
-            yield f"event: {kind}\ndata: {json.dumps(document(found))}\n\n"
+            yield f"event: {kind}\ndata: {json.dumps(document(found, state.settings))}\n\n"
             told, quiet_s = found, 0.0
         if found.over:
             return
@@ -352,9 +356,10 @@ async def _events(request: Request, caller: Caller, first: Analysis) -> AsyncIte
     yield f"event: deleted\ndata: {json.dumps({'id': first.id})}\n\n"
 
 
-def document(analysis: Analysis) -> dict[str, Any]:
-    """An analysis as an answer has it."""
-    values: Mapping[str, Any] = asdict(analysis)
+def document(analysis: Analysis, settings: ServerSettings) -> dict[str, Any]:
+    """An analysis as an answer has it, with the end that the service has for it now."""
+    expires = _sooner(settings, analysis.created_at, analysis.expires_at)
+    values: Mapping[str, Any] = asdict(analysis) | {"expires_at": expires}
     return {
         name: value.isoformat() if isinstance(value := values[name], datetime) else value
         for name in _SHOWN
