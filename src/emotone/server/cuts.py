@@ -39,7 +39,7 @@ class Cut:
 def cut(recording: Path, cuts: Sequence[Cut], folder: Path, limits: Limits) -> None:
     """Write stretches of a recording as WAV files of 16 bits at the rate that models hear.
 
-    The recording is read once for each channel, in blocks.
+    The recording is read once for each channel, in blocks, to the end of the last stretch.
 
     Parameters
     ----------
@@ -70,6 +70,8 @@ def cut(recording: Path, cuts: Sequence[Cut], folder: Path, limits: Limits) -> N
                 if last <= end and parts[each.file]:
                     _write(folder / each.file, parts[each.file])
             mine = [each for each in mine if round(each.end_s * RATE) > end]
+            if not mine:
+                break
             at = end
         for each in mine:  # to the very end, which rounding may put a sample too far
             if parts[each.file]:
