@@ -576,7 +576,7 @@ def test_a_label_stands_beside_the_answer(server: Service, analysed: Any) -> Non
     assert (one["segment"], one["label"], one["emotion"]) == (
         spoken["index"], "happy", spoken["emotion"]
     )  # fmt: skip
-    for filter in ("label=happy", "emotion=happy"):
+    for filter in ("label=happy", "emotion=happy", "label=Joy", "emotion=Joy"):
         items = server.ask("GET", f"/v1/analyses?{filter}").json["items"]
         (listed,) = [each for each in items if each["id"] == analysed["id"]]
         assert listed["summary"] == found["summary"]

@@ -325,6 +325,20 @@ def test_filters(store: Store) -> None:
     assert names(store, query="muller", state="done") == ["Call 1 50%.wav"]
 
 
+def test_filters_take_emotions_by_any_of_their_names(store: Store) -> None:
+    made = done(store, name="call.wav")
+    store.corrections.set("ada", made.id, 4, label="angry")
+    for name in ("angry", "Anger", " WUT"):
+        assert names(store, emotion=name) == ["call.wav"], name
+        assert names(store, label=name) == ["call.wav"], name
+    assert names(store, emotion="Joy") == names(store, label="Joy") == []
+    # A model has names of its own, which may be no canonical ones.
+    assert names(store, emotion='so-so "& <b>"') == ["call.wav"]
+    for blank in ({"emotion": " "}, {"label": " "}):
+        with pytest.raises(UsageError, match="empty"):
+            names(store, **blank)
+
+
 @pytest.mark.parametrize(
     "query",
     ['"', "' OR 1=1 --", "a* NEAR b", "AND", "name:x", "-", "(", "a & | !b", "😀", "\\", "x:*"],

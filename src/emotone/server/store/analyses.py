@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or_, select
 from sqlalchemy.exc import IntegrityError
 
+from emotone.emotions import canonical
 from emotone.server.errors import RequestError
 from emotone.server.store import search
 from emotone.server.store.database import Database
@@ -141,6 +142,8 @@ class Analyses:
         ------
         RequestError
             If the cursor is none that a page gave.
+        UsageError
+            If an emotion or a label of the filters is blank.
         """
         chosen = [analyses.c.owner == owner, *self._conditions(filters)]
         wanted: Select[Any] = select(*SELECTED).where(*chosen)
@@ -283,10 +286,12 @@ class Analyses:
             found.append(analyses.c.folded.contains(part, autoescape=True))
         if filters.emotion is not None:
             of_it = heard.c.analysis == analyses.c.number
-            found.append(exists().where(of_it, heard.c.emotion == filters.emotion))
+            # A model may spell its emotions as it likes; labels are canonical.
+            spellings = {filters.emotion, canonical(filters.emotion)}
+            found.append(exists().where(of_it, heard.c.emotion.in_(spellings)))
         if filters.label is not None:
             of_it = corrections.c.analysis == analyses.c.number
-            found.append(exists().where(of_it, corrections.c.label == filters.label))
+            found.append(exists().where(of_it, corrections.c.label == canonical(filters.label)))
         if filters.query:
             match = search.matches(self._database.dialect, filters.query)
             found += [] if match is None else [match]

@@ -231,9 +231,10 @@ class Filters:
     since, until
         When they came: from the first, and before the second.
     emotion
-        One of their segments', with what people said in place of the model's answers.
+        One of their segments', with what people said in place of the model's answers; by any of its
+        names, or as the model spells it.
     label
-        One that a person gave a segment of them.
+        One that a person gave a segment of them, by any of its names.
     state
         How far they are.
     name
