@@ -324,6 +324,17 @@ def test_a_declared_length_is_believed_at_once(length: str):
     assert code(body) == "too_large"
 
 
+@pytest.mark.parametrize("declared", [True, False])
+def test_what_is_too_large_is_told_the_limit_without_the_room_for_the_form(declared: bool):
+    app = bodies(room_bytes=500)
+    assert asked(app, upload(), body_of(b"x" * 1500))[0] == 200  # the form and what is around it
+    headers = [("Content-Length", "1501")] if declared else []
+    status, _, body = asked(app, upload(*headers), body_of(b"x" * 1501))
+    assert status == 413
+    said = json.loads(body)["error"]["message"]
+    assert said == "the request has more than the 1000 bytes that are taken."
+
+
 def test_a_route_cannot_hide_that_a_body_broke_off():
     async def shy(scope: dict[str, Any], receive: Any, send: Any) -> None:
         try:

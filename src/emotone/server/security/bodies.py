@@ -80,14 +80,13 @@ class Bodies:
             await self.app(scope, receive, send)
             return
         limit = self.upload_bytes(scope["method"], scope["path"])
-        most = self.other_bytes if limit is None else limit + self.room_bytes
-        remedy = "Send less text." if limit is None else _SMALLER
-        await self._bounded(most, remedy, scope, receive, send)
+        if limit is None:
+            body = _Body(self.other_bytes, 0, self.patience, receive, "Send less text.")
+        else:
+            body = _Body(limit, self.room_bytes, self.patience, receive, _SMALLER)
+        await self._bounded(body, scope, receive, send)
 
-    async def _bounded(
-        self, limit: int, remedy: str, scope: Scope, receive: Receive, send: Send
-    ) -> None:
-        body = _Body(limit, self.patience, receive, remedy)
+    async def _bounded(self, body: _Body, scope: Scope, receive: Receive, send: Send) -> None:
         started = False
 
         async def unless_broken_off(message: Message) -> None:
@@ -108,10 +107,15 @@ class Bodies:
 
 
 class _Body:
-    """One body, counted and timed while it is received."""
+    """One body, counted and timed while it is received.
 
-    def __init__(self, limit: int, patience: Patience, receive: Receive, remedy: str) -> None:
-        self.limit, self.patience, self._receive = limit, patience, receive
+    It may have `limit` bytes, and `room` for what is around them, of which nobody is told.
+    """
+
+    def __init__(
+        self, limit: int, room: int, patience: Patience, receive: Receive, remedy: str
+    ) -> None:
+        self.limit, self.room, self.patience, self._receive = limit, room, patience, receive
         self._remedy = remedy
         self.refusal: Response | None = None
         self._bytes, self._waited_s, self._more = 0, 0.0, True
@@ -120,7 +124,7 @@ class _Body:
         """Refuse a body by the length that it declares."""
         if declared is None or not declared.isdecimal():
             return  # what is no number has been refused by the parser of HTTP
-        if len(declared) > _MOST_DIGITS or int(declared) > self.limit:
+        if len(declared) > _MOST_DIGITS or int(declared) > self.limit + self.room:
             raise self._too_large()
 
     async def receive(self) -> Message:
@@ -138,7 +142,7 @@ class _Body:
         if message["type"] == "http.request":
             self._bytes += len(message.get("body", b""))
             self._more = message.get("more_body", False)
-            if self._bytes > self.limit:
+            if self._bytes > self.limit + self.room:
                 raise self._too_large()
         return message
 
