@@ -185,6 +185,7 @@ def kinds(told: list[ServerMessage]) -> list[str]:
 
 def check(told: list[ServerMessage], seconds: float) -> None:
     """An utterance or more, with measurements, and totals that hold every sample."""
+    told = [each for each in told if each.type != "behind"]  # said where other tests keep it busy
     assert isinstance(told[0], UtteranceStart)
     assert isinstance(told[-1], Closed)
     assert isinstance(told[-2], UtteranceEnd)
