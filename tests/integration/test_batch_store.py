@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow.fs
 import pytest
@@ -12,7 +15,7 @@ import batches
 import bundles
 import emotone
 import stores
-from emotone.batch import run
+from emotone.batch import places, run
 from emotone.batch.places import Place
 from emotone.batch.plan import parts
 from emotone.batch.summary import summarize
@@ -81,3 +84,43 @@ def test_a_bucket_that_is_not_there(bucket: Place, tmp_path: Path) -> None:
     other = bucket.address.replace("calls", "nocalls", 1)
     with pytest.raises(EmotoneError, match="the store does not do"):
         run.prepare([tmp_path / "in"], other, task)
+
+
+@pytest.mark.parametrize(("presses", "size"), [(1, 12_000_000), (2, None)])
+def test_an_upload_that_is_interrupted_appears_whole_or_not_at_all(
+    bucket: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, presses: int, size: int | None
+) -> None:
+    def interrupted(source: Any, sink: Any, length: int) -> None:
+        sink.write(source.read(length))
+        for _ in range(presses):
+            signal.raise_signal(signal.SIGINT)
+        shutil.copyfileobj(source, sink, length)
+
+    finished = tmp_path / "finished"
+    finished.write_bytes(bytes(12_000_000))
+    part = bucket / "out" / "part-00000.parquet"
+    with monkeypatch.context() as patched:
+        patched.setattr(places, "shutil", type("", (), {"copyfileobj": staticmethod(interrupted)}))
+        with pytest.raises(KeyboardInterrupt):
+            part.take(finished)
+    found = part.entry()
+    assert (found and found.size) == size
+    if presses == 2:
+        part.take(finished)
+        assert part.kind() == "file"
+
+
+def test_an_upload_that_cannot_be_read_to_its_end_does_not_appear(
+    bucket: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(source: Any, sink: Any, length: int) -> None:
+        sink.write(source.read(length))
+        raise OSError(5, "Input/output error")
+
+    finished = tmp_path / "finished"
+    finished.write_bytes(bytes(12_000_000))
+    part = bucket / "out" / "part-00000.parquet"
+    monkeypatch.setattr(places, "shutil", type("", (), {"copyfileobj": staticmethod(fails)}))
+    with pytest.raises(EmotoneError, match="Input/output"):
+        part.take(finished)
+    assert part.kind() == "missing"

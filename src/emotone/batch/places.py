@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import re
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from emotone import interrupts
 from emotone.audio import is_folder
 from emotone.batch.names import in_order
 from emotone.errors import EmotoneError, MissingExtraError, UsageError
@@ -196,6 +198,8 @@ class Place:
     def take(self, finished: Path) -> None:
         """Put a finished local file here, so that it appears whole or not at all; it is moved.
 
+        A request to end waits for the end of an upload; a second one does not.
+
         Raises
         ------
         EmotoneError
@@ -219,11 +223,23 @@ class Place:
             return
         with self._told():
             self._files.create_dir(self.path.rpartition("/")[0], recursive=True)
-            # Object stores show an upload when it is complete. What is copied is complete already,
-            # so nothing but the store itself can end it in the middle.
-            with finished.open("rb") as source, self._files.open_output_stream(self.path) as sink:
-                shutil.copyfileobj(source, sink, _COPY)
+            with interrupts.deferred():
+                self._upload(finished)
         finished.unlink()
+
+    def _upload(self, finished: Path) -> None:
+        # Object stores show an upload when it is closed, so that of a process that is killed
+        # nothing is seen. There is no other way to let go of one: its end closes it too.
+        with finished.open("rb") as source:
+            sink = self._files.open_output_stream(self.path)
+            try:
+                shutil.copyfileobj(source, sink, _COPY)
+                sink.close()
+            except BaseException:
+                with contextlib.suppress(Exception):
+                    sink.close()
+                    self._files.delete_file(self.path)
+                raise
 
     @contextmanager
     def _told(self) -> Iterator[None]:
