@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -99,18 +101,29 @@ def test_a_run_that_was_killed_holds_nothing(tmp_path: Path) -> None:
         pass
 
 
-def test_a_run_on_a_store_is_known_by_its_signs(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def running(monkeypatch: pytest.MonkeyPatch) -> Place:
+    """Where the runs of a store say that they go on, which they do in a hurry."""
     pytest.importorskip("fsspec")
-    out = Place("memory://locked/out")
-    monkeypatch.setattr(lock, "_BEAT_S", 0.05)
-    monkeypatch.setattr(lock, "_SILENT_S", 0.5)
-    monkeypatch.setattr(lock, "_LOOK_S", 0.05)
-    running = out / "_emotone/running.json"
+    for name, seconds in (("_BEAT_S", 0.05), ("_SILENT_S", 0.5), ("_LOOK_S", 0.05)):
+        monkeypatch.setattr(lock, name, seconds)
+    return Place(f"memory://{secrets.token_hex(8)}/_emotone/running.json")
+
+
+def batch_of(running: Place) -> Place:
+    return running.at(running.path.removesuffix("/_emotone/running.json"))
+
+
+def test_a_run_on_a_store_is_known_by_its_signs(
+    running: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = batch_of(running)
     with lock.locked(out):
         with pytest.raises(UsageError, match="another run"), lock.locked(out):
             pass  # its process lives
         with monkeypatch.context() as elsewhere:
             elsewhere.setattr(lock.socket, "gethostname", lambda: "another")
+            elsewhere.setattr(lock, "_MINE", set())
             with (
                 pytest.warns(Warning, match="waiting"),
                 pytest.raises(UsageError, match="another run"),
@@ -123,9 +136,38 @@ def test_a_run_on_a_store_is_known_by_its_signs(monkeypatch: pytest.MonkeyPatch)
     with pytest.warns(Warning, match="waiting"), lock.locked(out):
         pass  # it gives none
     monkeypatch.setattr(lock, "runs", lambda process: False)
-    lock._say(running, lock._self())
+    lock._say(running, lock._self() | {"process": os.getppid()})
     with lock.locked(out):
         pass  # its process is gone
+
+
+def test_a_killed_run_with_the_number_of_this_process_is_dead(
+    running: Place, recwarn: pytest.WarningsRecorder
+) -> None:
+    lock._say(running, lock._self() | {"run": "killed", "beat": 3})
+    with lock.locked(batch_of(running)):
+        pass
+    assert not recwarn.list  # nor was it waited for
+
+
+def test_a_process_that_has_the_number_of_a_killed_run_is_waited_for(running: Place) -> None:
+    lock._say(running, lock._self() | {"process": os.getppid(), "run": "killed", "beat": 3})
+    with pytest.warns(Warning, match="waiting"), lock.locked(batch_of(running)):
+        pass
+
+
+def test_a_run_in_another_container_of_the_same_name_is_known_by_its_signs(
+    running: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with lock.locked(batch_of(running)):
+        monkeypatch.setattr(lock, "_numbering", lambda: "another container's")
+        monkeypatch.setattr(lock, "_MINE", set())
+        with (
+            pytest.warns(Warning, match="waiting"),
+            pytest.raises(UsageError, match="another run"),
+            lock.locked(batch_of(running)),
+        ):
+            pass
 
 
 def test_folders_of_processes_that_are_gone_are_taken_away(

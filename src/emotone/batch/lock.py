@@ -28,9 +28,12 @@ _BEAT_S = 15.0
 """How often a run tells a store that it goes on."""
 
 _SILENT_S = 50.0
-"""How long the run of another machine must have told nothing to be taken for dead."""
+"""How long a run whose process cannot be asked after must have told nothing to be taken for dead."""
 
 _LOOK_S = 2.0
+
+_MINE: set[str] = set()
+"""The runs of this process that are at work in stores."""
 
 
 @contextlib.contextmanager
@@ -110,10 +113,11 @@ def _told(path: Path) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _of_store(out: Place) -> Iterator[None]:
-    place, mine = out / _RUNNING, _self() | {"run": secrets.token_hex(8), "beat": 0}
+    run = secrets.token_hex(8)
+    place, mine = out / _RUNNING, _self() | {"run": run, "beat": 0}
     _check_silent(place)
     _say(place, mine)
-    if _read(place).get("run") != mine["run"]:
+    if _read(place).get("run") != run:
         raise _in_use(out.address, _read(place))
     ended = threading.Event()
 
@@ -125,9 +129,11 @@ def _of_store(out: Place) -> Iterator[None]:
 
     beating = threading.Thread(target=go_on, name="emotone-running", daemon=True)
     beating.start()
+    _MINE.add(run)
     try:
         yield
     finally:
+        _MINE.discard(run)
         ended.set()
         beating.join()
         with contextlib.suppress(OSError):
@@ -139,25 +145,36 @@ def _check_silent(place: Place) -> None:
     found = _read(place)
     if not found:
         return
-    here = found.get("host") == socket.gethostname()
-    alive = runs(int(found.get("process") or 0)) if here else None
-    if alive:
+    if found.get("run") in _MINE:
         raise _in_use(place.address, found)
-    if alive is None:
-        warnings.warn(
-            f"{place.address}: a run on {found.get('host')} has not said that it ended; waiting "
-            f"{_SILENT_S:.0f} s for a sign of it.",
-            EmotoneWarning,
-            stacklevel=4,
-        )
-        until = time.monotonic() + _SILENT_S
-        while time.monotonic() < until:
-            time.sleep(_LOOK_S)
-            now = _read(place)
-            if not now:
-                return
-            if now != found:
-                raise _in_use(place.address, now)
+    if _is_gone(found):
+        return
+    warnings.warn(
+        f"{place.address}: a run on {found.get('host')} has not said that it ended; waiting "
+        f"{_SILENT_S:.0f} s for a sign of it.",
+        EmotoneWarning,
+        stacklevel=4,
+    )
+    until = time.monotonic() + _SILENT_S
+    while time.monotonic() < until:
+        time.sleep(_LOOK_S)
+        now = _read(place)
+        if not now:
+            return
+        if now != found:
+            raise _in_use(place.address, now)
+
+
+def _is_gone(run: dict[str, Any]) -> bool:
+    """Whether the process of a run is known to have ended.
+
+    One that lives may be another that was given its number since; so may this very one, above all
+    in a container, where the first process has the same number each time.
+    """
+    mine, process = _self(), int(run.get("process") or 0)
+    if any(run.get(name) != mine[name] for name in ("host", "numbering")):
+        return False
+    return process == os.getpid() or runs(process) is False
 
 
 def _say(place: Place, values: dict[str, Any]) -> None:
@@ -180,7 +197,19 @@ def _read(place: Place) -> dict[str, Any]:
 
 
 def _self() -> dict[str, Any]:
-    return {"host": socket.gethostname(), "process": os.getpid()}
+    return {"host": socket.gethostname(), "numbering": _numbering(), "process": os.getpid()}
+
+
+def _numbering() -> str:
+    """What tells containers and machines of one name apart, in each of which processes are numbered
+    anew; empty where the system does not say.
+    """
+    found = []
+    with contextlib.suppress(OSError):
+        found.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
+    with contextlib.suppress(OSError):
+        found.append(os.readlink("/proc/self/ns/pid"))  # noqa: PTH115 -- it names no file
+    return " ".join(found)
 
 
 def _in_use(where: str, who: dict[str, Any]) -> UsageError:
