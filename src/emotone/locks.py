@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from pathlib import Path
 from typing import IO
+
+from emotone.errors import EmotoneError
+
+_TAKEN = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES}
+"""What systems say where another one has the lock, Windows the last."""
 
 
 def lock(path: Path) -> IO[bytes] | None:
@@ -24,6 +30,8 @@ def lock(path: Path) -> IO[bytes] | None:
     ------
     OSError
         If it cannot be made.
+    EmotoneError
+        If the file system cannot lock files: ``no_locks``.
     """
     file = path.open("ab")
     try:
@@ -35,7 +43,14 @@ def lock(path: Path) -> IO[bytes] | None:
             import fcntl
 
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except OSError as error:
         file.close()
-        return None
+        if error.errno in _TAKEN:
+            return None
+        raise EmotoneError(
+            f"the file system there cannot lock files ({error.strerror or error})",
+            source=path.parent,
+            remedy="Write to a disk of this machine, or have the share mounted with locks.",
+            code="no_locks",
+        ) from error
     return file

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
@@ -168,6 +169,24 @@ def test_a_run_in_another_container_of_the_same_name_is_known_by_its_signs(
             lock.locked(batch_of(running)),
         ):
             pass
+
+
+def test_a_file_system_without_locks_is_no_other_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fcntl = pytest.importorskip("fcntl")
+
+    def without(*_: object) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", without)
+    with (
+        pytest.raises(EmotoneError, match="cannot lock.*Function not implemented") as caught,
+        lock.locked(Place(tmp_path / "out")),
+    ):
+        pass
+    assert caught.value.code == "no_locks"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_folders_of_processes_that_are_gone_are_taken_away(

@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -56,7 +56,7 @@ def locked(out: Place) -> Iterator[None]:
     UsageError
         If another run is at work there: ``in_use``.
     OSError, EmotoneError
-        If nothing can be written there.
+        If nothing can be written there; ``no_locks`` where the file system of a folder has none.
     """
     with _of_folder(Path(out.path)) if out.is_local else _of_store(out):
         yield
@@ -71,7 +71,12 @@ def _of_folder(out: Path) -> Iterator[None]:
     made = [each for each in (inside, *inside.parents) if not each.exists()]
     inside.mkdir(parents=True, exist_ok=True)
     path = inside / _LOCK
-    file = _mine(path)
+    try:
+        file = _mine(path)
+    except EmotoneError:  # there are no locks, so that it is nobody else's
+        path.unlink()
+        _take_away(made)
+        raise
     if file is None:
         raise _in_use(str(out), _told(path))
     try:
@@ -83,9 +88,13 @@ def _of_folder(out: Path) -> Iterator[None]:
         with contextlib.suppress(OSError):
             path.unlink()  # while it is locked, so that it is nobody else's
         file.close()
-        with contextlib.suppress(OSError):  # where something is in them
-            for each in made:
-                each.rmdir()
+        _take_away(made)
+
+
+def _take_away(made: Iterable[Path]) -> None:
+    with contextlib.suppress(OSError):  # where something is in them
+        for each in made:
+            each.rmdir()
 
 
 def _mine(path: Path) -> IO[bytes] | None:
