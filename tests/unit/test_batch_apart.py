@@ -171,6 +171,19 @@ def test_a_run_in_another_container_of_the_same_name_is_known_by_its_signs(
             pass
 
 
+def test_a_store_that_refuses_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(place: Place, finished: Path) -> None:
+        raise EmotoneError("the store does not do what is asked of it")
+
+    monkeypatch.setattr(lock.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(Place, "take", refuse)
+    with pytest.raises(EmotoneError):
+        lock._say(Place("memory://x/running.json"), {"beat": 1})
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_file_system_without_locks_is_no_other_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -181,7 +194,7 @@ def test_a_file_system_without_locks_is_no_other_run(
 
     monkeypatch.setattr(fcntl, "flock", without)
     with (
-        pytest.raises(EmotoneError, match="cannot lock.*Function not implemented") as caught,
+        pytest.raises(EmotoneError, match=r"cannot lock.*Function not implemented") as caught,
         lock.locked(Place(tmp_path / "out")),
     ):
         pass

@@ -28,7 +28,7 @@ _BEAT_S = 15.0
 """How often a run tells a store that it goes on."""
 
 _SILENT_S = 50.0
-"""How long a run whose process cannot be asked after must have told nothing to be taken for dead."""
+"""How long a run must have told nothing to be dead, where its process cannot be asked after."""
 
 _LOOK_S = 2.0
 
@@ -188,9 +188,12 @@ def _is_gone(run: dict[str, Any]) -> bool:
 
 def _say(place: Place, values: dict[str, Any]) -> None:
     handle, name = tempfile.mkstemp(prefix="emotone-")
-    with os.fdopen(handle, "w") as file:
-        file.write(json.dumps(values))
-    place.take(Path(name))
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(json.dumps(values))
+        place.take(Path(name))
+    finally:
+        Path(name).unlink(missing_ok=True)
 
 
 def _read(place: Place) -> dict[str, Any]:
