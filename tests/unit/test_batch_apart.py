@@ -15,6 +15,7 @@ import pytest
 
 import batches
 import bundles
+from emotone import locks
 from emotone.batch import lock, run, scratch
 from emotone.batch.places import Place
 from emotone.batch.plan import Plan
@@ -202,16 +203,93 @@ def test_a_file_system_without_locks_is_no_other_run(
     assert list(tmp_path.iterdir()) == []
 
 
+KEEPS = """
+import os, sys
+os.getpid = lambda: 4_194_305  # as in a container: no process has that number here
+from emotone.batch.scratch import folder
+made = folder()
+(made / "copy.wav").write_text("a recording")
+print(made, flush=True)
+sys.stdin.read()
+"""
+
+
 def test_folders_of_processes_that_are_gone_are_taken_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scratch.tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(scratch, "runs", lambda process: process != 4711)
-    for name in ("emotone-batch-4711-x", "emotone-batch-no-number", "emotone-other"):
+    others = ["emotone-batch-no-number", "emotone-other"]
+    for name in others:
         (tmp_path / name).mkdir()
-        (tmp_path / name / "copy.wav").write_text("a recording")
-    with scratch.scratch() as mine:
+    other = subprocess.Popen(
+        [sys.executable, "-c", KEEPS],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with other, scratch.scratch() as mine:
+        assert other.stdout is not None
+        theirs = Path(other.stdout.readline().strip())
         scratch.sweep()
-        left = {path.name for path in tmp_path.iterdir()}
-        assert left == {mine.name, "emotone-batch-no-number", "emotone-other"}
+        assert {path.name for path in tmp_path.iterdir()} == {mine.name, theirs.name, *others}
+        assert (theirs / "copy.wav").exists()
+        other.kill()
+        other.wait()
+        scratch.sweep()
+        assert {path.name for path in tmp_path.iterdir()} == {mine.name, *others}
     assert not mine.exists()
+
+
+def test_folders_of_other_machines_are_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scratch.tempfile, "tempdir", str(tmp_path))
+    code = KEEPS.replace(
+        "import os,", "import socket; socket.gethostname = lambda: 'b-1'; import os,"
+    )
+    subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
+    monkeypatch.setattr(locks.socket, "gethostname", lambda: "b")
+    scratch.sweep()  # a share may tell machines nothing of the locks of others
+    assert len(list(tmp_path.glob("*/copy.wav"))) == 1
+    monkeypatch.setattr(locks.socket, "gethostname", lambda: "b-1")
+    scratch.sweep()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_locks_no_folder_is_taken_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fcntl = pytest.importorskip("fcntl")
+
+    def without(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(scratch.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(fcntl, "flock", without)
+    with scratch.scratch() as mine:
+        os.utime(mine, (0, 0))
+        scratch.sweep()
+        assert mine.exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_taken_away_in_part_is_taken_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scratch.tempfile, "tempdir", str(tmp_path))
+    made = scratch.folder()
+    locks.drop(made)
+    made.mkdir()
+    (made / "copy.wav").write_text("a recording")
+    scratch.sweep()
+    assert made.exists()  # it may be about to be locked
+    os.utime(made, (0, 0))
+    scratch.sweep()
+    assert not made.exists()

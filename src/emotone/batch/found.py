@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from emotone import locks
 from emotone.batch.scratch import folder
 from emotone.batch.sources import Recording
 from emotone.errors import EmotoneError
@@ -46,7 +46,7 @@ class Found:
 
     def __exit__(self, *_: object) -> None:
         self._known.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        locks.drop(self._folder)
 
     def add(
         self, recordings: Iterable[Recording], progress: Callable[[int], None] | None = None

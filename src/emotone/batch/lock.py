@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import socket
+import sys
 import tempfile
 import threading
 import time
@@ -17,7 +18,6 @@ from typing import IO, Any
 
 from emotone import locks
 from emotone.batch.places import Place
-from emotone.batch.scratch import runs
 from emotone.errors import EmotoneError, EmotoneWarning, UsageError
 
 FOLDER = "_emotone"
@@ -184,6 +184,19 @@ def _is_gone(run: dict[str, Any]) -> bool:
     if any(run.get(name) != mine[name] for name in ("host", "numbering")):
         return False
     return process == os.getpid() or runs(process) is False
+
+
+def runs(process: int) -> bool | None:
+    """Whether there is a process of that number on this machine; None where nobody can be asked."""
+    if sys.platform == "win32":  # where os.kill would end it
+        return None
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # of another user
+        return True
+    return True
 
 
 def _say(place: Place, values: dict[str, Any]) -> None:

@@ -2,50 +2,31 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import shutil
-import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from emotone import locks
+
 _PREFIX = "emotone-batch-"
-"""What the folders begin with; the number of their process follows."""
 
 
-@contextlib.contextmanager
+@contextmanager
 def scratch() -> Iterator[Path]:
     """A folder of this process among the temporary ones, gone with all that is in it at the end."""
     path = folder()
     try:
         yield path
     finally:
-        shutil.rmtree(path, ignore_errors=True)
+        locks.drop(path)
 
 
 def folder() -> Path:
-    """As `scratch`, but it stays."""
-    return Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
+    """As `scratch`, but it stays until `emotone.locks.drop`."""
+    return locks.folder(Path(tempfile.gettempdir()), _PREFIX)
 
 
 def sweep() -> None:
     """Take away what processes that are gone left of theirs: copies of recordings, or a model."""
-    for other in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
-        with contextlib.suppress(ValueError):
-            number = int(other.name.removeprefix(_PREFIX).partition("-")[0])
-            if runs(number) is False:
-                shutil.rmtree(other, ignore_errors=True)
-
-
-def runs(process: int) -> bool | None:
-    """Whether there is a process of that number on this machine; None where nobody can be asked."""
-    if sys.platform == "win32":  # where os.kill would end it
-        return None
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:  # of another user
-        return True
-    return True
+    locks.sweep(Path(tempfile.gettempdir()), _PREFIX)
