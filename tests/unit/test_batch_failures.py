@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,81 @@ def test_single_files_that_are_gone_are_rows(tmp_path: Path, model: str) -> None
     assert run.run(plan, jobs=1).failures == {"missing_file": 25}
     batches.clips(tmp_path / "in", 30)
     assert run.run(plan, jobs=1, again=True).failed == 0
+
+
+def listed(tmp_path: Path, model: str, form: str) -> tuple[Plan, Path]:
+    """A batch of recordings on a disk of their own, as a list or as single files."""
+    disk = tmp_path / "disks" / "one"
+    files = batches.clips(disk / "calls", 30)
+    list_ = tmp_path / "list.csv"
+    list_.write_text("path\n" + "".join(f"{file}\n" for file in files))
+    given = [list_] if form == "list" else files
+    return run.prepare(given, tmp_path / "out", run.task(model), jobs=1), disk
+
+
+@pytest.mark.parametrize("form", ["list", "files"])
+def test_a_disk_that_is_gone_ends_the_run_of_a_list(
+    tmp_path: Path, model: str, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, disk = listed(tmp_path, model, form)
+    disk.rename(tmp_path / "elsewhere")
+    disk.mkdir()  # where a disk is not mounted, there is its folder
+    with pytest.raises(EmotoneError, match="is empty now") as caught:
+        run.run(plan, jobs=1)
+    assert (caught.value.code, caught.value.source) == ("store_failed", str(disk))
+    assert "delete it" in str(caught.value)
+    assert not list((tmp_path / "out").glob("part-*"))
+    (disk / "lost+found").mkdir()
+    assert run.run(plan, jobs=1).failures == {"missing_file": 30}  # the folder was taken away
+    disk.joinpath("lost+found").rmdir()
+    disk.rmdir()
+    (tmp_path / "disks" / "two").mkdir()
+    watch = outage.Watch(plan.inputs, plan.root)
+    watch.see(str(disk / "calls" / "a" / "0000.wav"), "missing_file")
+    watch.end()
+    monkeypatch.setattr(outage, "_MOUNTS", {str(tmp_path / "disks")})
+    with pytest.raises(EmotoneError, match="is gone") as caught:
+        watch.end()
+    assert caught.value.source == str(disk)
+
+
+def test_a_listed_folder_that_was_emptied_is_rows(
+    tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, disk = listed(tmp_path, model, "list")
+    for file in (disk / "calls" / "a").iterdir():
+        file.unlink()
+    with monkeypatch.context() as mounted:
+        mounted.setattr(outage, "_MOUNTS", {str(disk / "calls")})
+        watch = outage.Watch(plan.inputs, plan.root, [each.file for each in plan.block(0)])
+        watch.see(str(disk / "calls" / "a" / "0000.wav"), "missing_file")
+        with pytest.raises(EmotoneError, match="is empty now"):
+            watch.end()  # disks are mounted there: one of them is not
+    assert run.run(plan, jobs=1).failures == {"missing_file": 15}
+
+
+def test_a_disk_that_does_not_answer_ends_the_run_of_a_list(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def scan(folder: str) -> Any:
+        raise error
+
+    monkeypatch.setattr(outage.os, "scandir", scan)
+    watch = outage.Watch(["list.csv"], str(tmp_path))
+    watch.see("a/b.wav", "missing_file")
+    error: OSError = PermissionError(errno.EACCES, "Permission denied")
+    watch.end()  # a folder that may not be looked into, of which recordings may be read
+    error = OSError(errno.ENOTCONN, "Transport endpoint is not connected")
+    with pytest.raises(EmotoneError, match="not connected"):
+        watch.end()
+
+
+def test_a_listed_path_that_cannot_be_is_a_row(tmp_path: Path) -> None:
+    (tmp_path / "there").touch()
+    watch = outage.Watch(["list.csv"], str(tmp_path))
+    for file in ("x" * 300 + "/a.wav", "there/a.wav", "a\0b/c.wav"):
+        watch.see(file, "missing_file")
+        watch.end()
 
 
 def test_a_store_that_is_gone_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -112,7 +112,8 @@ def hear_block(
     for place, how in known.items():
         waiting[place] = [plan.task.failed(recordings[place], _crash(recordings[place].file, how))]
         teller.count(waiting[place][0])
-    watch, following = Watch(plan.inputs, plan.root), 0
+    watch = Watch(plan.inputs, plan.root, [recording.file for recording in recordings])
+    following = 0
     started = (lambda at: teller.say(started=places[at])) if careful else None
     try:
         answers = reader.rows([recordings[place] for place in places], started=started)
