@@ -36,6 +36,57 @@ def test_a_folder_gives_the_audio_in_it_in_order(calls: Path) -> None:
     assert names(calls, calls.as_uri()) == names(calls, calls)
 
 
+def linked(link: Path, target: Path) -> None:
+    link.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        link.symlink_to(target, target_is_directory=True)
+    except OSError:
+        pytest.skip("links may not be made here")
+
+
+def test_linked_folders_are_followed_each_real_folder_once(calls: Path, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    for name in ("x.wav", "deep/y.wav", ".hidden/z.wav"):
+        (disk / name).parent.mkdir(parents=True, exist_ok=True)
+        (disk / name).write_bytes(b"12")
+    inside = ["a.MP3", "b.wav", "sub/c [1].flac", "sub/deep/d.opus"]
+    linked(calls / "a_sub", calls / "sub")  # which is there by itself
+    linked(calls / "sub" / "deep" / "round", calls)
+    assert names(calls, calls) == inside
+    linked(calls / "m" / "deep", disk / "deep")
+    linked(calls / "other", disk)
+    linked(calls / "other two", disk)
+    linked(disk / "back", calls / "sub")
+    found = names(calls, calls)
+    assert found == sorted([*inside, "m/deep/y.wav", "other/x.wav"])
+    linked(calls / "z", disk / ".hidden")
+    assert names(calls, calls) == [*found, "z/z.wav"]
+    linked(calls / "zz", tmp_path)  # all of it lies in there
+    assert names(calls, calls) == [*found, "z/z.wav"]
+    linked(calls / "nowhere", tmp_path / "none")
+    assert names(calls, calls) == [*found, "z/z.wav"]
+    assert names(calls, calls / "other") == sorted(
+        ["other/back/c [1].flac", "other/back/deep/d.opus", "other/back/deep/round/a.MP3",
+         "other/back/deep/round/b.wav", "other/deep/y.wav", "other/x.wav",
+         "other/back/deep/round/z/z.wav"]
+    )  # fmt: skip
+
+
+def test_patterns_follow_linked_folders(calls: Path, tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk" / "x.wav").write_bytes(b"12")
+    linked(calls / "other", tmp_path / "disk")
+    linked(calls / "other two", tmp_path / "disk")
+    linked(calls / "by day" / "sub", calls / "sub")
+    linked(calls / "sub" / "deep" / "round", calls)
+    inside = ["a.MP3", "b.wav", "other/x.wav", "sub/c [1].flac", "sub/deep/d.opus"]
+    assert names(calls, calls / "**/*") == inside
+    assert names(calls, calls / "o*/*.wav") == ["other/x.wav"]
+    assert names(calls, calls / "*two/*.wav") == ["other two/x.wav"]
+    assert names(calls, calls / "by */*/*.flac") == ["by day/sub/c [1].flac"]
+    assert names(calls, calls / "by day/**/*.opus") == ["by day/sub/deep/d.opus"]
+
+
 def test_what_is_known_of_a_file(calls: Path) -> None:
     (found,) = find([calls / "b.wav"])
     changed = datetime.fromtimestamp((calls / "b.wav").stat().st_mtime, timezone.utc)

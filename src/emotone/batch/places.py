@@ -139,8 +139,11 @@ class Place:
             info = self._files.get_file_info(self.path)
         return _entry(info) if info.is_file else None
 
-    def walk(self) -> Iterator[Entry]:
+    def walk(self, *, again: bool = False) -> Iterator[Entry]:
         """All files below it, hidden ones and folders left out, each folder in order of names.
+
+        Linked folders are followed. One that several links lead to comes once, and by its own name
+        if it has one below; with `again` by each name, but not inside of itself.
 
         Of a store the memory that it takes is that of the largest folder, since pyarrow lists a
         folder as a whole; here it is the same for any.
@@ -151,7 +154,8 @@ class Place:
             If the store does not answer.
         """
         if self.is_local:
-            yield from _walk_local(self.path)
+            real = os.path.realpath(self.path)
+            yield from _walk_local(self.path, real, {real}, again)
             return
         import pyarrow.fs
 
@@ -256,17 +260,43 @@ class Place:
             ) from error
 
 
-def _walk_local(folder: str) -> Iterator[Entry]:
+def _walk_local(folder: str, real: str, passed: set[str], again: bool) -> Iterator[Entry]:
+    """The files of a folder, of which the real path is given too.
+
+    ``passed`` are real paths of folders in which the walk was: the one that it began at and those
+    that links led to; with ``again`` the ones that it is in.
+    """
     for name in in_order(_names(folder)):
         path = os.path.join(folder, name.rstrip(_FOLDER))  # noqa: PTH118
-        if name.endswith(_FOLDER):
-            yield from _walk_local(path)
-        elif not is_folder(path):
+        linked = not name.endswith(_FOLDER)
+        if not linked or is_folder(path):
+            inside = os.path.realpath(path) if linked else os.path.join(real, name[:-1])  # noqa: PTH118
+            if inside in passed or (linked and not again and _is_below(inside, passed)):
+                continue
+            if again:
+                yield from _walk_local(path, inside, passed | {inside}, again)
+                continue
+            if linked:
+                passed.add(inside)
+            yield from _walk_local(path, inside, passed, again)
+        else:
             try:
                 status = os.stat(path)  # noqa: PTH116
                 yield Entry(path, status.st_size, status.st_mtime)
             except OSError:  # a link to nothing, or to itself: reading it tells
                 yield Entry(path, 0, None)
+
+
+def _is_below(path: str, folders: set[str]) -> bool:
+    """Whether a walk of one of the folders comes to a path by itself."""
+    while not os.path.basename(path).startswith("."):  # noqa: PTH119
+        above = os.path.dirname(path)  # noqa: PTH120
+        if above == path:
+            return False
+        if above in folders:
+            return True
+        path = above
+    return False
 
 
 def _names(folder: str) -> Iterator[str]:

@@ -7,7 +7,7 @@ import io
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
@@ -68,7 +68,8 @@ def find(inputs: Iterable[str | os.PathLike[str]]) -> Iterator[Recording]:
         Each a folder, walked to its bottom for audio files; a pattern (``calls/**/*.wav``); a
         manifest (CSV, TSV, JSONL or Parquet) with a column ``path`` and, if wanted, ``speaker`` and
         ``recorded``; or a recording. All of these may be addresses such as ``s3://bucket/calls``.
-        Paths in a manifest begin at its folder.
+        Linked folders are followed, and what is in one comes once. Paths in a manifest begin at its
+        folder.
 
     Yields
     ------
@@ -140,10 +141,61 @@ def _matching(place: Place) -> Iterator[Recording]:
     wanted = re.compile(_expression(place.path))
     ending = os.path.splitext(place.path.rpartition("/")[2])[1]  # noqa: PTH122
     named = not _WILD.search(ending or "*")
-    for entry in top.walk():
+
+    def matches(path: str) -> bool:
+        found = wanted.fullmatch(path.replace(os.sep, "/")) is not None
+        return found and (named or is_audio_path(path))
+
+    names = _Names(top, matches) if top.is_local else None
+    # A pattern may fit only one of the names of a linked folder, whichever that is.
+    for entry in top.walk(again=True):
         path = entry.path.removeprefix("./") if top.path == "." else entry.path
-        if wanted.fullmatch(path.replace(os.sep, "/")) and (named or is_audio_path(path)):
+        if matches(path) and (names is None or names.first(path)):
             yield _of_entry(place, entry._replace(path=path))
+
+
+class _Names:
+    """Tells which of the names of a file in a linked folder is the one that it goes by.
+
+    Parameters
+    ----------
+    top
+        A folder.
+    matches
+        Whether a name that begins with that of the folder is wanted.
+    """
+
+    def __init__(self, top: Place, matches: Callable[[str], bool]) -> None:
+        self._top = "" if top.path == "." else top.path
+        self._real = os.path.realpath(top.path)
+        self._matches = matches
+        self._folder: str | None = None
+        self._inside = ""
+        self._own: str | None = None
+        self._firsts: dict[str, str] = {}
+
+    def first(self, path: str) -> bool:
+        """Whether it is its own name, or else the first that is wanted of a file without one."""
+        folder, name = os.path.split(path)
+        if folder != self._folder:
+            self._folder, self._inside = folder, os.path.realpath(folder)
+            self._own = self._own_name()
+        if self._own == folder:
+            return True
+        if self._own is not None and self._matches(os.path.join(self._own, name)):  # noqa: PTH118
+            return False
+        return self._firsts.setdefault(self._inside, folder) == folder
+
+    def _own_name(self) -> str | None:
+        """Of the folder: the one without links, where a walk comes to that."""
+        if self._inside == self._real:
+            return self._top
+        below = os.path.join(self._real, "")  # noqa: PTH118
+        path = self._inside.removeprefix(below)
+        hidden = f"{os.sep}." in f"{os.sep}{path}"
+        if hidden or not self._inside.startswith(below):
+            return None
+        return os.path.join(self._top, path)  # noqa: PTH118
 
 
 def _expression(pattern: str) -> str:
