@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import re
+import subprocess
+import sys
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -16,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from emotone import corpora
+from emotone.corpora import archives
 from emotone.corpora import download as downloads
 from emotone.corpora.catalogue import READERS
 from emotone.corpora.fetching import Patience, _Redirects, fetch
@@ -391,6 +395,107 @@ def test_an_archive_that_is_packed_anew_each_time_may_differ(
     (tmp_path / "emodb").rename(tmp_path / "elsewhere")
     served(zipped({"wav/03a01Wa.wav": b"one"}), generated=True)
     assert get(tmp_path)[0].trust == "nothing published"
+
+
+@pytest.mark.parametrize("published", [True, False])
+def test_an_interrupted_unpacking_goes_on_without_another_download(
+    host: Host, served: Callable[..., None], tmp_path: Path, published: bool
+) -> None:
+    served(CORPUS, md5=hashlib.md5(CORPUS).hexdigest() if published else None)
+
+    def interrupt(stage: str, done: int, of: int | None) -> None:
+        if stage == "unpack":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        downloads.download(
+            "emodb", tmp_path, accept_licence=True, patience=QUICK, progress=interrupt
+        )
+    assert (tmp_path / "emodb.zip").read_bytes() == CORPUS
+    (got,) = get(tmp_path)
+    assert got.trust == ("published checksum" if published else "nothing published")
+    assert len(host.asked) == 1
+    assert left(tmp_path) == {"emodb", "emodb.zip.sha256"}
+    assert left(tmp_path / "emodb") == {"wav", "readme.txt"}
+
+
+def test_an_archive_on_a_full_disk_is_kept(
+    host: Host, served: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served(CORPUS)
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(archives, "_unpack_into", full)
+        with pytest.raises(CorpusError, match="No space left") as caught:
+            get(tmp_path)
+    assert caught.value.code == "not_unpacked"
+    get(tmp_path)
+    assert len(host.asked) == 1
+    assert left(tmp_path) == {"emodb", "emodb.zip.sha256"}
+
+
+def test_an_archive_that_is_no_longer_what_was_fetched_is_fetched_anew(
+    host: Host, served: Callable[..., None], tmp_path: Path
+) -> None:
+    served(CORPUS)
+    (tmp_path / "emodb.zip").write_bytes(CORPUS)  # which nobody knows to be whole
+    get(tmp_path)
+    (tmp_path / "emodb").rename(tmp_path / "elsewhere")
+    (tmp_path / "emodb.zip").write_bytes(CORPUS[:-100])
+    get(tmp_path)
+    assert len(host.asked) == 2
+    (tmp_path / "emodb").rename(tmp_path / "elsewhere too")
+    (tmp_path / "emodb.zip").write_bytes(CORPUS)
+    assert get(tmp_path)[0].trust == "first download"
+    assert len(host.asked) == 2
+
+
+KILLED = """
+import os, sys
+from emotone.corpora import archives, download
+from emotone.corpora.reader import Download
+from pathlib import Path
+item = Download(url=sys.argv[2], filename="emodb.zip")
+def kill(stage, done, of):
+    if stage == "unpack":
+        os._exit(9)
+download._one(item, Path(sys.argv[1]), kill, None, None)
+"""
+
+
+def test_what_a_killed_download_leaves_is_used_or_taken_away(
+    host: Host, served: Callable[..., None], tmp_path: Path
+) -> None:
+    served(CORPUS)
+    subprocess.run([sys.executable, "-c", KILLED, tmp_path, host.url], check=False)
+    assert len(list(tmp_path.glob(".unpacking-*"))) == 1
+    assert (tmp_path / "emodb.zip").exists()
+    get(tmp_path)
+    assert len(host.asked) == 1
+    assert left(tmp_path) == {"emodb", "emodb.zip.sha256"}
+
+
+def test_a_download_that_was_killed_at_its_end_leaves_nothing_for_good(
+    served: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served(CORPUS)
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as end:
+        end.setattr(downloads, "_finished", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            get(tmp_path)
+    assert (tmp_path / "emodb.zip").exists()
+    assert get(tmp_path)[0].trust == "already there"
+    assert left(tmp_path) == {"emodb", "emodb.zip.sha256"}
+    (tmp_path / "emodb.zip").write_bytes(CORPUS)  # somebody's own
+    get(tmp_path)
+    assert (tmp_path / "emodb.zip").exists()
 
 
 def test_a_harmful_corpus_leaves_nothing(served: Callable[..., None], tmp_path: Path) -> None:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import lzma
 import re
-import shutil
 import stat
 import tarfile
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -16,9 +14,11 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from emotone import locks
 from emotone.errors import CorpusError
 
 _CHUNK = 1 << 20
+_WORK = ".unpacking-"
 _LONGEST_HEADER = 1 << 16  # of a tar entry: names and the like
 _DAMAGED = (
     zipfile.BadZipFile,
@@ -91,12 +91,15 @@ def unpack(
     ------
     CorpusError
         If it is refused or damaged (code ``unsafe_archive`` or ``bad_archive``), or cannot be
-        written.
+        written (``not_unpacked``).
     """
     bounds = limits or ArchiveLimits()
-    work = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=folder.parent))
+    work: Path | None = None
     try:
-        number = _unpack_into(archive, work, inside, bounds, progress)
+        work = locks.folder(folder.parent, _WORK)
+        files = work / "files"
+        files.mkdir()
+        number = _unpack_into(archive, files, inside, bounds, progress)
         if number == 0:
             raise CorpusError(
                 f"holds no files{f' in a folder {inside!r}' if inside else ''}",
@@ -104,25 +107,31 @@ def unpack(
                 remedy="Download it again; if it stays so, the corpus has moved.",
                 code="bad_archive",
             )
-        work.chmod(0o755)  # mkdtemp makes it private
-        work.rename(folder)
-    except _DAMAGED as error:
+        files.rename(folder)
+    except (*_DAMAGED, OSError, ValueError) as error:
+        # Libraries raise OSError for damage too, which has no number then.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise CorpusError(
+                f"cannot be unpacked ({error})",
+                source=archive,
+                remedy=f"Check the space and permissions at {folder.parent}.",
+                code="not_unpacked",
+            ) from None
         raise CorpusError(
             f"is damaged or no archive ({error})",
             source=archive,
             remedy="Delete it and download it again.",
             code="bad_archive",
         ) from None
-    except (OSError, ValueError) as error:
-        raise CorpusError(
-            f"cannot be unpacked ({error})",
-            source=archive,
-            remedy=f"Check the space and permissions at {folder.parent}.",
-            code="bad_archive",
-        ) from None
     finally:
-        shutil.rmtree(work, ignore_errors=True)
+        if work is not None:
+            locks.drop(work)
     return number
+
+
+def sweep(folder: Path) -> None:
+    """Take away what processes that were killed had unpacked in a folder by then."""
+    locks.sweep(folder, _WORK)
 
 
 def _unpack_into(

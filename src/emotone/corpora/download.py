@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from emotone.corpora.archives import ArchiveLimits, unpack
+from emotone.corpora.archives import ArchiveLimits, sweep, unpack
 from emotone.corpora.catalogue import info
-from emotone.corpora.fetching import Fetched, Patience, fetch
+from emotone.corpora.fetching import Fetched, Patience, digests, fetch
 from emotone.corpora.reader import CorpusInfo, Download
 from emotone.errors import CorpusError
+
+_USELESS = {"wrong_checksum", "bad_archive", "unsafe_archive"}
+"""Errors of an archive that would come again."""
 
 Progress = Callable[[str, int, int | None], None]
 """Called with ``"download"`` and bytes, or ``"unpack"`` and files: done, and in all if known."""
@@ -153,16 +157,23 @@ def _one(
     limits: ArchiveLimits | None,
 ) -> Downloaded:
     folder = target / Path(item.filename).stem
-    if folder.is_dir():
-        return Downloaded(folder, 0, None, "already there")
     archive = target / item.filename
-    got = fetch(
-        item.url,
-        archive,
-        md5=item.md5,
-        progress=None if progress is None else lambda done, of: progress("download", done, of),
-        patience=patience,
-    )
+    sweep(target)
+    if folder.is_dir():
+        if first := _sum(_note(archive)):  # the end was all that was missing
+            _finished(archive, first)
+        return Downloaded(folder, 0, None, "already there")
+    got = _kept(item, archive)
+    if got is None:
+        got = fetch(
+            item.url,
+            archive,
+            md5=item.md5,
+            progress=None if progress is None else lambda done, of: progress("download", done, of),
+            patience=patience,
+        )
+        with contextlib.suppress(OSError):  # on a full disk; it is fetched again then
+            _write_sum(_note(archive), got.sha256, archive)
     try:
         trust = _trust(item, got)
         files = unpack(
@@ -172,14 +183,54 @@ def _one(
             limits=limits,
             progress=None if progress is None else lambda done: progress("unpack", done, None),
         )
-    finally:
-        archive.unlink(missing_ok=True)
-    _record(got.path).write_text(f"{got.sha256}  {item.filename}\n", encoding="utf-8")
+    except CorpusError as error:
+        if error.code in _USELESS:
+            archive.unlink(missing_ok=True)
+            _note(archive).unlink(missing_ok=True)
+        raise
+    _finished(archive, got.sha256)
     return Downloaded(folder, files, got.sha256, trust)
+
+
+def _kept(item: Download, archive: Path) -> Fetched | None:
+    """What an earlier run fetched and did not come to unpack, if it is whole."""
+    if not archive.is_file():
+        return None
+    try:
+        got = digests(archive)
+    except OSError:
+        return None
+    if item.md5 is not None:
+        return got if got.md5 == item.md5 else None
+    return got if got.sha256 in (_sum(_note(archive)), _sum(_record(archive))) else None
+
+
+def _finished(archive: Path, sha256: str) -> None:
+    """What was in it is there: keep its checksum alone."""
+    archive.unlink(missing_ok=True)
+    _write_sum(_record(archive), sha256, archive)
+    _note(archive).unlink(missing_ok=True)
 
 
 def _record(archive: Path) -> Path:
     return archive.with_name(archive.name + ".sha256")
+
+
+def _note(archive: Path) -> Path:
+    """Beside an archive that was fetched whole, until it is unpacked: its checksum."""
+    return archive.with_name(archive.name + ".fetched")
+
+
+def _write_sum(path: Path, sha256: str, archive: Path) -> None:
+    path.write_text(f"{sha256}  {archive.name}\n", encoding="utf-8")
+
+
+def _sum(path: Path) -> str | None:
+    """The checksum in a file; None where there is none."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").split(" ")[0].strip() or None
+    except OSError:
+        return None
 
 
 def _trust(item: Download, got: Fetched) -> str:
@@ -187,9 +238,9 @@ def _trust(item: Download, got: Fetched) -> str:
     if item.md5 is not None:
         return "published checksum"
     record = _record(got.path)
-    if item.generated or not record.is_file():
+    first = _sum(record)
+    if item.generated or first is None:
         return "nothing published"
-    first = record.read_text(encoding="utf-8", errors="replace").split(" ")[0].strip()
     if first != got.sha256:
         raise CorpusError(
             f"is not the file that was first downloaded (SHA-256 {got.sha256}, first {first})",

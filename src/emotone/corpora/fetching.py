@@ -143,12 +143,12 @@ def fetch(
     part = target.with_name(target.name + ".part")
     try:
         resumed = _complete(url, part, max_bytes, progress, patient)
-        got = _digests(part)
+        got = digests(part)
         if md5 is not None and got.md5 != md5 and resumed:
             # Something of an earlier try may have been wrong: once more from the start.
             _discard(part)
             _complete(url, part, max_bytes, progress, patient)
-            got = _digests(part)
+            got = digests(part)
         if md5 is not None and got.md5 != md5:
             _discard(part)
             raise CorpusError(
@@ -178,7 +178,14 @@ def _discard(part: Path) -> None:
     _note(part).unlink(missing_ok=True)
 
 
-def _digests(path: Path) -> Fetched:
+def digests(path: Path) -> Fetched:
+    """A file that is there, as if it had been fetched.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    """
     sha256 = hashlib.sha256()
     md5 = hashlib.md5(usedforsecurity=False)
     size = 0
