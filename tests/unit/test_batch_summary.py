@@ -85,6 +85,23 @@ def test_chance_is_no_drift() -> None:
     assert large.verdict == "shifted"
 
 
+@pytest.mark.parametrize("sizes", [(150, 150), (150, 3000), (1000, 1000)])
+@pytest.mark.parametrize("shares", [(0.5, 0.5), (0.6, 0.3, 0.1), (0.125,) * 8])
+def test_emotions_that_never_occur_do_not_count(
+    shares: tuple[float, ...], sizes: tuple[int, int]
+) -> None:
+    chance = np.random.default_rng(0)
+    all_of_them = np.append(shares, np.zeros(8 - len(shares)))
+    drawn = [
+        drift.between("emotions", [chance.multinomial(size, all_of_them) for size in sizes], sizes)
+        for _ in range(2000)
+    ]
+    above = sum(each.psi > each.chance for each in drawn) / len(drawn)
+    assert above == pytest.approx(0.01, abs=0.005)
+    simulated = np.quantile([each.psi for each in drawn], 0.99)
+    assert np.median([each.chance for each in drawn]) == pytest.approx(simulated, rel=0.15)
+
+
 def test_segments_count_by_their_time() -> None:
     import duckdb
 

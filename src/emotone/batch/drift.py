@@ -151,7 +151,7 @@ def drift(
             _counts(database, expression, condition, weight, values, size / total)
             for condition, (_, total, size) in zip(where, sizes, strict=True)
         ]
-        return Drift(what, psi(*counts), by_chance(len(values), *(size for *_, size in sizes)))
+        return between(what, counts, [size for *_, size in sizes])
 
     found.append(compared("emotions", "emotion", names))
     for name in ("confidence", *names):
@@ -161,6 +161,26 @@ def drift(
         found.append(compared(name, place, range(len(edges) + 1)))
     (before, *_), (after, *_) = sizes
     return (before, after), tuple(sorted(found, key=lambda each: -each.psi))
+
+
+def between(what: str, counts: Sequence[Sequence[float]], sizes: Sequence[float]) -> Drift:
+    """The index of two distributions, of the values that occur in either.
+
+    One that never does is no bin: chance cannot move it, and half a count would, where one period
+    has more answers than the other.
+
+    Parameters
+    ----------
+    what
+        As of `Drift`.
+    counts
+        Of each value, before and after.
+    sizes
+        How many answers there are before and after, more than 0.
+    """
+    seen = [pair for pair in zip(*counts, strict=True) if any(pair)]
+    before, after = ([pair[period] for pair in seen] for period in (0, 1))
+    return Drift(what, psi(before, after), by_chance(len(seen), *sizes))
 
 
 def _deciles(database: Any, column: str, condition: str, weight: str | None) -> list[float]:
