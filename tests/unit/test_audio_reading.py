@@ -333,6 +333,18 @@ def test_probe_counts_where_the_header_gives_no_length():
     assert info.duration_s == pytest.approx(1.0, abs=0.05)
 
 
+def test_find_audio_follows_linked_folders_each_once(tmp_path):
+    day, elsewhere = tmp_path / "calls" / "monday", tmp_path / "disk" / "tuesday"
+    for folder in (day, elsewhere):
+        folder.mkdir(parents=True)
+        (folder / "a.wav").touch()
+    (tmp_path / "calls" / "tuesday").symlink_to(elsewhere)
+    (tmp_path / "calls" / "twice").symlink_to(elsewhere)
+    (day / "round").symlink_to(tmp_path / "calls")
+    found = audio.find_audio([tmp_path / "calls"])
+    assert found == [day / "a.wav", tmp_path / "calls" / "tuesday" / "a.wav"]
+
+
 def test_find_audio_walks_folders_in_order(tmp_path):
     for name in (
         "b/2.wav",

@@ -37,8 +37,9 @@ def find_audio(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     """The audio files among paths and inside folders.
 
     A path to a file is kept whatever its ending, and one that does not exist is kept too, so that
-    reading it tells what is wrong. A folder is walked to its bottom; hidden files and folders, and
-    files whose ending is not one of `EXTENSIONS`, are left out.
+    reading it tells what is wrong. A folder is walked to its bottom, linked folders too, each real
+    one once; hidden files and folders, and files whose ending is not one of `EXTENSIONS`, are left
+    out.
 
     Parameters
     ----------
@@ -74,8 +75,15 @@ def find_audio(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
 
 
 def _walk(folder: Path) -> Iterable[Path]:
-    for root, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+    seen: set[str] = set()
+    for root, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(root)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        # Sorted, for of two names of one folder the first counts.
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in names:
             if not name.startswith(".") and is_audio_path(name):
                 yield Path(root, name)
