@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +49,15 @@ class Visited:
     def kill(self) -> None:
         """As if the machine had gone down."""
         self._service.kill()
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """While this lasts it takes what is sent, as far as its machine does, and says nothing."""
+        self._service.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._service.process.send_signal(signal.SIGCONT)
 
     def stop(self) -> None:
         """Ask it to stop, and wait until it has."""

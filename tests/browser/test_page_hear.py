@@ -101,6 +101,79 @@ def test_a_recording_that_is_sent_later_does_not_call_back_who_went_elsewhere(vi
     expect(page.locator("h1")).to_have_text("Hear the emotion in a voice")
 
 
+def test_what_is_removed_before_its_turn_is_not_sent(visit, service, tmp_path):
+    service.forget()
+    files = [tmp_path / f"{name}.flac" for name in ("one", "two", "three")]
+    for file in files:
+        file.write_bytes(CLIP.read_bytes())
+    page = visit()
+    asked = []
+
+    def late(route):
+        asked.append(route)
+        if len(asked) > 1:
+            route.continue_()
+
+    page.route("**/v1/analyses", late)
+    page.get_by_text("Timeline", exact=True).click()
+    upload(page, *files)
+    eventually(page, lambda: asked)
+    page.get_by_role("button", name="Remove two.flac").click()
+    asked[0].continue_()
+    for name in ("one.flac", "three.flac"):
+        expect(page.get_by_role("article", name=name).get_by_role("link")).to_be_visible()
+    assert len(asked) == 2
+    sent = [each["name"] for each in service.get("/v1/analyses")["items"]]
+    assert sent == ["three", "one"]
+
+
+@pytest.mark.parametrize("way", ["One answer", "Timeline"])
+def test_what_is_removed_on_its_way_is_not_sent_on(visit, service, way):
+    service.forget()
+    page = visit()
+    given_up, asked = [], []
+    page.on("requestfailed", lambda request: given_up.append(request.method))
+    page.route(re.compile("/v1/(predict|analyses)$"), lambda route: asked.append(route))
+    page.get_by_text(way, exact=True).click()
+    upload(page, CLIP)
+    eventually(page, lambda: asked)
+    page.get_by_role("button", name=f"Remove {CLIP.name}").click()
+    eventually(page, lambda: given_up == ["POST"])
+    expect(page.get_by_role("article")).to_have_count(0)
+    expect(page.locator(".message")).to_have_count(0)
+    expect(page.locator("h1")).to_have_text("Hear the emotion in a voice")
+    assert service.get("/v1/analyses")["items"] == []
+
+
+@pytest.mark.parametrize("answered", [False, True])
+def test_what_is_removed_when_it_is_sent_whole_is_deleted(visit, service, answered):
+    """The service may have it by then, and says only later as what."""
+    service.forget()
+    page = visit()
+    if answered:  # and now has a timeline made of it
+        upload(page, CLIP)
+        article = page.get_by_role("article", name=CLIP.name)
+        expect(article.locator(".verdict")).to_be_visible()
+    with service.frozen():
+        with page.expect_request("**/v1/analyses"):
+            if answered:
+                article.get_by_role("button", name="Timeline").click()
+            else:
+                page.get_by_text("Timeline", exact=True).click()
+                upload(page, CLIP)
+        if answered:
+            page.wait_for_timeout(1000)  # in which it is sent
+        else:
+            expect(page.get_by_text("Listening …")).to_be_visible()
+        page.get_by_role("button", name=f"Remove {CLIP.name}").click()
+    with page.expect_response(lambda response: response.request.method == "DELETE") as gone:
+        pass
+    assert gone.value.status == 204
+    assert service.get("/v1/analyses")["items"] == []
+    expect(page.locator("h1")).to_have_text("Hear the emotion in a voice")
+    expect(page.locator(".message")).to_have_count(0)
+
+
 def test_several_files_each_get_an_answer_and_a_bad_one_its_reason(visit, tmp_path):
     bad = tmp_path / "broken.wav"
     bad.write_bytes(b"RIFF\x00\x00\x00\x00WAVEnothing of the kind")

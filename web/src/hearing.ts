@@ -1,11 +1,11 @@
 /** What was dropped or recorded in this tab, and what came of it. */
 
 import { signal } from "@preact/signals";
-import { ApiError, upload } from "./api/client.ts";
+import { ApiError, remove, type Sending, upload } from "./api/client.ts";
 import type { Analysis, Prediction, Problem } from "./api/types.ts";
 import { decode, lengthOf, type Sound } from "./audio/sound.ts";
 import { go, type Route, route } from "./router.ts";
-import { keepsAudio, ownFiles, preferences, say, service } from "./state.ts";
+import { complain, keepsAudio, ownFiles, preferences, say, service } from "./state.ts";
 import { size } from "./timeline/clock.ts";
 
 /** How something is to be heard: one answer for all of it, or a timeline; "auto" goes by length. */
@@ -31,6 +31,8 @@ export interface Item {
   prediction: Prediction | null;
   analysis: Analysis | null;
   problem: Pick<Problem, "message" | "remedy"> | null;
+  /** Aborted when it is removed. */
+  removal: AbortController;
 }
 
 /** The newest first. */
@@ -41,7 +43,9 @@ function update(id: number, values: Partial<Item>): void {
   items.value = items.value.map((item) => (item.id === id ? { ...item, ...values } : item));
 }
 
+/** Nothing more of it is sent. */
 export function forget(id: number): void {
+  items.value.find((item) => item.id === id)?.removal.abort();
   items.value = items.value.filter((item) => item.id !== id);
 }
 
@@ -66,11 +70,13 @@ export async function hear(files: File[], way: Way): Promise<void> {
       prediction: null,
       analysis: null,
       problem: null,
+      removal: new AbortController(),
     }),
   );
   items.value = [...begun, ...items.value];
   const here = route.value;
   for (const item of begun) {
+    if (item.removal.signal.aborted) continue;
     const most = service.value?.limits.max_upload_bytes ?? Infinity;
     if (item.file.size > most) {
       const message = `It has ${size(item.file.size)}, and the service takes up to ${size(most)}.`;
@@ -84,7 +90,10 @@ export async function hear(files: File[], way: Way): Promise<void> {
   }
 }
 
-async function asClip({ id, file }: Item, length: number | null): Promise<void> {
+async function asClip(
+  { id, file, removal: { signal } }: Item,
+  length: number | null,
+): Promise<void> {
   const { model, threshold } = preferences.value;
   const form = new FormData();
   form.append("file", file);
@@ -94,7 +103,7 @@ async function asClip({ id, file }: Item, length: number | null): Promise<void> 
   const drawn = length !== null && length > PICTURE_S ? Promise.resolve(null) : decode(file);
   try {
     const progress = (sent: number): void => update(id, { sent });
-    const prediction = await upload<Prediction>("predict", form, { progress });
+    const prediction = await upload<Prediction>("predict", form, { progress, signal });
     update(id, { state: "answered", prediction, took: performance.now() - begun });
     update(id, { sound: await drawn });
   } catch (error) {
@@ -103,10 +112,11 @@ async function asClip({ id, file }: Item, length: number | null): Promise<void> 
 }
 
 /** `from`: where its owner waits for it; null for nowhere. */
-async function asRecording({ id, file }: Item, from: Route | null): Promise<void> {
+async function asRecording(item: Item, from: Route | null): Promise<void> {
+  const { id, file, removal } = item;
   try {
     const progress = (sent: number): void => update(id, { sent });
-    const analysis = await analyse(file, file.name, progress);
+    const analysis = await analyse(file, file.name, { progress, signal: removal.signal });
     update(id, { state: "accepted", analysis });
     if (from && open(analysis, from)) forget(id);
   } catch (error) {
@@ -114,12 +124,13 @@ async function asRecording({ id, file }: Item, from: Route | null): Promise<void
   }
 }
 
-/** Have a timeline made of a file; it is worked on when this returns. */
+/** Have a timeline made of a file; it is worked on when this returns. Aborted, the service has none. */
 export async function analyse(
   file: Blob,
   name: string,
-  progress?: (share: number) => void,
+  { progress, signal }: Sending = {},
 ): Promise<Analysis> {
+  signal?.throwIfAborted();
   const { model, channels, speakers, keepDays } = preferences.value;
   const form = new FormData();
   form.append("file", file, name);
@@ -129,7 +140,24 @@ export async function analyse(
   if (keepDays !== null) form.append("keep_days", String(keepDays));
   if (speakers) form.append("speakers", speakers);
   if (model) form.append("model", model);
-  const analysis = await upload<Analysis>("analyses", form, progress ? { progress } : {});
+  // What is sent whole the service may have already, and only its answer tells as what.
+  let whole = false;
+  const sending = new AbortController();
+  const stop = (): void => {
+    if (!whole) sending.abort();
+  };
+  signal?.addEventListener("abort", stop);
+  const analysis = await upload<Analysis>("analyses", form, {
+    progress: (sent) => {
+      whole = sent >= 1;
+      progress?.(sent);
+    },
+    signal: sending.signal,
+  });
+  if (signal?.aborted) {
+    await remove(`analyses/${analysis.id}`).catch(complain);
+    signal.throwIfAborted();
+  }
   ownFiles.set(analysis.id, file);
   return analysis;
 }

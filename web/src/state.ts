@@ -1,7 +1,7 @@
 /** What all views share: what the service said of itself, what the person prefers, and messages. */
 
 import { computed, effect, signal } from "@preact/signals";
-import { ApiError, get } from "./api/client.ts";
+import { ApiError, get, isAbort } from "./api/client.ts";
 import type { Model, Service } from "./api/types.ts";
 
 export const service = signal<Service | null>(null);
@@ -112,8 +112,9 @@ export function say(text: string): void {
   setTimeout(() => dismiss(id), 6000);
 }
 
-/** Say what went wrong; it stays until it is dismissed. */
+/** Say what went wrong; it stays until it is dismissed. What was given up has not gone wrong. */
 export function complain(error: unknown): void {
+  if (isAbort(error)) return;
   const remedy = error instanceof ApiError ? error.remedy : null;
   const text = error instanceof Error ? error.message : String(error);
   if (messages.value.some((message) => message.text === text)) return;

@@ -62,7 +62,7 @@ function unreachable(): ApiError {
   return new ApiError({ code: "unreachable", message, remedy }, 0);
 }
 
-function isAbort(error: unknown): boolean {
+export function isAbort(error: unknown): boolean {
   return error instanceof DOMException && error.name === "AbortError";
 }
 
@@ -128,13 +128,20 @@ export async function remove(path: string): Promise<void> {
   await request(path, { method: "DELETE" });
 }
 
+export interface Sending {
+  /** Told the share that is sent, from 0 to 1. */
+  progress?: (share: number) => void;
+  signal?: AbortSignal;
+}
+
 /** Send a form, telling which share of it is sent: `fetch` cannot tell. */
 export function upload<T>(
   path: string,
   form: FormData,
-  { progress, signal }: { progress?: (share: number) => void; signal?: AbortSignal } = {},
+  { progress, signal }: Sending = {},
 ): Promise<T> {
   return new Promise((resolve, reject) => {
+    signal?.throwIfAborted();
     const sender = new XMLHttpRequest();
     sender.open("POST", address(path));
     headers().forEach((value, name) => {

@@ -26,7 +26,7 @@ export function Clip({ item }: { item: Item }) {
     busy.value = true;
     try {
       const here = route.value;
-      open(await analyse(file, file.name), here);
+      open(await analyse(file, file.name, { signal: item.removal.signal }), here);
     } catch (error) {
       complain(error);
     }
