@@ -109,6 +109,16 @@ def test_a_busy_service_is_asked_again_with_the_same_key_and_the_whole_file() ->
         assert b"speakers" not in body
 
 
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def test_a_proxy_that_finds_nobody_for_a_moment_does_not_end_the_wait(status: int) -> None:
+    away = (status, b"<html>Bad Gateway</html>", {"Retry-After": "0"})
+    done = (200, {**ANALYSIS, "state": "done"}, {})
+    with Script(away, (200, ANALYSIS, {}), away, away, done) as script:
+        with Client(script.url) as client:
+            assert client.wait("1").state == "done"
+        assert len(script.asked) == 5
+
+
 def test_one_that_stays_busy_is_given_up() -> None:
     with Script(*[BUSY] * (TRIES + 1)) as script, Client(script.url) as client:
         with pytest.raises(ServiceError, match="not to be") as error:
@@ -127,6 +137,7 @@ def test_how_long_is_waited() -> None:
     asks.retry_after_s = 600.0  # rather told of than waited for
     assert wait_s(asks, 0) is None
     assert wait_s(ServiceError("", code="not_found", status=404), 0) is None
+    assert wait_s(ServiceError("", code="internal", status=500), 0) is None
     assert wait_s(ServiceError("", code="unreachable"), 0) is not None
     assert wait_s(ServiceError("", code="unreachable"), 2) is None
     assert wait_s(ServiceError("", code="timeout"), 0) is None
@@ -145,6 +156,7 @@ def test_an_answer_of_another_service_is_known(body: bytes) -> None:
 def test_what_is_refused_may_say_when_to_come_again() -> None:
     assert refused(429, no("too_many_requests"), "12").retry_after_s == 12.0
     assert refused(429, no("too_many_requests"), "Fri, 31 Dec 1999").retry_after_s is None
+    assert refused(502, None, "12").retry_after_s == 12.0
 
 
 def test_ids_stay_within_their_place() -> None:

@@ -30,7 +30,8 @@ _HITCH_S = 0.25
 """Before one is tried again that nobody answered, twice."""
 
 _LONGEST_WAIT_S = 30.0
-_BUSY = (429, 503)
+_BUSY = (429, 502, 503, 504)
+"""Of the service, or of a proxy before it while the service starts again."""
 
 
 @dataclass(frozen=True, slots=True)

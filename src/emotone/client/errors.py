@@ -52,6 +52,8 @@ def refused(status: int, body: Any, retry_after: str | None = None) -> ServiceEr
     retry_after
         The header ``Retry-After``.
     """
+    asked = retry_after if retry_after is not None and retry_after.isdecimal() else None
+    retry_after_s = None if asked is None else float(asked)
     error = body.get("error") if isinstance(body, dict) else None
     if not isinstance(error, dict) or not isinstance(error.get("message"), str):
         return ServiceError(
@@ -59,12 +61,12 @@ def refused(status: int, body: Any, retry_after: str | None = None) -> ServiceEr
             code="bad_answer",
             status=status,
             remedy="Check the address.",
+            retry_after_s=retry_after_s,
         )
-    wait = retry_after if retry_after is not None and retry_after.isdecimal() else None
     return ServiceError(
         error["message"],
         code=str(error.get("code", "error")),
         status=status,
         remedy=error.get("remedy"),
-        retry_after_s=None if wait is None else float(wait),
+        retry_after_s=retry_after_s,
     )

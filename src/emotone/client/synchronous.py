@@ -28,7 +28,7 @@ class Client:
     """A service, from a program. It may be used from several threads at once.
 
     A call is tried again where the service is busy, for as long as it asks to wait, and where it
-    cannot be reached for a moment; no call does a thing twice.
+    cannot be reached for a moment, by itself or by a proxy; no call does a thing twice.
 
     Parameters
     ----------
