@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import threading
@@ -16,7 +17,7 @@ import soundfile
 
 pytest.importorskip("httpx2", reason="needs the extra client")
 
-from emotone.client import Analysis, Client, ServiceError
+from emotone.client import Analysis, AsyncClient, Client, ServiceError
 from emotone.client.calls import TRIES, wait_s
 from emotone.client.errors import refused
 from emotone.client.sound import Pace, blocks, pcm, upload
@@ -63,6 +64,9 @@ class Script:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 script.asked.append((self.command, self.path, headers, body))
                 status, document, more = left.pop(0)
+                if status == 0:
+                    self.close_connection = True
+                    return
                 content = document if isinstance(document, bytes) else json.dumps(document).encode()
                 self.send_response(status)
                 for name, value in more.items():
@@ -117,6 +121,38 @@ def test_a_proxy_that_finds_nobody_for_a_moment_does_not_end_the_wait(status: in
         with Client(script.url) as client:
             assert client.wait("1").state == "done"
         assert len(script.asked) == 5
+
+
+LOST = (0, b"", {})
+"""Closes the connection in place of an answer."""
+
+GONE = (404, no("not_found"), {})
+
+
+@pytest.mark.parametrize("lost", [LOST, (502, b"<html>Bad Gateway</html>", {}), BUSY])
+def test_a_deletion_whose_answer_was_lost_is_one(lost: tuple[int, Any, dict[str, str]]) -> None:
+    async def awaited() -> None:
+        async with AsyncClient(script.url) as client:
+            await client.delete("1")
+
+    with Script(lost, GONE, lost, GONE) as script:
+        with Client(script.url) as client:
+            client.delete("1")
+        asyncio.run(awaited())
+    assert [method for method, _, _, _ in script.asked] == ["DELETE"] * 4
+
+
+def test_what_was_not_there_to_begin_with_is_told_of() -> None:
+    elsewhere = (404, b"<html>Not Found</html>", {})
+    answers = [GONE, LOST, elsewhere, LOST, GONE]
+    with Script(*answers) as script, Client(script.url) as client:
+        for _ in range(2):
+            with pytest.raises(ServiceError) as error:
+                client.delete("1")
+            assert error.value.status == 404
+        with pytest.raises(ServiceError) as error:
+            client.analysis("1")
+        assert error.value.code == "not_found"
 
 
 def test_one_that_stays_busy_is_given_up() -> None:

@@ -194,7 +194,7 @@ class AsyncClient:
         tried = 0
         while True:
             try:
-                return call.answer(calls.checked(await self._sent(call)))
+                return call.answer(calls.checked(await self._sent(call), call, tried))
             except ServiceError as error:
                 pause = calls.wait_s(error, tried)
                 if pause is None:

@@ -117,8 +117,17 @@ def wait_s(error: ServiceError, tried: int) -> float | None:
     return wait if wait <= _LONGEST_WAIT_S else None
 
 
-def checked(response: httpx2.Response) -> httpx2.Response:
+def checked(response: httpx2.Response, call: Call[Any], tried: int) -> httpx2.Response:
     """The answer, if it is none that refuses.
+
+    Parameters
+    ----------
+    response
+        The answer.
+    call
+        What it answers.
+    tried
+        How often that was sent before.
 
     Raises
     ------
@@ -131,7 +140,10 @@ def checked(response: httpx2.Response) -> httpx2.Response:
         body = response.json()
     except ValueError:
         body = None
-    raise refused(response.status_code, body, response.headers.get("retry-after"))
+    error = refused(response.status_code, body, response.headers.get("retry-after"))
+    if call.method == "DELETE" and tried and error.code == "not_found":
+        return response  # deleted by one whose answer was lost
+    raise error
 
 
 # -- the calls

@@ -298,7 +298,7 @@ class Client:
         tried = 0
         while True:
             try:
-                return call.answer(calls.checked(self._sent(call)))
+                return call.answer(calls.checked(self._sent(call), call, tried))
             except ServiceError as error:
                 pause = calls.wait_s(error, tried)
                 if pause is None:
