@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import time
 from datetime import datetime
 
 import pytest
@@ -586,3 +587,35 @@ def test_a_service_that_goes_away_and_comes_back_is_waited_for(visit, service, t
     service.start()
     shown(page)
     expect(page.get_by_text("The service cannot be reached")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [(429, "asks to wait"), (502, "cannot be reached"), (504, "cannot be reached")],
+)
+def test_a_service_that_cannot_answer_for_a_moment_is_asked_again(
+    visit, service, tmp_path, status, told
+):
+    """A proxy before it says so while it starts again, and itself where a key asks too much."""
+    page = visit(expected=[f"status of {status}"])
+    expect(page.get_by_role("button", name="Record")).to_be_visible()
+    times = []
+
+    def refused(route):
+        times.append(time.monotonic())
+        if len(times) == 1:
+            headers = {"Retry-After": "4"} if status == 429 else {}
+            route.fulfill(status=status, headers=headers, body="<html>Not now</html>")
+        else:
+            route.continue_()
+
+    page.route("**/events", refused)
+    long = service.send("/v1/analyses", conversation(tmp_path / "long.wav", 1200), name="Long")
+    page.goto(f"{service.address}/#/recordings/{long['id']}")
+    expect(page.get_by_text(f"The service {told}; trying again")).to_be_visible()
+    expect(page.get_by_text("trying again")).to_have_count(0)
+    expect(page.get_by_role("alert")).to_have_count(0)
+    eventually(page, lambda: len(times) == 2)
+    assert times[1] - times[0] > (3.9 if status == 429 else 1.9)
+    service.cancel(long["id"])
+    expect(page.get_by_text("It was stopped before it was done.")).to_be_visible()

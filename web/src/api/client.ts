@@ -22,13 +22,16 @@ export class ApiError extends Error {
   readonly code: string;
   readonly remedy: string | null;
   readonly status: number;
+  /** How long the service asks to wait, in seconds; null where it does not say. */
+  readonly retryAfter: number | null;
 
-  constructor(problem: Problem, status: number) {
+  constructor(problem: Problem, status: number, retryAfter: string | null = null) {
     super(problem.message);
     this.name = "ApiError";
     this.code = problem.code;
     this.remedy = problem.remedy;
     this.status = status;
+    this.retryAfter = retryAfter && /^\d+$/.test(retryAfter) ? Number(retryAfter) : null;
   }
 }
 
@@ -44,16 +47,16 @@ function headers(): Headers {
 }
 
 /** What an answer says went wrong, whether or not it is in the service's own form. */
-function problemIn(body: string, status: number): ApiError {
+function problemIn(body: string, status: number, retryAfter: string | null = null): ApiError {
   if (status === 401) refused.value = true;
   try {
     const { error } = JSON.parse(body) as { error: Problem };
-    if (typeof error.message === "string") return new ApiError(error, status);
+    if (typeof error.message === "string") return new ApiError(error, status, retryAfter);
   } catch {
     // Not the service but something before it, a proxy say.
   }
   const message = `The service answered with status ${status}.`;
-  return new ApiError({ code: "unknown", message, remedy: null }, status);
+  return new ApiError({ code: "unknown", message, remedy: null }, status, retryAfter);
 }
 
 function unreachable(): ApiError {
@@ -79,7 +82,10 @@ export async function request(path: string, options: RequestInit = {}): Promise<
     if (isAbort(error)) throw error;
     throw unreachable();
   }
-  if (!response.ok) throw problemIn(await response.text(), response.status);
+  if (!response.ok) {
+    const wait = response.headers.get("Retry-After");
+    throw problemIn(await response.text(), response.status, wait);
+  }
   return response;
 }
 

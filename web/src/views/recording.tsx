@@ -20,7 +20,7 @@ export function Recording({ id }: { id: string }) {
   const analysis = useSignal<AnalysisWithTimeline | null>(null);
   const trouble = useSignal<Pick<Problem, "message" | "remedy"> | null>(null);
   const missing = useSignal(false);
-  const away = useSignal(false);
+  const away = useSignal<string | null>(null);
   const editing = useSignal(false);
   const deleting = useSignal(false);
   const lettingGo = useSignal(false);
@@ -30,11 +30,14 @@ export function Recording({ id }: { id: string }) {
     analysis.value = null;
     trouble.value = null;
     lettingGo.value = false;
-    const tell = (found: AnalysisWithTimeline | null): void => {
-      away.value = found === null;
-      if (found) analysis.value = found;
+    const tell = (found: AnalysisWithTimeline): void => {
+      away.value = null;
+      analysis.value = found;
     };
-    void follow(id, leaving.signal, tell).catch((error: unknown) => {
+    const wait = (why: string): void => {
+      away.value = why;
+    };
+    void follow(id, leaving.signal, tell, wait).catch((error: unknown) => {
       if (leaving.signal.aborted) return;
       trouble.value = problem(error);
       missing.value = error instanceof ApiError && error.status === 404;
@@ -145,7 +148,7 @@ export function Recording({ id }: { id: string }) {
       ))}
       {away.value && (
         <p class="warned" role="status">
-          The service cannot be reached; trying again …
+          The service {away.value}; trying again …
         </p>
       )}
       {found.state === "cancelled" && <p class="panel">It was stopped before it was done.</p>}
@@ -193,17 +196,23 @@ export function Recording({ id }: { id: string }) {
   );
 }
 
-/** Before a service that is away is asked again, in milliseconds. */
+/** Before a service that is away is asked again, in milliseconds, unless it says when itself. */
 const PATIENCE = 2000;
+/** And no longer than this. */
+const LONGEST = 60_000;
+
+/** What passes: nobody there, as a proxy before the service may say, too, or too much asked for. */
+const TEMPORARY = [0, 429, 502, 503, 504];
 
 /**
- * Give an analysis as it is, again with each step forward, and at last with its timeline; null while
- * the service is away, which does not lose what it works on.
+ * Give an analysis as it is, again with each step forward, and at last with its timeline; say why it
+ * is waited for while the service is away, which does not lose what it works on.
  */
 async function follow(
   id: string,
   leaving: AbortSignal,
-  tell: (analysis: AnalysisWithTimeline | null) => void,
+  tell: (analysis: AnalysisWithTimeline) => void,
+  wait: (why: string) => void,
 ): Promise<void> {
   let known = false;
   while (!leaving.aborted) {
@@ -219,10 +228,12 @@ async function follow(
       }
     } catch (error) {
       // What broke off within an answer is no error of the service's: it may be starting again.
-      const temporary = !(error instanceof ApiError) || error.status === 0 || error.status === 503;
+      const said = error instanceof ApiError ? error : null;
+      const temporary = said === null || TEMPORARY.includes(said.status);
       if (leaving.aborted || !known || !temporary) throw error;
-      tell(null);
-      await new Promise((resolve) => setTimeout(resolve, PATIENCE));
+      wait(said?.status === 429 ? "asks to wait" : "cannot be reached");
+      const patience = Math.max(PATIENCE, 1000 * (said?.retryAfter ?? 0));
+      await new Promise((resolve) => setTimeout(resolve, Math.min(patience, LONGEST)));
     }
   }
 }
