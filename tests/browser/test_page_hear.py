@@ -84,6 +84,35 @@ def test_the_clip_is_drawn_played_and_sought(visit, spoken):
     stands(duration / 2 - 1)
 
 
+def test_keys_are_for_the_clip_that_one_is_at(visit, spoken):
+    page = visit()
+    page.evaluate(
+        """() => {
+            window.played = [];
+            const play = HTMLMediaElement.prototype.play;
+            HTMLMediaElement.prototype.play = function () {
+                window.played.push(this);
+                return play.call(this);
+            };
+        }"""
+    )
+    upload(page, spoken, CLIP)
+    for file in (spoken, CLIP):
+        answer = page.get_by_role("article", name=file.name)
+        expect(answer.get_by_role("button", name="Play")).to_be_visible()
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("Space")
+    position = page.get_by_role("article", name=spoken.name).get_by_role("slider", name="Position")
+    position.press("Space")
+    eventually(page, lambda: page.evaluate("window.played.length"))
+    assert page.evaluate("window.played.length") == 1
+    expect(page.get_by_role("button", name="Pause")).to_have_count(1)
+    answer = page.get_by_role("article", name=spoken.name)
+    expect(answer.get_by_role("button", name="Pause")).to_be_visible()
+    position.press("Space")
+    expect(page.get_by_role("button", name="Pause")).to_have_count(0)
+
+
 def test_a_recording_that_is_sent_later_does_not_call_back_who_went_elsewhere(visit, spoken):
     page = visit()
     asked = []

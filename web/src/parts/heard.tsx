@@ -178,6 +178,7 @@ export function Heard({ analysis, kept, onChange }: Props) {
         <Player
           playhead={playhead}
           zoom={zoom}
+          alone
           told={() => recording.heard(playhead.position.value).join(", ")}
         >
           <Now recording={recording} playhead={playhead} />

@@ -2,7 +2,7 @@
 
 import type { Signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { clock } from "../timeline/clock.ts";
 import type { Playhead } from "../timeline/playhead.ts";
 import { Icon } from "./icons.tsx";
@@ -13,12 +13,15 @@ export const CLOSEST = 2;
 interface Props {
   playhead: Playhead;
   zoom?: Signal<number>;
+  /** Whether it is the only one of its view: it is at work with keys wherever one is. */
+  alone?: boolean;
   /** What is heard now, for those who do not see the chart. */
   told?: () => string;
   children?: ComponentChildren;
 }
 
-export function Player({ playhead, zoom, told, children }: Props) {
+export function Player({ playhead, zoom, alone, told, children }: Props) {
+  const player = useRef<HTMLDivElement>(null);
   const time = playhead.position.value;
   const most = Math.max(1, playhead.duration / CLOSEST);
   const closer = (factor: number): void => {
@@ -43,12 +46,13 @@ export function Player({ playhead, zoom, told, children }: Props) {
       event.preventDefault();
       act();
     };
-    document.addEventListener("keydown", press);
-    return () => document.removeEventListener("keydown", press);
-  }, [playhead, most]);
+    const place: Document | HTMLElement | null = alone ? document : player.current;
+    place?.addEventListener("keydown", press as EventListener);
+    return () => place?.removeEventListener("keydown", press as EventListener);
+  }, [playhead, most, alone]);
 
   return (
-    <div class="player" role="group" aria-label="Player">
+    <div class="player" role="group" aria-label="Player" ref={player}>
       {playhead.audible.value && (
         <button
           type="button"
