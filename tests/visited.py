@@ -35,14 +35,14 @@ class Visited:
     """
 
     def __init__(self, folder: Path, *options: str) -> None:
-        self._folder, self._options = folder, options
+        self.folder, self._options = folder, options
         self.address = ""
         self.start()
 
     def start(self) -> None:
         """Start it, and wait until it listens."""
         port = self.address.rpartition(":")[2] or "0"
-        self._service = Service(self._folder, *self._options, "--port", port)
+        self._service = Service(self.folder, *self._options, "--port", port)
         # As a browser of this machine reaches it, wherever it listens.
         self.address = f"http://127.0.0.1:{self._service.url.rpartition(':')[2]}"
 

@@ -167,7 +167,7 @@ def test_what_is_removed_on_its_way_is_not_sent_on(visit, service, way):
     upload(page, CLIP)
     eventually(page, lambda: asked)
     page.get_by_role("button", name=f"Remove {CLIP.name}").click()
-    eventually(page, lambda: given_up == ["POST"])
+    eventually(page, lambda: "POST" in given_up)
     expect(page.get_by_role("article")).to_have_count(0)
     expect(page.locator(".message")).to_have_count(0)
     expect(page.locator("h1")).to_have_text("Hear the emotion in a voice")

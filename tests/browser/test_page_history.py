@@ -12,7 +12,7 @@ pytest.importorskip("playwright", reason="pages are opened with Playwright")
 
 from playwright.sync_api import expect
 
-from conversations import conversation
+from conversations import CLIP, conversation
 from visited import Visited, eventually
 
 NAMES = {"Interview Müller": "noisy room", "Call 7": "angry customer", "Lecture": "about rooms"}
@@ -223,17 +223,41 @@ def test_the_theme_is_chosen(visit):
     eventually(page, lambda: brightness() > 600)
 
 
+def new_key(folder, name):
+    command = [sys.executable, "-m", "emotone", "server", "keys", "create", name]
+    made = subprocess.run(
+        [*command, "--folder", str(folder)], check=True, capture_output=True, text=True
+    )
+    return made.stdout.strip()
+
+
 @pytest.fixture(scope="module")
 def locked(tmp_path_factory):
     """A service that asks for a key, and one that may read and write."""
     folder = tmp_path_factory.mktemp("locked")
-    command = [sys.executable, "-m", "emotone", "server", "keys", "create", "page"]
-    made = subprocess.run(
-        [*command, "--folder", str(folder)], check=True, capture_output=True, text=True
-    )
+    key = new_key(folder, "page")
     started = Visited(folder, "--host", "0.0.0.0")
-    yield started, made.stdout.strip()
+    yield started, key
     started.stop()
+
+
+@pytest.fixture(scope="module")
+def other_key(locked):
+    """Of somebody else."""
+    return new_key(locked[0].folder, "other")
+
+
+def enter(page, key):
+    """Give the key that is asked for."""
+    page.get_by_label("API key").fill(key)
+    page.get_by_role("button", name="Go on").click()
+    expect(page.get_by_text("The key is right.")).to_be_visible()
+
+
+def forget_the_key(page):
+    page.get_by_role("link", name="Settings").click()
+    page.get_by_role("button", name="Forget it now").click()
+    expect(page.get_by_role("heading", name="This service asks for a key")).to_be_visible()
 
 
 def test_a_key_is_asked_for_and_kept_in_the_tab(visit, locked, talk):
@@ -267,6 +291,77 @@ def test_a_key_is_asked_for_and_kept_in_the_tab(visit, locked, talk):
     # Nothing of it is in an address or stays when the tab is gone.
     assert key not in page.url
     assert page.evaluate("JSON.stringify(localStorage)").count(key) == 0
-    page.get_by_role("link", name="Settings").click()
-    page.get_by_role("button", name="Forget it now").click()
-    expect(page.get_by_role("heading", name="This service asks for a key")).to_be_visible()
+    forget_the_key(page)
+
+
+@pytest.mark.parametrize("how", ["forgotten", "revoked"])
+def test_who_comes_next_finds_nothing_of_who_was_there(visit, locked, other_key, how):
+    service, key = locked
+    page = visit(at=service.address, expected=["status of 401", "status of 422"])
+    enter(page, key)
+    page.locator("input[type=file]").first.set_input_files(str(CLIP))
+    expect(page.get_by_role("article").locator(".verdict")).to_be_visible()
+    page.get_by_role("article").get_by_role("button", name="Timeline").click()
+    expect(page.get_by_role("heading", name="Segments")).to_be_visible(timeout=120_000)
+    expect(page.get_by_role("button", name="Play")).to_be_visible()
+    mine = page.url
+    page.get_by_role("link", name="History").click()
+    bad = {"error": {"code": "bad", "message": "no corrections of talk", "remedy": None}}
+    page.route("**/corrections/export", lambda route: route.fulfill(status=422, json=bad))
+    page.get_by_role("button", name="Corrections").click()
+    expect(page.locator(".message.bad")).to_be_visible()
+    if how == "forgotten":
+        forget_the_key(page)
+        expect(page.locator(".message")).to_have_count(0)
+    else:
+        none = {"error": {"code": "unauthorised", "message": "no such key", "remedy": None}}
+        page.route("**/v1/analyses?*", lambda route: route.fulfill(status=401, json=none), times=1)
+        page.get_by_label("State").select_option("done")
+    enter(page, other_key)
+    expect(page.locator(".message")).to_have_count(1)
+    page.get_by_role("link", name="Hear").click()
+    expect(page.get_by_role("button", name="Record")).to_be_visible()
+    expect(page.get_by_role("article")).to_have_count(0)
+    # Nor did the tab keep the sound, which nobody else has.
+    forget_the_key(page)
+    enter(page, key)
+    page.goto(mine)
+    expect(page.get_by_role("heading", name="Segments")).to_be_visible()
+    expect(page.get_by_role("button", name="Play")).to_have_count(0)
+
+
+def test_nothing_is_sent_in_the_name_of_who_comes_next(visit, locked, other_key, talk, tmp_path):
+    service, key = locked
+    page = visit(at=service.address, expected=["status of 401"])
+    enter(page, key)
+    asked, given_up = [], []
+    page.on("requestfailed", lambda request: given_up.append(request.method))
+    page.route("**/v1/analyses", lambda route: asked.append(route))
+    page.get_by_text("Timeline", exact=True).click()
+    page.locator("input[type=file]").first.set_input_files([str(talk), str(CLIP)])
+    eventually(page, lambda: asked)
+    forget_the_key(page)
+    eventually(page, lambda: "POST" in given_up)
+    enter(page, other_key)
+    page.get_by_role("link", name="History").click()
+    expect(page.get_by_text("0 recordings")).to_be_visible()
+    assert len(asked) == 1
+
+
+def test_what_is_sent_whole_stays_with_whose_it_is(visit, locked, other_key):
+    service, key = locked
+    page = visit(at=service.address, expected=["status of 401"])
+    enter(page, key)
+    page.get_by_text("Timeline", exact=True).click()
+    with service.frozen():
+        page.locator("input[type=file]").first.set_input_files(str(CLIP))
+        expect(page.get_by_text("Listening …")).to_be_visible()
+        forget_the_key(page)
+    deletions = []
+    page.on("request", lambda r: deletions.append(r.url) if r.method == "DELETE" else None)
+    enter(page, other_key)
+    page.get_by_role("link", name="Hear").click()
+    page.wait_for_timeout(500)  # in which it would be shown or deleted
+    expect(page.locator("h1")).to_have_text("Hear the emotion in a voice")
+    expect(page.get_by_role("article")).to_have_count(0)
+    assert deletions == []

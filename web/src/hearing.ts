@@ -5,7 +5,16 @@ import { ApiError, remove, type Sending, upload } from "./api/client.ts";
 import type { Analysis, Prediction, Problem } from "./api/types.ts";
 import { decode, lengthOf, type Sound } from "./audio/sound.ts";
 import { go, type Route, route } from "./router.ts";
-import { complain, keepsAudio, ownFiles, preferences, say, service } from "./state.ts";
+import {
+  complain,
+  keepsAudio,
+  messages,
+  models,
+  ownFiles,
+  preferences,
+  say,
+  service,
+} from "./state.ts";
 import { size } from "./timeline/clock.ts";
 
 /** How something is to be heard: one answer for all of it, or a timeline; "auto" goes by length. */
@@ -38,6 +47,8 @@ export interface Item {
 /** The newest first. */
 export const items = signal<Item[]>([]);
 let count = 0;
+/** Aborted when somebody else takes the tab over. */
+let owner = new AbortController();
 
 function update(id: number, values: Partial<Item>): void {
   items.value = items.value.map((item) => (item.id === id ? { ...item, ...values } : item));
@@ -47,6 +58,18 @@ function update(id: number, values: Partial<Item>): void {
 export function forget(id: number): void {
   items.value.find((item) => item.id === id)?.removal.abort();
   items.value = items.value.filter((item) => item.id !== id);
+}
+
+/** Give up what is being sent, and forget all that the tab holds of whoever used it. */
+export function leave(): void {
+  owner.abort();
+  owner = new AbortController();
+  for (const item of items.value) item.removal.abort();
+  items.value = [];
+  ownFiles.clear();
+  messages.value = [];
+  service.value = null;
+  models.value = [];
 }
 
 export function problem(error: unknown): Pick<Problem, "message" | "remedy"> {
@@ -152,7 +175,7 @@ export async function analyse(
       whole = sent >= 1;
       progress?.(sent);
     },
-    signal: sending.signal,
+    signal: AbortSignal.any([sending.signal, owner.signal]),
   });
   if (signal?.aborted) {
     await remove(`analyses/${analysis.id}`).catch(complain);

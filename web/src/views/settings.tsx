@@ -1,6 +1,7 @@
 /** What the person prefers, and what the service is. */
 
 import { key, refused, setKey } from "../api/client.ts";
+import { leave } from "../hearing.ts";
 import { Icon } from "../parts/icons.tsx";
 import { Keeping } from "../parts/keeping.tsx";
 import {
@@ -148,6 +149,7 @@ export function Settings() {
             <button
               type="button"
               onClick={() => {
+                leave();
                 setKey(null);
                 refused.value = true;
               }}
@@ -181,8 +183,9 @@ export function Settings() {
 export function KeyGate() {
   const enter = async (event: SubmitEvent): Promise<void> => {
     event.preventDefault();
-    const given = new FormData(event.currentTarget as HTMLFormElement).get("key");
-    setKey(String(given).trim());
+    const given = String(new FormData(event.currentTarget as HTMLFormElement).get("key")).trim();
+    if (given !== key.value) leave();
+    setKey(given);
     refused.value = false;
     try {
       await greet();
