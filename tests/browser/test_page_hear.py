@@ -179,6 +179,7 @@ def test_what_is_removed_when_it_is_sent_whole_is_deleted(visit, service, answer
     """The service may have it by then, and says only later as what."""
     service.forget()
     page = visit()
+    expect(page.get_by_role("button", name="Record")).to_be_visible()
     if answered:  # and now has a timeline made of it
         upload(page, CLIP)
         article = page.get_by_role("article", name=CLIP.name)
