@@ -453,6 +453,15 @@ def test_exports_are_files_that_can_be_opened(visit, service, files, tmp_path, b
     opened.close()
 
 
+def test_an_export_is_named_as_the_recording_is(visit, service, files):
+    made = service.analysed(files["call"], name="Интервью Мюллер")
+    page = visit(f"recordings/{made['id']}")
+    page.get_by_text("Export", exact=True).click()
+    with page.expect_download() as coming:
+        page.get_by_role("button", name="Table (CSV)").click()
+    assert coming.value.suggested_filename == "Интервью Мюллер.csv"
+
+
 def test_name_and_notes_are_changed_and_audio_is_let_go(visit, service, files):
     made = service.analysed(files["call"], keep_audio="true")
     page = visit(f"recordings/{made['id']}")

@@ -167,11 +167,25 @@ export function upload<T>(
   });
 }
 
+/**
+ * The name of a file in what `Content-Disposition` says: the encoded one, beside which the plain one
+ * has only what is left of it in ASCII.
+ */
+export function nameIn(said: string | null): string | null {
+  const encoded = /filename\*=UTF-8'[^']*'([^;\s]+)/i.exec(said ?? "")?.[1];
+  try {
+    if (encoded) return decodeURIComponent(encoded);
+  } catch {
+    // Not encoded as it says: the plain one.
+  }
+  return /filename="([^"]+)"/.exec(said ?? "")?.[1] ?? null;
+}
+
 /** Give a file of the service to the person, under the name that the service gives it. */
 export async function download(path: string, name: string): Promise<void> {
   await changes;
   const response = await request(path);
-  const said = /filename="([^"]+)"/.exec(response.headers.get("Content-Disposition") ?? "")?.[1];
+  const said = nameIn(response.headers.get("Content-Disposition"));
   save(await response.blob(), said ?? name);
 }
 
