@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import zipfile
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -88,6 +89,77 @@ def test_a_long_history_comes_in_parts(visit, service, recordings):
     expect(page.locator(".entry")).to_have_count(3)
     expect(page.get_by_role("button", name="More")).to_have_count(0)
     assert any("cursor=" in url for url in asked)
+
+
+class Many:
+    """Answers for a service with hundreds of recordings that wait; `all` may change meanwhile."""
+
+    def __init__(self, page, template, count):
+        self.all = [
+            {**template, "id": f"id{n}", "name": f"Call {n:03}", "state": "queued"}
+            for n in range(count)
+        ]
+        self.asked = 0
+        page.route("**/v1/analyses?*", self.list)
+        page.route("**/v1/analyses/id*", self.delete)
+
+    def list(self, route):
+        asked = parse_qs(urlsplit(route.request.url).query)
+        limit, after = int(asked["limit"][0]), asked.get("cursor", ["Call"])[0]
+        assert limit <= 200
+        rest = [each for each in self.all if each["name"] > after]
+        items = rest[:limit]
+        cursor = items[-1]["name"] if len(rest) > limit else None
+        self.asked += 1
+        route.fulfill(json={"items": items, "next": cursor, "total": len(self.all)})
+
+    def delete(self, route):
+        self.let_go(route.request.url.rpartition("/")[2])
+        route.fulfill(status=204)
+
+    def let_go(self, id_):
+        self.all = [each for each in self.all if each["id"] != id_]
+
+    def again(self, page):
+        """Wait until the page has asked anew, and shown what it was told."""
+        before = self.asked
+        eventually(page, lambda: self.asked > before + 1)
+
+
+def test_hundreds_of_recordings_stay_while_some_are_worked_on(visit, service, recordings):
+    page = visit()
+    expect(page.get_by_role("button", name="Record")).to_be_visible()
+    many = Many(page, service.get("/v1/analyses")["items"][0], 400)
+    page.get_by_role("link", name="History").click()
+    for count in range(25, 250, 25):
+        expect(page.locator(".entry")).to_have_count(count)
+        if count < 225:
+            page.get_by_role("button", name="More").click()
+    many.again(page)
+    expect(page.locator(".entry")).to_have_count(225)
+    # What becomes of them is seen, also far below; what was deleted elsewhere is not.
+    many.all[210] = {**many.all[210], "state": "cancelled"}
+    many.let_go("id3")
+    expect(page.locator(".entry").filter(has_text="Call 003")).to_have_count(0)
+    expect(page.locator(".entry").filter(has_text="Call 210")).to_contain_text("stopped")
+    expect(page.get_by_text("399 recordings")).to_be_visible()
+    # What is far below is over: only the beginning is asked for.
+    many.all[:200] = [{**each, "state": "queued"} for each in many.all[:200]]
+    many.all[200:] = [{**each, "state": "done"} for each in many.all[200:]]
+    page.get_by_role("button", name="Delete Call 220").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(page.locator(".entry").filter(has_text="Call 220")).to_have_count(0)
+    many.again(page)
+    expect(page.locator(".entry").filter(has_text="Call 220")).to_have_count(0)
+    shown = page.locator(".entry").count()
+    assert shown > 200
+    page.get_by_role("button", name="More").click()
+    expect(page.locator(".entry")).to_have_count(shown + 25)
+    named = page.locator(".entry .title").all_inner_texts()
+    assert named == [each["name"] for each in many.all[: shown + 25]]
+    # Another question is another list.
+    page.get_by_label("State").select_option("queued")
+    expect(page.locator(".entry")).to_have_count(25)
 
 
 def test_progress_of_jobs_is_followed(visit, service, recordings, tmp_path):

@@ -3,6 +3,7 @@
 import { useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { download, get, remove } from "../api/client.ts";
+import { again, inWork, PAGE } from "../api/listing.ts";
 import type { Analysis, Listing, State } from "../api/types.ts";
 import { colourOf } from "../draw/palette.ts";
 import { Ask } from "../parts/dialog.tsx";
@@ -15,7 +16,6 @@ import { clock, moment, percent } from "../timeline/clock.ts";
 const NONE = { q: "", emotion: "", label: "", state: "", since: "", until: "" };
 type Filters = typeof NONE;
 
-const PAGE = 25;
 const STATES: State[] = ["queued", "running", "done", "failed", "cancelled"];
 
 /** Filters as the service takes them; days are whole, by the reader's own clock. */
@@ -39,20 +39,28 @@ export function History() {
   const listing = useSignal<Listing<Analysis> | null>(null);
   const busy = useSignal(false);
   const deleting = useSignal<Analysis | null>(null);
+  /** The filters of what is listed. */
+  const shown = useRef<Filters | null>(null);
   const turn = useRef(0);
   const waiting = useRef(0);
 
   const load = async (more = false): Promise<void> => {
     const mine = ++turn.current;
-    const before = listing.value;
-    const cursor = more ? (before?.next ?? null) : null;
-    const limit = more ? PAGE : Math.min(200, Math.max(PAGE, before?.items.length ?? 0));
+    const asked = filters.value;
+    const ask = (cursor: string | null, limit: number): Promise<Listing<Analysis>> =>
+      get(`analyses?${query(asked, cursor, limit)}`);
+    // Of other filters it is another list.
+    const before = shown.current === asked ? listing.value : null;
     waiting.current++;
     try {
-      const found = await get<Listing<Analysis>>(`analyses?${query(filters.value, cursor, limit)}`);
+      let found: Listing<Analysis>;
+      if (more && before?.next) {
+        found = await ask(before.next, PAGE);
+        found = { ...found, items: [...before.items, ...found.items] };
+      } else found = before ? await again(before, ask) : await ask(null, PAGE);
       if (mine !== turn.current) return; // another question has been asked meanwhile
-      const items = more && before ? [...before.items, ...found.items] : found.items;
-      listing.value = { ...found, items };
+      shown.current = asked;
+      listing.value = found;
     } catch (error) {
       if (mine === turn.current) complain(error);
     } finally {
@@ -67,9 +75,7 @@ export function History() {
     const patience = setTimeout(() => void load(), 200);
     return () => clearTimeout(patience);
   });
-  const working = listing.value?.items.some(
-    (one) => one.state === "queued" || one.state === "running",
-  );
+  const working = listing.value?.items.some(inWork);
   useEffect(() => {
     if (!working) return;
     // A question that follows another drops its answer: one that is slow would never be seen.
@@ -202,6 +208,12 @@ export function History() {
               .then(() => {
                 ownFiles.delete(gone.id);
                 say(`${gone.name} is deleted.`);
+                // What is asked for again may not reach it.
+                const { value } = listing;
+                if (value) {
+                  const items = value.items.filter(({ id }) => id !== gone.id);
+                  listing.value = { ...value, items };
+                }
                 return load();
               })
               .catch(complain);
@@ -242,7 +254,7 @@ function Choice({ name, value, onChange }: ChoiceProps) {
 function Entry({ analysis, onDelete }: { analysis: Analysis; onDelete: () => void }) {
   const { summary, state } = analysis;
   const writes = service.value?.auth.scopes.includes("write") ?? false;
-  const working = state === "queued" || state === "running";
+  const working = inWork(analysis);
   const parts = Object.entries(summary?.shares ?? {});
   return (
     <li class="panel entry">
