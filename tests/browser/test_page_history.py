@@ -91,6 +91,32 @@ def test_a_long_history_comes_in_parts(visit, service, recordings):
     assert any("cursor=" in url for url in asked)
 
 
+def test_without_storage_the_page_works_and_the_key_is_held_until_it_is_left(
+    visit, locked, browser
+):
+    service, key = locked
+    context = browser.new_context()
+    context.add_init_script(
+        """for (const name of ["sessionStorage", "localStorage"])
+            Object.defineProperty(window, name, {get() {
+                throw new DOMException("Access is denied for this document.", "SecurityError");
+            }});"""
+    )
+    page = context.new_page()
+    trouble = []
+    page.on("pageerror", lambda error: trouble.append(str(error)))
+    page.goto(service.address)
+    enter(page, key)
+    page.get_by_role("link", name="History").click()
+    expect(page.locator("h1")).to_have_text("History")
+    forget_the_key(page)
+    enter(page, key)
+    page.reload()
+    expect(page.get_by_role("heading", name="This service asks for a key")).to_be_visible()
+    assert trouble == []
+    context.close()
+
+
 class Many:
     """Answers for a service with hundreds of recordings that wait; `all` may change meanwhile."""
 

@@ -5,16 +5,28 @@ import type { Problem } from "./types.ts";
 
 const KEY = "emotone.key";
 
-/** The API key, kept for as long as the tab is open. */
-export const key = signal<string | null>(sessionStorage.getItem(KEY));
+function stored(): string | null {
+  try {
+    return sessionStorage.getItem(KEY);
+  } catch {
+    return null; // storage that is closed
+  }
+}
+
+/** The API key, kept for as long as the tab is open; where storage is closed, as the page is. */
+export const key = signal(stored());
 
 /** Whether the service has refused for want of a key. */
 export const refused = signal(false);
 
 export function setKey(value: string | null): void {
   key.value = value;
-  if (value) sessionStorage.setItem(KEY, value);
-  else sessionStorage.removeItem(KEY);
+  try {
+    if (value) sessionStorage.setItem(KEY, value);
+    else sessionStorage.removeItem(KEY);
+  } catch {
+    // Storage that is full or closed: it holds for as long as the page is open.
+  }
 }
 
 /** An answer that is none, with what the service says of it. */
