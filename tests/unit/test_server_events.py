@@ -17,6 +17,7 @@ from emotone.server.api import analyses as api
 from emotone.server.caller import LOCAL, Caller
 from emotone.server.security import keys
 from emotone.server.security.keyring import StoredKeyring
+from emotone.server.settings import ServerSettings
 from emotone.server.store import Store
 from emotone.server.store.keys import StoredKeys
 from emotone.server.store.records import NewAnalysis
@@ -47,7 +48,12 @@ def test_who_may_not_watch_any_longer_does_not(
     waits, _ = store.analyses.add(recording(caller.owner), most_waiting=9)
 
     async def watch() -> None:
-        state = SimpleNamespace(store=store, keyring=StoredKeyring(kept), closing=asyncio.Event())
+        state = SimpleNamespace(
+            store=store,
+            settings=ServerSettings(tmp_path),
+            keyring=StoredKeyring(kept),
+            closing=asyncio.Event(),
+        )
         request: Any = SimpleNamespace(app=SimpleNamespace(state=state))
         told = api._events(request, caller, waits)
         assert (await anext(told)).startswith("event: progress")
@@ -72,7 +78,9 @@ def test_what_is_deleted_is_told_and_ends(tmp_path: Path, monkeypatch: pytest.Mo
     waits, _ = store.analyses.add(recording(LOCAL.owner), most_waiting=9)
 
     async def watch() -> None:
-        state = SimpleNamespace(store=store, closing=asyncio.Event())
+        state = SimpleNamespace(
+            store=store, settings=ServerSettings(tmp_path), closing=asyncio.Event()
+        )
         request: Any = SimpleNamespace(app=SimpleNamespace(state=state))
         told = api._events(request, LOCAL, waits)
         assert (await anext(told)).startswith("event: progress")
