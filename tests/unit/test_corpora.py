@@ -318,6 +318,54 @@ def test_load_many_counts_a_file_once(tmp_path: Path) -> None:
         corpora.load_many([])
 
 
+def listed(table: Path, speaker: str, *names: str, corpus: str = "") -> Path:
+    """A table of empty files beside it, all of one speaker and emotion."""
+    plant(table.parent, *names)
+    rows = [f"{name},sad,{speaker},{corpus}" for name in names]
+    table.write_text("\n".join(["path,emotion,speaker,corpus", *rows]) + "\n")
+    return table
+
+
+def test_tables_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) -> None:
+    anna = listed(tmp_path / "anna" / "labels.csv", "1", "a.wav")
+    ben = listed(tmp_path / "ben" / "labels.csv", "1", "b.wav")
+    other = listed(tmp_path / "ben" / "more.csv", "1", "c.wav")
+    assert corpora.load(anna).name == "labels"
+    corpus = corpora.load_many([anna, ben, other, anna])
+    assert corpus.name == "anna/labels+ben/labels+more"
+    assert corpus.speakers == ["anna/labels/1", "ben/labels/1", "more/1"]
+    assert [problem.kind for problem in corpus.problems] == ["repeated"]
+    assert corpora.load_many([anna, tmp_path / "ben" / ".." / "anna" / "labels.csv"]).corpora == [
+        "labels"
+    ]
+
+
+def test_they_are_told_apart_as_far_up_as_it_takes_or_by_their_endings(tmp_path: Path) -> None:
+    first = listed(tmp_path / "2023" / "anna" / "labels.csv", "1", "a.wav")
+    second = listed(tmp_path / "2024" / "anna" / "labels.csv", "1", "b.wav")
+    ending = listed(tmp_path / "2024" / "anna" / "labels.tsv", "1", "c.wav")
+    ending.write_text(ending.read_text().replace(",", "\t"))
+    assert corpora.load_many([first, second]).corpora == ["2023/anna/labels", "2024/anna/labels"]
+    assert corpora.load_many([second, ending]).corpora == ["labels.csv", "labels.tsv"]
+
+
+def test_a_corpus_that_the_rows_name_keeps_its_name(tmp_path: Path) -> None:
+    first = listed(tmp_path / "mon" / "labels.csv", "1", "a.wav", corpus="ours")
+    second = listed(tmp_path / "tue" / "labels.csv", "1", "b.wav", corpus="ours")
+    third = listed(tmp_path / "wed" / "labels.csv", "1", "c.wav")
+    corpus = corpora.load_many([first, second, third])
+    assert corpus.speakers == ["ours/1", "wed/labels/1"]
+
+
+def test_folders_of_one_name_are_told_apart_and_known_corpora_are_not(tmp_path: Path) -> None:
+    plant(tmp_path, "anna/clips/1/sad/a.wav", "ben/clips/1/sad/a.wav", "ben/clips/1/happy/b.wav")
+    corpus = corpora.load_many([tmp_path / "anna" / "clips", f"folder={tmp_path / 'ben/clips'}"])
+    assert corpus.speakers == ["anna/clips/1", "ben/clips/1"]
+    plant(tmp_path, "one/03-01-01-01-01-01-01.wav", "two/03-01-01-01-01-01-02.wav")
+    known = corpora.load_many([tmp_path / "one", tmp_path / "two"])
+    assert known.corpora == ["ravdess"]
+
+
 @pytest.fixture
 def four(tmp_path: Path) -> corpora.Corpus:
     plant(

@@ -158,7 +158,8 @@ def _print_report(report: CheckReport) -> None:
     if len(report.by_corpus) > 1:
         _print_crossed(console, "Corpus", report.by_corpus, corpus.emotions)
     else:
-        speakers = {key.partition("/")[2]: row for key, row in report.by_speaker.items()}
+        of = next(iter(report.by_corpus), "") + "/"
+        speakers = {key.removeprefix(of): row for key, row in report.by_speaker.items()}
         _print_crossed(console, "Speaker", speakers, corpus.emotions)
     _print_facts(report)
     _print_trouble(report)

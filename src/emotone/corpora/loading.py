@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
 from emotone.corpora import folder, manifest
@@ -48,25 +48,45 @@ def load(spec: Spec) -> Corpus:
     >>> corpus.counts  # doctest: +SKIP
     {'neutral': 96, 'calm': 192, 'happy': 192, ...}
     """
+    return _load(spec, {})
+
+
+def _load(spec: Spec, names: dict[Path, str]) -> Corpus:
+    """As `load`; a place that does not say what it is called takes its name from `names`, or is
+    put there with its default one."""
     text = os.fspath(spec)
     named = _NAMED.fullmatch(text)
     if named is not None and not Path(text).exists():
-        return _load_named(named.group(1).lower(), Path(named.group(2)).expanduser())
+        return _load_named(named.group(1).lower(), Path(named.group(2)).expanduser(), names)
     path = Path(text).expanduser()
     if manifest.is_manifest(path) and not path.is_dir():
-        return manifest.read(path)
-    return _load_folder(path)
+        place = path.parent.resolve() / path.name
+        return manifest.read(path, name=names.setdefault(place, path.stem))
+    return _load_folder(path, names)
+
+
+def _read_folder(root: Path, files: list[PurePosixPath], names: dict[Path, str]) -> Corpus:
+    place = root.resolve()
+    return folder.read(root, files, name=names.setdefault(place, place.name or _FOLDER))
 
 
 def load_many(specs: Iterable[Spec]) -> Corpus:
     """Read several corpora as one, in the order given; a file that comes twice counts once.
+
+    Tables and folders of one name are different corpora, of different people: their names begin
+    with the folders that tell them apart (``anna/labels``, ``ben/labels``).
 
     Raises
     ------
     CorpusError
         As `load`; also if no spec is given.
     """
-    corpora = [load(spec) for spec in specs]
+    specs = list(specs)
+    names: dict[Path, str] = {}
+    corpora = [_load(spec, names) for spec in specs]
+    apart = _told_apart(names)
+    if apart != names:
+        corpora = [_load(spec, apart) for spec in specs]
     if not corpora:
         raise CorpusError("no corpus was given", remedy="Name at least one folder or manifest.")
     if len(corpora) == 1:
@@ -89,16 +109,37 @@ def load_many(specs: Iterable[Spec]) -> Corpus:
         root = Path(os.path.commonpath(roots))
     except ValueError:  # different drives on Windows
         root = Path(roots[0])
-    names = dict.fromkeys(corpus.name for corpus in corpora)
-    return Corpus("+".join(names), root, tuple(utterances), tuple(problems))
+    called = dict.fromkeys(corpus.name for corpus in corpora)
+    return Corpus("+".join(called), root, tuple(utterances), tuple(problems))
 
 
-def _load_named(name: str, root: Path) -> Corpus:
+def _told_apart(names: Mapping[Path, str]) -> dict[Path, str]:
+    """The names of places, with as many of their folders before them as make them different."""
+    alike: dict[str, list[Path]] = {}
+    for place, name in names.items():
+        alike.setdefault(name, []).append(place)
+    apart = dict(names)
+    for name, places in alike.items():
+        together = len({place.parent for place in places}) < len(places)
+        up = 0
+        while len({apart[place] for place in places}) < len(places):
+            for place in places:
+                around = place.parts[:-1][-up:] if up else ()
+                # Those side by side differ in their endings alone.
+                apart[place] = "/".join([*around, place.name if together else name])
+            up += 1
+    return apart
+
+
+def _load_named(name: str, root: Path, names: dict[Path, str]) -> Corpus:
     if name != _FOLDER:
         info(name)  # refuses an unknown name
     files = audio_files(root)
     _refuse_empty(root, files)
-    corpus = folder.read(root, files) if name == _FOLDER else _read(READERS[name], root, files)
+    if name == _FOLDER:
+        corpus = _read_folder(root, files, names)
+    else:
+        corpus = _read(READERS[name], root, files)
     if not corpus.utterances:
         raise CorpusError(
             f"none of its {len(files)} audio files has a name of {name}: "
@@ -109,17 +150,17 @@ def _load_named(name: str, root: Path) -> Corpus:
     return corpus
 
 
-def _load_folder(root: Path) -> Corpus:
+def _load_folder(root: Path, names: dict[Path, str]) -> Corpus:
     files = audio_files(root)
     _refuse_empty(root, files)
     reader = recognise(root, files)
     if reader is not None:
         return _read(reader, root, files)
-    several = _several(root, files)
+    several = _several(root, files, names)
     if several is not None:
         return several
     if folder.fits(files):
-        return folder.read(root, files)
+        return _read_folder(root, files, names)
     raise CorpusError(
         f"its {len(files)} audio files fit no known corpus and lie in no folder named after "
         f"an emotion (the first: {files[0]})",
@@ -129,7 +170,7 @@ def _load_folder(root: Path) -> Corpus:
     )
 
 
-def _several(root: Path, files: list[PurePosixPath]) -> Corpus | None:
+def _several(root: Path, files: list[PurePosixPath], names: dict[Path, str]) -> Corpus | None:
     """Known corpora side by side, each in a folder of its own; None unless there is one."""
     groups: dict[str, list[PurePosixPath]] = {}
     for file in files:
@@ -148,7 +189,7 @@ def _several(root: Path, files: list[PurePosixPath]) -> Corpus | None:
         if reader is not None:
             part = _read(reader, root / name, inside)
         elif name and folder.fits(inside):
-            part = folder.read(root / name, inside)
+            part = _read_folder(root / name, inside, names)
         else:
             reason = f"its {len(inside)} audio files fit no known corpus and were left out"
             problems.append(Problem(root / name, reason, "folder"))

@@ -169,12 +169,19 @@ def _utterance(row: Row, number: int, path: Path, name: str) -> Utterance:
     )
 
 
-def read(path: Path) -> Corpus:
+def read(path: Path, *, name: str | None = None) -> Corpus:
     """Read a CSV, TSV, JSONL or Parquet manifest.
 
     A listed file that is missing is a `Problem`, and so is one that is listed again: the first row
     counts, since a clip that came twice could be in train and test at once. The order is that of
     the rows. Any emotion is taken: a known word as its canonical name, another in lower case.
+
+    Parameters
+    ----------
+    path
+        The manifest.
+    name
+        Of the corpus where its rows do not say it; the file's without its ending if None.
 
     Raises
     ------
@@ -184,6 +191,7 @@ def read(path: Path) -> Corpus:
     MissingExtraError
         For Parquet without pyarrow.
     """
+    name = name or path.stem
     if not path.is_file():
         raise CorpusError(
             "is no regular file" if path.exists() else "there is no such manifest",
@@ -196,7 +204,7 @@ def read(path: Path) -> Corpus:
     first: dict[str, tuple[int, str]] = {}
     try:
         for number, row in _rows(path):
-            utterance = _utterance(row, number, path, path.stem)
+            utterance = _utterance(row, number, path, name)
             if utterance.path.is_file():
                 place = (number, utterance.emotion)
                 before = first.setdefault(os.path.realpath(utterance.path), place)
@@ -226,7 +234,7 @@ def read(path: Path) -> Corpus:
         ) from None
     if not utterances and not problems:
         raise CorpusError("has no rows", source=path, remedy=_REMEDY)
-    return Corpus(path.stem, path, tuple(utterances), tuple(problems))
+    return Corpus(name, path, tuple(utterances), tuple(problems))
 
 
 def _record(utterance: Utterance, folder: Path) -> dict[str, str | None]:
