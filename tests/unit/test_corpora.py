@@ -340,6 +340,21 @@ def test_tables_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) -> N
     ]
 
 
+def test_a_clip_of_two_tables_says_where_it_counts_and_as_what(tmp_path: Path) -> None:
+    first = listed(tmp_path / "mon.csv", "1", "a.wav", "b.wav")
+    second = listed(tmp_path / "tue.csv", "1", "a.wav", "b.wav")
+    second.write_text(second.read_text().replace("b.wav,sad", "b.wav,happy"))
+    corpus = corpora.load_many([first, second])
+    assert [(u.path.name, u.emotion) for u in corpus.utterances] == [
+        ("a.wav", "sad"),
+        ("b.wav", "sad"),
+    ]
+    assert [problem.reason for problem in corpus.problems] == [
+        "is also in mon, and counts there",
+        "is also in mon, and counts there, as sad and not happy",
+    ]
+
+
 def test_they_are_told_apart_as_far_up_as_it_takes_or_by_their_endings(tmp_path: Path) -> None:
     first = listed(tmp_path / "2023" / "anna" / "labels.csv", "1", "a.wav")
     second = listed(tmp_path / "2024" / "anna" / "labels.csv", "1", "b.wav")

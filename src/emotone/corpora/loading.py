@@ -93,17 +93,17 @@ def load_many(specs: Iterable[Spec]) -> Corpus:
         return corpora[0]
     utterances: list[Utterance] = []
     problems = [problem for corpus in corpora for problem in corpus.problems]
-    seen: set[str] = set()
+    seen: dict[str, Utterance] = {}
     for corpus in corpora:
         for utterance in corpus.utterances:
-            real = os.path.realpath(utterance.path)
-            if real in seen:
-                problems.append(
-                    Problem(utterance.path, "is also in another of the corpora", "repeated")
-                )
-            else:
-                seen.add(real)
+            first = seen.setdefault(os.path.realpath(utterance.path), utterance)
+            if first is utterance:
                 utterances.append(utterance)
+                continue
+            reason = f"is also in {first.corpus}, and counts there"
+            if utterance.emotion != first.emotion:
+                reason += f", as {first.emotion} and not {utterance.emotion}"
+            problems.append(Problem(utterance.path, reason, "repeated"))
     roots = [str(corpus.root.absolute()) for corpus in corpora]
     try:
         root = Path(os.path.commonpath(roots))
