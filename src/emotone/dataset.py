@@ -24,6 +24,7 @@ from emotone.features.extraction import extract_many
 from emotone.models.streamed import Streamed, memory_told, needed
 from emotone.prediction import Failure
 from emotone.splits import Fold, Split
+from emotone.splits.split import unasked
 
 _PROBED = 100
 """Clips, spread over the corpus, whose rate is looked at."""
@@ -47,7 +48,8 @@ class Dataset:
     preparation
         What was done to each clip first; it names a rate wherever the features depend on it.
     split
-        Folds as drawn over the whole corpus, before unreadable clips were left out.
+        Folds as drawn over the whole corpus, before unreadable clips were left out; its notes say
+        which of the readable ones no fold can test.
     folds
         The same folds as positions among the rows.
     failures
@@ -147,10 +149,14 @@ def prepare(
         Fold(fold.name, train=_readable(row, fold.train), test=_readable(row, fold.test))
         for fold in drawn.folds
     )
+    utterances = tuple(corpus.utterances[i] for i in material.ok)
+    untested = unasked([utterance.emotion for utterance in utterances], folds)
+    if untested is not None:
+        drawn = dataclasses.replace(drawn, notes=(*drawn.notes, untested))
     return Dataset(
         corpus=corpus,
         features=material.features,
-        utterances=tuple(corpus.utterances[i] for i in material.ok),
+        utterances=utterances,
         feature_set=feature_set,
         preparation=material.preparation,
         split=drawn,

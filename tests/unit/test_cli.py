@@ -660,6 +660,22 @@ def test_speakers_in_train_and_test_are_said_beside_every_figure(
     assert "was trained on tones" in tested.err
 
 
+def test_an_emotion_that_no_fold_can_test_is_told_beside_the_figures(
+    emotone: Any, tones: Path
+) -> None:
+    (tones / "ann" / "disgust").mkdir()
+    (tones / "ann" / "sad" / "text.wav").unlink()
+    (tones / "ann" / "sad" / "0.wav").rename(tones / "ann" / "disgust" / "0.wav")
+    options = (f"folder={tones}", "-f", "tree", *FAST, "--split", "speakers:2")
+    for done in (
+        emotone("compare", *options),
+        emotone("train", *options, "--no-report", "-o", tones.parent / "m.emotone"),
+    ):
+        assert "on 23 clips" in done.out
+        assert "warning: 1 clip is not asked about" in done.err
+        assert "disgust (1)" in done.err
+
+
 def test_compare_shows_every_figure_with_its_interval_in_80_columns(
     emotone: Any, tones: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from emotone.dataset import Dataset, prepare
 from emotone.errors import SplitError, TrainingError, UsageError
 from emotone.evaluation import evaluate, read_predictions, write_predictions
 from emotone.execution import Progress
+from emotone.report import report_from_run
 from emotone.training import train
 from emotone.training.folds import run_fold
 from emotone.training.recipe import Recipe
@@ -239,6 +241,25 @@ def test_an_emotion_the_training_part_lacks_is_counted(corpus: Corpus, tmp_path:
     assert run.card.metrics["held-out test"]["unknown_clips"] == 8
     assert len(run.tested) == 16
     assert set(run.tested[0].scores) == {"neutral", "happy"}
+
+
+def test_clips_that_no_fold_can_test_are_told_of(corpus: Corpus) -> None:
+    first, *others = corpus.utterances
+    alone = corpus.with_utterances((replace(first, emotion="disgust"), *others))
+    said = "1 clip is not asked about, for want of its emotion in the training part: disgust (1)"
+    run = train(alone, family="knn", features=FEATURES, split="speakers:3", jobs=1)
+    assert run.evaluation is not None
+    assert run.evaluation.clips == 71
+    assert run.dataset.split.notes == (said,)
+    assert said in report_from_run(run).notes
+    found = compare(alone, ["knn"], features=FEATURES, split="speakers:3", jobs=1)
+    assert found.to_dict()["split"]["notes"] == [said]
+    two = corpus.with_utterances(tuple(replace(u, emotion="hapy") if i < 2 else u
+                                 for i, u in enumerate(alone.utterances)))  # fmt: skip
+    assert prepare(two, FEATURES, "speakers:loo", jobs=1).split.notes == (
+        "2 clips are not asked about, for want of their emotion in the training part: hapy (2)",
+    )
+    assert prepare(two, FEATURES, "none", jobs=1).split.notes == ()
 
 
 def test_ctrl_c_leaves_nothing(corpus: Corpus, tmp_path: Path) -> None:

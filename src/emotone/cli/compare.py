@@ -165,7 +165,8 @@ def _by_family(params: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 def _print(found: Comparison) -> None:
     dataset = found.dataset
-    clips = output.counted(len(dataset.utterances), "clip")
+    tested = [row.evaluation.clips for row in found.rows if row.evaluation is not None]
+    clips = output.counted(tested[0] if tested else len(dataset.utterances), "clip")
     output.show(f"[bold]{', '.join(found.datasets)}[/] on {clips}, split {dataset.split.spec}")
     numbers = ["UA %", "WA %", "F1 %", "Train s", "ms/clip"]
     table = output.table("Family", *numbers, numbers=numbers)

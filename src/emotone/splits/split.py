@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ import numpy.typing as npt
 
 from emotone.corpora.namesakes import namesakes
 from emotone.corpora.utterance import Utterance
+from emotone.emotions import in_order
 
 Indices = npt.NDArray[np.intp]
 """Places of utterances in a list of them."""
@@ -54,7 +56,8 @@ class Split:
         speaker.
     notes
         What else a reader of the figures should know: rows of a fold file that matched nothing,
-        emotions that a fold leaves out, people of two corpora who may be the same.
+        emotions that a fold leaves out, people of two corpora who may be the same, and, once it is
+        known which clips can be read, those that no fold can test.
     """
 
     spec: str
@@ -116,3 +119,26 @@ def leaks(utterances: Sequence[Utterance], folds: Sequence[Fold]) -> tuple[int |
         else None
     )
     return (None if all(key is None for key in keys) else 0), warning
+
+
+def unasked(emotions: Sequence[str], folds: Sequence[Fold]) -> str | None:
+    """One sentence on the clips that no fold can test, or None if there are none.
+
+    A model cannot give the emotion of a test clip that its training part lacks.
+    """
+    tested: set[int] = set()
+    asked: set[int] = set()
+    for fold in folds:
+        learned = {emotions[i] for i in fold.train.tolist()}
+        test = fold.test.tolist()
+        tested.update(test)
+        asked.update(i for i in test if emotions[i] in learned)
+    counts = Counter(emotions[i] for i in tested - asked)
+    if not counts:
+        return None
+    listed = ", ".join(f"{name} ({counts[name]})" for name in in_order(set(counts)))
+    several = counts.total() > 1
+    return (
+        f"{counts.total()} clip{'s are' if several else ' is'} not asked about, for want of "
+        f"{'their' if several else 'its'} emotion in the training part: {listed}"
+    )
