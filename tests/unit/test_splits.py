@@ -263,11 +263,21 @@ def test_what_is_left_out_of_a_fold_of_corpora_is_told() -> None:
         for i, emotion in enumerate(emotions.split())
     ]
     assert splits.make(utterances, "corpora:loo").notes == (
-        "fold a is of the 2 emotions that a shares with the others: 1 of its 3 clips are not asked "
+        "fold a is of the 2 emotions that a shares with the others: 1 of its 3 clips is not asked "
         "about, and 2 of the others not trained on",
         "fold b is of the 2 emotions that b shares with the others: 2 of its 4 clips are not asked "
         "about, and 1 of the others not trained on",
     )
+
+
+def test_a_corpus_that_shares_one_emotion_is_refused() -> None:
+    utterances = [
+        utterance(i, None, emotion, corpus)
+        for corpus, emotions in (("a", "sad happy"), ("b", "sad angry"))
+        for i, emotion in enumerate(emotions.split())
+    ]
+    with pytest.raises(SplitError, match="a shares 1 emotion with the other corpora"):
+        splits.make(utterances, "corpora:loo")
 
 
 def test_people_of_one_name_in_two_tables_are_told_of() -> None:
@@ -333,7 +343,7 @@ def test_nothing_to_split_is_refused() -> None:
 
 
 def test_unknown_speakers_cannot_be_split_by_speaker() -> None:
-    with pytest.raises(SplitError, match="1 of 7 utterances have no speaker"):
+    with pytest.raises(SplitError, match="1 of 7 utterances has no speaker"):
         splits.make([*some(["a"]), utterance(99, None)], "speakers:2")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -245,7 +244,7 @@ def test_an_emotion_the_training_part_lacks_is_counted(corpus: Corpus, tmp_path:
 
 def test_clips_that_no_fold_can_test_are_told_of(corpus: Corpus) -> None:
     first, *others = corpus.utterances
-    alone = corpus.with_utterances((replace(first, emotion="disgust"), *others))
+    alone = corpus.with_utterances((dataclasses.replace(first, emotion="disgust"), *others))
     said = "1 clip is not asked about, for want of its emotion in the training part: disgust (1)"
     run = train(alone, family="knn", features=FEATURES, split="speakers:3", jobs=1)
     assert run.evaluation is not None
@@ -254,8 +253,8 @@ def test_clips_that_no_fold_can_test_are_told_of(corpus: Corpus) -> None:
     assert said in report_from_run(run).notes
     found = compare(alone, ["knn"], features=FEATURES, split="speakers:3", jobs=1)
     assert found.to_dict()["split"]["notes"] == [said]
-    two = corpus.with_utterances(tuple(replace(u, emotion="hapy") if i < 2 else u
-                                 for i, u in enumerate(alone.utterances)))  # fmt: skip
+    start = tuple(dataclasses.replace(u, emotion="hapy") for u in corpus.utterances[:2])
+    two = corpus.with_utterances(start + corpus.utterances[2:])
     assert prepare(two, FEATURES, "speakers:loo", jobs=1).split.notes == (
         "2 clips are not asked about, for want of their emotion in the training part: hapy (2)",
     )
@@ -368,7 +367,13 @@ def test_emotions_the_model_does_not_know_are_left_out(
     assert run.unknown == {"boredom": 24}
     assert run.evaluation.clips == 48
     assert run.evaluation.emotions == ("neutral", "happy", "angry")
-    assert any("24 clips" in note for note in run.notes)
+    assert any("24 clips were left out, of emotions" in note for note in run.notes)
+    few = tuple(
+        dataclasses.replace(u, emotion="boredom" if i == 0 else u.emotion)
+        for i, u in enumerate(corpus.utterances[:8])
+    )
+    single = evaluate(recognizer, corpus.with_utterances(few), bootstrap=0, jobs=1)
+    assert any("1 clip was left out, of emotions" in note for note in single.notes)
 
     easier = evaluate(recognizer, corpus.with_utterances(renamed), restrict=True, jobs=1)
     assert easier.restricted

@@ -139,8 +139,9 @@ def evaluate(
         scores, names = _restricted(scores, names, {u.emotion for u in usable})
         notes.append(f"the model chose among the {len(names)} emotions of the corpus only")
     if unknown:
+        clips = "1 clip was" if unknown.total() == 1 else f"{unknown.total()} clips were"
         notes.append(
-            f"{unknown.total()} clips of emotions the model does not know were left out: "
+            f"{clips} left out, of emotions that the model does not know: "
             + ", ".join(f"{name} ({count})" for name, count in sorted(unknown.items()))
         )
     seen = _trained_on(recognizer.card.training) & set(corpus.corpora)

@@ -176,8 +176,9 @@ def _stratified(utterances: Sequence[Utterance], share: float, seed: int, spec: 
 def _speakers(utterances: Sequence[Utterance], how: str, seed: int, spec: str) -> tuple[Fold, ...]:
     unknown = sum(utterance.speaker is None for utterance in utterances)
     if unknown:
+        have = "has" if unknown == 1 else "have"
         raise SplitError(
-            f"{unknown} of {len(utterances)} utterances have no speaker",
+            f"{unknown} of {len(utterances)} utterances {have} no speaker",
             source=spec,
             remedy="Add a speaker column to the manifest, or use a random split.",
         )
@@ -270,16 +271,18 @@ def _corpora(utterances: Sequence[Utterance]) -> tuple[tuple[Fold, ...], tuple[s
         train = [i for i in usable if utterances[i].corpus != name]
         if len(shared) < 2:
             raise SplitError(
-                f"{name} shares {len(shared)} emotions with the other corpora",
+                f"{name} shares {'1 emotion' if shared else 'no emotion'} with the other corpora",
                 source="corpora:loo",
                 remedy="Leave it out, or merge emotions so that at least two are shared.",
             )
         folds.append(Fold(name, np.asarray(train, np.intp), np.asarray(test, np.intp)))
         own = sum(utterance.corpus == name for utterance in utterances)
+        unasked = own - len(test)
+        are = "is" if unasked == 1 else "are"
         if len(usable) < len(utterances):
             notes.append(
                 f"fold {name} is of the {len(shared)} emotions that {name} shares with the others: "
-                f"{own - len(test)} of its {own} clips are not asked about, and "
+                f"{unasked} of its {own} clips {are} not asked about, and "
                 f"{len(utterances) - own - len(train)} of the others not trained on"
             )
     return tuple(folds), tuple(notes)
