@@ -132,6 +132,27 @@ def is_known(label: str) -> bool:
     return _key(label) in _TO_CANONICAL
 
 
+_TYPO = 0.75
+"""How alike a slip and what was meant are at least: "hapy", but neither "tired" nor "pride"."""
+
+
+def nearly(label: str) -> str | None:
+    """The canonical name that an unknown label is probably a slip of, or None.
+
+    >>> nearly("hapy")
+    'happy'
+    """
+    import difflib
+
+    key = _key(label)
+    known = [] if key in _TO_CANONICAL else [word for word in _TO_CANONICAL if len(word) > 2]
+    for word in difflib.get_close_matches(key, known, n=1, cutoff=_TYPO):
+        # With more than a letter beside it, it is another word: "unhappy".
+        if word not in key or len(key) - len(word) == 1:
+            return _TO_CANONICAL[word]
+    return None
+
+
 _SPARE_COLOURS = ("#4477AA", "#EE6677", "#228833", "#CCBB44", "#66CCEE", "#AA3377")
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from emotone import corpora, emotions
 from emotone.corpora.catalogue import READERS
+from emotone.corpora.checks import check
 from emotone.corpora.download import terms
 from emotone.corpora.ravdess import parse_name
 from emotone.corpora.reader import UnparsedNameError
@@ -379,6 +380,29 @@ def test_folders_of_one_name_are_told_apart_and_known_corpora_are_not(tmp_path: 
     plant(tmp_path, "one/03-01-01-01-01-01-01.wav", "two/03-01-01-01-01-01-02.wav")
     known = corpora.load_many([tmp_path / "one", tmp_path / "two"])
     assert known.corpora == ["ravdess"]
+
+
+def hinted(root: Path, **clips: int) -> list[str]:
+    """What a check of so many clips of each emotion hints at."""
+    plant(root, *(f"{emotion}/{n}.wav" for emotion, count in clips.items() for n in range(count)))
+    hints = check(corpora.load(f"folder={root}")).hints
+    return [hint for hint in hints if "speaker" not in hint and "identical" not in hint]
+
+
+def test_emotions_with_hardly_a_clip_are_told_in_place_of_weights(tmp_path: Path) -> None:
+    assert hinted(tmp_path / "a", angry=12, happy=12, hapy=1) == [
+        "hapy is no word that emotone knows: did you mean happy?",
+        "hapy has one clip, which cannot be both trained on and tested: merge it (--merge) or "
+        "leave it out (--emotions).",
+    ]
+    assert hinted(tmp_path / "b", angry=18, sad=6, happy=4, calm=1, disgust=1) == [
+        "calm, disgust have one clip each, which cannot be both trained on and tested: merge them "
+        "(--merge) or leave them out (--emotions).",
+        "happy (4) has fewer clips than a test in five folds takes: its figures say little.",
+        "angry has 3.0 times the clips of sad: weigh the classes (--class-weight balanced) and "
+        "look at UA rather than WA.",
+    ]
+    assert hinted(tmp_path / "c", angry=12, sarcasm=12) == []
 
 
 @pytest.fixture

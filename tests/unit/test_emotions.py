@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from emotone.emotions import EMOTIONS, canonical, colour, in_order
+from emotone.emotions import EMOTIONS, canonical, colour, in_order, nearly
 
 
 @pytest.mark.parametrize("name", [*EMOTIONS, "gêné", "喜", "\ud800"])
@@ -28,3 +28,15 @@ def test_unknown_names_come_last() -> None:
 def test_other_words_for_an_emotion_are_the_same() -> None:
     assert canonical("Anger") == canonical("ANGRY") == "angry"
     assert canonical("gêné") == "gêné"
+
+
+@pytest.mark.parametrize(
+    ("label", "meant"),
+    [("hapy", "happy"), ("Suprised", "surprised"), ("angr", "angry"), ("sadd", "sad"),
+     ("freud", "happy"), ("sarcasm", None), ("unhappy", None), ("tired", None), ("happy", None),
+     ("joy", None), ("x", None)],
+)  # fmt: skip
+def test_a_label_that_is_nearly_a_known_one_is_taken_for_a_slip(
+    label: str, meant: str | None
+) -> None:
+    assert nearly(label) == meant

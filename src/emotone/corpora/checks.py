@@ -6,7 +6,7 @@ import hashlib
 import os
 import statistics
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,8 @@ from emotone.prediction import Failure
 _CHUNK = 1 << 20
 _IMBALANCED = 3.0  # from here on an emotion can be guessed from how common it is
 _FEW_SPEAKERS = 4
+_FOLDS = 5
+"""Folds that a model is tested in, unless another split is named."""
 
 Progress = Callable[[int, int], None]
 _Key = TypeVar("_Key", int, str)
@@ -111,16 +113,24 @@ class CheckReport:
         """What to mind when training on it, one sentence each."""
         hints: list[str] = []
         counts = self.corpus.counts
-        if self.imbalance >= _IMBALANCED:
-            most, least = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
+        for emotion in counts:
+            meant = emotions.nearly(emotion)
+            if meant is not None:
+                hints.append(f"{emotion} is no word that emotone knows: did you mean {meant}?")
+        hints += _scarce(counts)
+        common = {emotion: count for emotion, count in counts.items() if count >= _FOLDS}
+        most = max(common, key=common.__getitem__, default="")
+        least = min(common, key=common.__getitem__, default="")
+        if common and common[most] >= _IMBALANCED * common[least]:
             hints.append(
-                f"{most} has {self.imbalance:.1f} times the clips of {least}: weigh the classes "
-                "(--class-weight balanced) and look at UA rather than WA."
+                f"{most} has {common[most] / common[least]:.1f} times the clips of {least}: weigh "
+                "the classes (--class-weight balanced) and look at UA rather than WA."
             )
         unknown = sum(utterance.speaker is None for utterance in self.corpus.utterances)
         if unknown:
             hints.append(
-                f"{unknown} clips have no speaker: a split by speaker cannot be made of them."
+                f"{unknown} {'clip has' if unknown == 1 else 'clips have'} no speaker: a split by "
+                "speaker cannot be made of them."
             )
         speakers = len(self.corpus.speakers)
         if 0 < speakers < _FEW_SPEAKERS:
@@ -133,7 +143,9 @@ class CheckReport:
             hints.append(f"{caution(alike)}.")
         clashing = self._clashing()
         if clashing:
-            hints.append(f"{clashing} groups of identical files carry different emotions.")
+            groups = "1 group" if clashing == 1 else f"{clashing} groups"
+            carry = "carries" if clashing == 1 else "carry"
+            hints.append(f"{groups} of identical files {carry} different emotions.")
         if len(self.rates) > 1:
             rates = ", ".join(str(rate) for rate in self.rates)
             hints.append(f"sampling rates differ ({rates} Hz): choose a target rate for training.")
@@ -168,6 +180,26 @@ class CheckReport:
             "imbalance": round(self.imbalance, 3),
             "hints": self.hints,
         }
+
+
+def _scarce(counts: Mapping[str, int]) -> list[str]:
+    """What to mind of emotions with hardly a clip, which no weight makes up for."""
+    hints: list[str] = []
+    single = [emotion for emotion, count in counts.items() if count == 1]
+    if single:
+        have, them = ("have one clip each", "them") if len(single) > 1 else ("has one clip", "it")
+        hints.append(
+            f"{', '.join(single)} {have}, which cannot be both trained on and tested: merge {them} "
+            f"(--merge) or leave {them} out (--emotions)."
+        )
+    few = [f"{emotion} ({count})" for emotion, count in counts.items() if 1 < count < _FOLDS]
+    if few:
+        have, their = ("have", "their") if len(few) > 1 else ("has", "its")
+        hints.append(
+            f"{', '.join(few)} {have} fewer clips than a test in five folds takes: {their} figures "
+            "say little."
+        )
+    return hints
 
 
 def _table(corpus: Corpus, key: Callable[[Utterance], str]) -> dict[str, dict[str, int]]:
