@@ -744,6 +744,33 @@ def test_a_place_that_cannot_hold_a_bundle_is_refused_before_the_training(
         assert str(place) in done.err
 
 
+@pytest.mark.parametrize("name", ["x.onnx", "x.ONNX", "x.pt", "x.zip", "x.json"])
+def test_an_ending_of_another_format_is_refused_before_the_training(
+    emotone: Any, tones: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr("emotone.training.train", lambda *_, **__: pytest.fail("it trained"))
+    done = emotone("train", f"folder={tones}", "-o", tones.parent / name)
+    assert done.status == 2
+    assert f"-o {tones.parent / 'x.emotone'}" in done.err
+    assert ("emotone models export" in done.err) == ("onnx" in name.lower())
+
+
+def test_a_report_of_the_model_before_is_told_of(emotone: Any, tones: Path) -> None:
+    (tones / "ann" / "sad" / "text.wav").unlink()
+    out = tones.parent / "one.emotone"
+    (tones.parent / "one.json").write_text("{}")
+    words = ("train", f"folder={tones}", "-f", "tree", *FAST, "-o", out)
+    first = emotone(*words, "--no-report", "--split", "none")
+    assert "of the model before" not in first.err  # for there was none
+    assert "of the model before" not in emotone(*words, "--split", "random:test=0.5").err
+    again = emotone(*words, "--no-report", "--split", "none")
+    (warning,) = (line for line in again.err.splitlines() if "of the model before" in line)
+    assert warning.startswith("warning: one.report.html, one.json, ")
+    assert "one.confusion.png" in warning
+    untested = emotone(*words, "--split", "none")
+    assert "warning: one.curve.png, one.confusion.png" in untested.err
+
+
 def test_a_bundle_may_be_called_anything(emotone: Any, tones: Path) -> None:
     (tones / "ann" / "sad" / "text.wav").unlink()
     out = tones.parent / "мой model.emotone"

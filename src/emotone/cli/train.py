@@ -17,6 +17,12 @@ app = typer.Typer(add_completion=False)
 
 _NEURAL = "Training of neural families"
 
+_OTHERS = {
+    ".onnx", ".pt", ".pth", ".ckpt", ".safetensors", ".h5", ".keras", ".tflite", ".pkl", ".pickle",
+    ".joblib", ".npz", ".zip", ".tar", ".gz", ".json", ".html", ".png", ".csv",
+}  # fmt: skip
+"""Endings of other formats, by which no folder is called."""
+
 
 @app.command(no_args_is_help=True)
 def train(
@@ -143,8 +149,9 @@ def train(
     from emotone.cli import progress
     from emotone.models.neural.files import TrainingFiles
     from emotone.models.streamed import Streamed
-    from emotone.report.files import write_beside
+    from emotone.report.files import beside, write_beside
 
+    _refuse_other_format(out)
     check_target(out)
     params = options.parameters(param)
     if family == "foundation":
@@ -181,6 +188,7 @@ def train(
             room=options.room(room),
             executor=executor,
         )
+    before = out.exists()
     run.save(out)
     if checkpoints is None:
         files.clear()
@@ -202,12 +210,38 @@ def train(
         )
     if run.caution:
         messages.note(run.caution)
+    old = [path.name for path in beside(out) if path.exists() and path not in written]
+    if before and old:
+        of_old = "is of the model before" if len(old) == 1 else "are of the model before"
+        messages.warning(f"{', '.join(old)} beside it {of_old}, not of this one")
     messages.note(f"Wrote {out}")
     for path in written:
         messages.note(f"Wrote {path}")
     messages.note(f"Next: emotone predict CLIP --model {out}")
     if run.failures:
         raise typer.Exit(1)
+
+
+def _refuse_other_format(out: Path) -> None:
+    """Refuse a name by which a folder would pass for a file of another kind.
+
+    Raises
+    ------
+    UsageError
+        If it ends so.
+    """
+    from emotone.errors import UsageError
+
+    ending = out.suffix.lower()
+    if ending not in _OTHERS:
+        return
+    bundle = out.with_suffix(".emotone")
+    export = f"; 'emotone models export {bundle} FOLDER' then writes the ONNX file"
+    raise UsageError(
+        f"a model is not written as {ending}, but as NAME.emotone or as a folder",
+        source=out,
+        remedy=f"Give -o {bundle}{export if ending == '.onnx' else ''}.",
+    )
 
 
 def _name(out: Path) -> str:

@@ -19,6 +19,14 @@ CLIPS_PER_PAIR = 2
 """Clips to play for each of the most confused pairs, where they are asked for."""
 
 
+def beside(bundle: str | os.PathLike[str]) -> list[Path]:
+    """Where `write_beside` writes report, figures, curve and confusion matrix, in this order."""
+    bundle = Path(bundle)
+    stem = bundle.name.removesuffix(".emotone")
+    endings = ("report.html", "json", "curve.png", "confusion.png")
+    return [bundle.with_name(f"{stem}.{ending}") for ending in endings]
+
+
 def write_beside(
     run: TrainingRun, bundle: str | os.PathLike[str], *, playable: bool = False
 ) -> list[Path]:
@@ -45,18 +53,16 @@ def write_beside(
     MissingExtraError
         If matplotlib or jinja2 is not installed.
     """
-    bundle = Path(bundle)
-    stem = bundle.name.removesuffix(".emotone")
+    at_page, at_figures, at_curve, at_matrix = beside(bundle)
     clips = CLIPS_PER_PAIR if playable else 0
     page = report_html(report_from_run(run, bundle=bundle, clips_per_pair=clips))
     figures = json.dumps(run.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
-    written = [bundle.with_name(f"{stem}.report.html"), bundle.with_name(f"{stem}.json")]
+    written = [at_page, at_figures]
     for path, text in zip(written, (page, figures + "\n"), strict=True):
         path.write_text(text, encoding="utf-8")
     if run.history is not None:
-        curve = plots.history(run.history)
-        written.append(plots.save(curve, bundle.with_name(f"{stem}.curve.png")))
+        written.append(plots.save(plots.history(run.history), at_curve))
     if run.evaluation is not None:
         matrix = plots.confusion(run.evaluation.confusion, run.evaluation.emotions)
-        written.append(plots.save(matrix, bundle.with_name(f"{stem}.confusion.png")))
+        written.append(plots.save(matrix, at_matrix))
     return written
