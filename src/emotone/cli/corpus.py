@@ -237,7 +237,8 @@ def _print_facts(report: CheckReport) -> None:
     grid.add_row("Language", ", ".join(report.corpus.languages) or "unknown")
     licences = report.corpus.licences
     named = [f"{name}: {terms}" for name, terms in licences.items()]
-    grid.add_row("Terms", Text("\n".join(named if len(named) > 1 else licences.values())))
+    if named:
+        grid.add_row("Terms", Text("\n".join(named if len(named) > 1 else licences.values())))
     output.show(grid)
 
 
