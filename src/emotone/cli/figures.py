@@ -40,8 +40,8 @@ def cells(estimate: Estimate) -> list[object]:
     """Value, low and high for CSV, each empty where there is none."""
     if estimate.value != estimate.value:
         return ["", "", ""]
-    low, high = estimate.ci95 or ("", "")
-    return [round(estimate.value, 6), low, high]
+    ends = ["", ""] if estimate.ci95 is None else [round(end, 6) for end in estimate.ci95]
+    return [round(estimate.value, 6), *ends]
 
 
 def print_headlines(title: str, evaluation: Evaluation) -> None:
