@@ -619,6 +619,23 @@ def test_a_corpus_with_trouble_is_shown_and_status_1(emotone: Any, tmp_path: Pat
     assert len(broken.json["unreadable"]) == 1
 
 
+def test_a_row_without_an_emotion_is_listed_and_left_out(emotone: Any, tones: Path) -> None:
+    table = tones.parent / "odd.csv"
+    clips = sorted(tones.rglob("[0-9]*.wav"))
+    rows = [f"{clip},{clip.parent.name},{clip.parent.parent.name}" for clip in clips]
+    table.write_text("\n".join(["path,emotion,speaker", *rows, f"{clips[0]},,"]) + "\n")
+    looked = emotone("corpus", "check", table)
+    assert looked.status == 1
+    assert "24 clips" in looked.out
+    assert "1 name or row is left out" in looked.out
+    assert "odd.csv: row 26 has no emotion" in looked.out
+    done = emotone("train", table, "-f", "tree", *FAST, "--no-report", "--split", "none",
+                   "-o", tones.parent / "m.emotone")  # fmt: skip
+    assert done.status == 0
+    assert "warning: left out: " in done.err
+    assert "odd.csv: row 26 has no emotion" in done.err
+
+
 @pytest.mark.parametrize(("width", "letters"), [(200, None), (80, 4), (72, 3)])
 def test_emotions_are_cut_where_their_columns_do_not_fit(width: int, letters: int | None) -> None:
     from emotone.cli.corpus import _letters

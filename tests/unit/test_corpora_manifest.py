@@ -62,6 +62,19 @@ def test_the_order_is_that_of_the_rows_and_a_missing_file_is_a_problem(clips: Pa
     assert (problem.kind, problem.reason) == ("missing", "listed in row 3, but not there")
 
 
+def test_a_row_without_a_path_or_an_emotion_is_a_problem_beside_others(clips: Path) -> None:
+    (clips / "m.csv").write_text(
+        "path,emotion,speaker\na.wav,sad,1\nsub/b.flac,,1\n,happy,2\nc;d.wav\n"
+    )
+    corpus = corpora.load(clips / "m.csv")
+    assert [u.path.name for u in corpus.utterances] == ["a.wav"]
+    assert [(p.path, p.kind, p.reason) for p in corpus.problems] == [
+        (clips / "m.csv", "row", "row 3 has no emotion"),
+        (clips / "m.csv", "row", "row 4 has no path"),
+        (clips / "m.csv", "row", "row 5 has no emotion"),
+    ]
+
+
 def test_a_file_that_is_listed_again_counts_once(clips: Path) -> None:
     (clips / "t.csv").write_text(
         "path,emotion\na.wav,sad\nsub/b.flac,happy\nsub/b.flac,joy\n./a.wav,angry\n",
@@ -98,7 +111,7 @@ def test_parquet_numbers_and_gaps(clips: Path) -> None:
         ("m.csv", "file,label\na.wav,1\n", "no column path and no column emotion"),
         ("m.csv", "", "no column path"),
         ("m.csv", "path,emotion\n", "has no rows"),
-        ("m.csv", "path,emotion\na.wav,sad\na.wav,\n", "row 3 has no emotion"),
+        ("m.csv", "path,emotion\na.wav,\na.wav,\n", "row 2 has no emotion"),
         ("m.csv", "path,emotion\n,sad\n", "row 2 has no path"),
         ("m.csv", "path,emotion,gender\na.wav,sad,blue\n", "row 2 has the gender 'blue'"),
         ("m.csv", "path,emotion\na.wav\n", "row 2 has no emotion"),

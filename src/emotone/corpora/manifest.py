@@ -141,11 +141,11 @@ def _rows(path: Path) -> Iterator[tuple[int, Row]]:
     return _json_rows(path) if suffix in (".jsonl", ".ndjson") else _delimited_rows(path)
 
 
-def _utterance(row: Row, number: int, path: Path, name: str) -> Utterance:
+def _utterance(row: Row, number: int, path: Path, name: str) -> Utterance | Problem:
     cells = {key: text for key, value in row.items() if (text := _text(value)) is not None}
     for column in ("path", "emotion"):
         if column not in cells:
-            raise CorpusError(f"row {number} has no {column}", source=path, remedy=_REMEDY)
+            return Problem(path, f"row {number} has no {column}", "row")
     if "\0" in cells["path"]:
         raise CorpusError(f"row {number} has a path with a zero byte", source=path, remedy=_REMEDY)
     gender = cells.get("gender")
@@ -172,9 +172,10 @@ def _utterance(row: Row, number: int, path: Path, name: str) -> Utterance:
 def read(path: Path, *, name: str | None = None) -> Corpus:
     """Read a CSV, TSV, JSONL or Parquet manifest.
 
-    A listed file that is missing is a `Problem`, and so is one that is listed again: the first row
-    counts, since a clip that came twice could be in train and test at once. The order is that of
-    the rows. Any emotion is taken: a known word as its canonical name, another in lower case.
+    A listed file that is missing is a `Problem`, and so is a row without a path or an emotion, and
+    a file that is listed again: the first row counts, since a clip that came twice could be in
+    train and test at once. The order is that of the rows. Any emotion is taken: a known word as its
+    canonical name, another in lower case.
 
     Parameters
     ----------
@@ -186,8 +187,8 @@ def read(path: Path, *, name: str | None = None) -> Corpus:
     Raises
     ------
     CorpusError
-        If it is missing, lacks a column, or a row is wrong; the message names the row (in CSV and
-        JSONL its line, in Parquet its place counted from 1).
+        If it is missing, lacks a column, has no row with a path and an emotion, or a row is wrong;
+        the message names the row (in CSV and JSONL its line, in Parquet its place counted from 1).
     MissingExtraError
         For Parquet without pyarrow.
     """
@@ -205,7 +206,9 @@ def read(path: Path, *, name: str | None = None) -> Corpus:
     try:
         for number, row in _rows(path):
             utterance = _utterance(row, number, path, name)
-            if utterance.path.is_file():
+            if isinstance(utterance, Problem):
+                problems.append(utterance)
+            elif utterance.path.is_file():
                 place = (number, utterance.emotion)
                 before = first.setdefault(os.path.realpath(utterance.path), place)
                 if before is place:
@@ -232,8 +235,9 @@ def read(path: Path, *, name: str | None = None) -> Corpus:
             remedy="Give yourself read permission on it.",
             code="permission_denied",
         ) from None
-    if not utterances and not problems:
-        raise CorpusError("has no rows", source=path, remedy=_REMEDY)
+    if not utterances and all(problem.kind == "row" for problem in problems):
+        reason = problems[0].reason if problems else "has no rows"
+        raise CorpusError(reason, source=path, remedy=_REMEDY)
     return Corpus(name, path, tuple(utterances), tuple(problems))
 
 
