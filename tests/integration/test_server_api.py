@@ -455,6 +455,42 @@ def test_the_list(server: Service, analysed: Any) -> None:
         assert not found(query), query
 
 
+def test_a_query_that_nothing_is_known_of_is_refused(server: Service, analysed: Any) -> None:
+    """A filter that is mistyped would list everything, and who deletes what is listed, all."""
+    for wrong, query in (
+        ("emotoin", "emotoin=happy"),
+        ("foo", "foo"),
+        ("EMOTION", "state=done&EMOTION=happy"),
+        ("id", f"id={analysed['id']}"),
+    ):
+        error = errs(server.ask("GET", f"/v1/analyses?{query}"), 400)
+        assert error["message"] == f"the query has a parameter {wrong!r} that nothing is known of."
+        assert error["remedy"] == (
+            "Known are limit, cursor, since, until, emotion, label, state, name, q."
+        )
+    error = errs(server.ask("GET", "/v1/analyses?a%0Ab" + "c" * 999), 400)
+    assert len(error["message"]) < 150
+    assert "\n" not in error["message"]
+
+
+def test_no_route_takes_a_parameter_that_it_does_not_have(server: Service, analysed: Any) -> None:
+    described = server.ask("GET", "/v1/openapi.json").json["paths"]
+    routes = [(path, method) for path, ways in described.items() for method in ways]
+    asked = [(path, method) for path, method in routes if path.startswith("/v1/")]
+    assert len(asked) >= 16
+    for path, method in asked:
+        filled = path.replace("{id}", analysed["id"]).replace("{index}", "0")
+        given = described[path][method].get("parameters", [])
+        known = [each["name"] for each in given if each["in"] == "query"]
+        error = errs(server.ask(method.upper(), f"{filled}?bogus=1"), 400)
+        assert "'bogus'" in error["message"], (method, path)
+        if known:
+            assert error["remedy"] == f"Known are {', '.join(known)}."
+        else:
+            assert error["remedy"] == "It takes none."
+    assert server.analysis(analysed["id"]) == analysed
+
+
 def test_renaming(server: Service, analysed: Any) -> None:
     path = f"/v1/analyses/{analysed['id']}"
     changed = server.ask("PATCH", path, json={"notes": "  third\r\nvisit \x07"}).json

@@ -219,6 +219,23 @@ def test_filters_and_changes_are_sent_as_the_service_takes_them() -> None:
     assert (script.asked[2][0], json.loads(script.asked[2][3])) == ("PATCH", {"label": None})
 
 
+def test_a_filter_that_there_is_not_is_no_request_for_everything() -> None:
+    with Script() as script, Client(script.url) as client:
+        with pytest.raises(UsageError, match="'emotoin'") as error:
+            list(client.analyses(emotoin="Joy"))
+        assert error.value.remedy == ("Known are since, until, emotion, label, state, name, q.")
+        with pytest.raises(UsageError, match="'foo'"):
+            client.page(limit=3, state="done", foo=None)
+
+        async def page() -> None:
+            async with AsyncClient(script.url) as other:
+                await other.page(emotoin="Joy")
+
+        with pytest.raises(UsageError, match="'emotoin'"):
+            asyncio.run(page())
+        assert script.asked == []
+
+
 # -- sound
 
 

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+FILTERS = ("since", "until", "emotion", "label", "state", "name", "q")
+"""What the list of analyses can be asked for by."""
+
 TRIES = 6
 """How often a call is tried again while the service is busy."""
 
@@ -183,7 +186,18 @@ def analysis(id: str) -> Call[Analysis]:
 
 
 def page(limit: int, cursor: str | None, filters: Mapping[str, Any]) -> Call[Page]:
-    """A part of the list of analyses."""
+    """A part of the list of analyses.
+
+    Raises
+    ------
+    UsageError
+        If there is no such filter.
+    """
+    for name in filters:
+        if name not in FILTERS:
+            raise UsageError(
+                f"there is no filter {name!r}", remedy=f"Known are {', '.join(FILTERS)}."
+            )
     params = _form(limit=limit, cursor=cursor, **filters)
     return Call("GET", "/v1/analyses", _page, params=params)
 

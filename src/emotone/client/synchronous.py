@@ -197,6 +197,11 @@ class Client:
         filters
             Those of ``GET /v1/analyses``: ``since``, ``until`` (dates), ``emotion``, ``label``,
             ``state``, ``name``, ``q`` (words in name and notes).
+
+        Raises
+        ------
+        UsageError
+            If there is no such filter.
         """
         cursor = None
         while True:

@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 import emotone
 from emotone.audio.limits import Limits
 from emotone.server import errors, health, site
 from emotone.server.api import analyses, corrections, models, predict, results, service
+from emotone.server.api.queries import refuse_unknown
 from emotone.server.clips import Clips
 from emotone.server.description import describe
 from emotone.server.drawing import Drawings
@@ -77,8 +78,9 @@ def create_app(settings: ServerSettings) -> FastAPI:
     app.state.closing = asyncio.Event()
     errors.install(app)
     app.include_router(health.router)
-    for each in (service, models, predict, analyses, results, corrections, endpoint):
-        app.include_router(each.router, prefix="/v1")
+    for each in (service, models, predict, analyses, results, corrections):
+        app.include_router(each.router, prefix="/v1", dependencies=[Depends(refuse_unknown)])
+    app.include_router(endpoint.router, prefix="/v1")
     site.install(app)
     describe(app)
     guard(app, settings, metrics)
