@@ -71,6 +71,16 @@ def test_it_says_where_it_is_and_opens_the_page(tmp_path: Path) -> None:
     assert process.returncode == 0
 
 
+def test_who_asks_whether_it_is_ready_while_it_starts_brings_no_tracebacks(tmp_path: Path) -> None:
+    with service(tmp_path) as server:
+        until(lambda: server.ask("GET", "/readyz").status == 200)
+        server.stop()
+        told = [line for line in server.said if "not ready" in line]
+        assert told
+        assert all('check=clips reason="no worker process runs"' in line for line in told), told
+        assert not [line for line in server.said if "Traceback" in line or "Error" in line]
+
+
 def serve(*options: str) -> tuple[int, str]:
     """A service that does not come to be."""
     command = [sys.executable, "-m", "emotone", "serve", "--no-browser", *options]

@@ -22,7 +22,7 @@ from emotone.errors import AudioError
 from emotone.server import clips as clips_module
 from emotone.server import jobs as jobs_module
 from emotone.server.clips import Clips
-from emotone.server.errors import RequestError
+from emotone.server.errors import NotReadyError, RequestError
 from emotone.server.folder import Folder
 from emotone.server.jobs import Jobs
 from emotone.server.metrics import Metrics
@@ -156,7 +156,7 @@ def test_a_job_is_done_and_its_files_go(house: Any) -> None:
     async def run() -> None:
         home = house()
         jobs = home.jobs()
-        with pytest.raises(RuntimeError):
+        with pytest.raises(NotReadyError):
             jobs.check()
         await jobs.start()
         jobs.check()
@@ -526,7 +526,7 @@ def test_clips_share_the_processes_that_there_are(house: Any) -> None:
     async def run() -> None:
         Fake.does = slow
         clips = house(clip_workers=3).clips()
-        with pytest.raises(RuntimeError):
+        with pytest.raises(NotReadyError):
             clips.check()
         clips.start()
         said = await asyncio.gather(*(clips.predict(**CLIP) for _ in range(30)))

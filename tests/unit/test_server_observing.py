@@ -8,6 +8,7 @@ import json
 import logging
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,10 +22,13 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from emotone.errors import AudioError, EmotoneError, FeatureError, MissingExtraError, UsageError
 from emotone.server import errors, health, logs, processes, worker
+from emotone.server.app import create_app
 from emotone.server.caller import Caller
 from emotone.server.errors import RequestError, status_of
+from emotone.server.jobs import Jobs
 from emotone.server.metrics import Metrics
 from emotone.server.observing import Observing
+from emotone.server.settings import ServerSettings
 
 
 @pytest.fixture
@@ -321,3 +325,47 @@ def test_health_and_readiness(said: io.StringIO, monkeypatch: pytest.MonkeyPatch
         assert client.get("/healthz").status_code == 200
         app.state.closing.set()
         assert client.get("/readyz").json()["checks"]["running"] == "failed"
+
+
+def test_what_is_not_there_yet_at_a_start_is_told_without_a_traceback(
+    said: io.StringIO, tmp_path: Path
+):
+    app = create_app(ServerSettings(folder=tmp_path))  # whose processes nobody starts
+    try:
+        told = asyncio.run(health._check(app.state.checks))
+    finally:
+        app.state.store.close()
+        app.state.folder.close()
+    assert told == {"store": "ok", "clips": "failed", "jobs": "failed"}
+    assert [(each["event"], each["check"], each["reason"]) for each in lines(said)] == [
+        ("not ready", "clips", "no worker process runs"),
+        ("not ready", "jobs", "nobody works through the queue"),
+    ]
+    assert "traceback" not in said.getvalue().lower()
+
+
+def test_a_queue_whose_worker_broke_is_told_with_its_traceback(
+    said: io.StringIO, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    async def broken(self: Jobs) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Jobs, "_runner", broken)
+
+    async def checked() -> dict[str, str]:
+        jobs = app.state.jobs
+        await jobs.start()
+        await asyncio.sleep(0)
+        try:
+            return await health._check({"jobs": jobs.check})
+        finally:
+            await jobs.close(0)
+
+    app = create_app(ServerSettings(folder=tmp_path))
+    try:
+        assert asyncio.run(checked()) == {"jobs": "failed"}
+    finally:
+        app.state.store.close()
+        app.state.folder.close()
+    assert lines(said)[-1]["event"] == "not ready"
+    assert "RuntimeError" in lines(said)[-1]["traceback"]

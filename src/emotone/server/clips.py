@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from emotone.bundle.registry import DEFAULT
-from emotone.server.errors import RequestError
+from emotone.server.errors import NotReadyError, RequestError
 from emotone.server.metrics import Metrics
 from emotone.server.models import Models
 from emotone.server.processes import (
@@ -58,9 +58,9 @@ class Clips:
         self._closing = False
 
     def check(self) -> None:
-        """Raise where no process is there to answer."""
+        """Raise `NotReadyError` where no process is there to answer."""
         if not any(process.alive for process in self._running):
-            raise RuntimeError("no worker process runs")
+            raise NotReadyError("no worker process runs")
 
     def start(self) -> None:
         """Start the processes; what is asked before they run waits for them."""

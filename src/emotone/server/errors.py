@@ -66,6 +66,10 @@ class RequestError(EmotoneError):
         self.status, self.headers = status, dict(headers or {})
 
 
+class NotReadyError(Exception):
+    """Something does not run yet, or not any more, as happens at a start and at an end."""
+
+
 def not_found(what: str = "analysis") -> RequestError:
     """Nothing is there; or it is another's, which is not told apart."""
     return RequestError(f"there is no such {what}", status=404, code="not_found")

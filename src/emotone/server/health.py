@@ -16,6 +16,7 @@ from starlette.datastructures import State
 
 from emotone.server.api import schemas
 from emotone.server.caller import Caller, administers
+from emotone.server.errors import NotReadyError
 from emotone.server.logs import LOGGER
 from emotone.server.metrics import CONTENT_TYPE, Metrics
 
@@ -87,6 +88,9 @@ def metrics(request: Request, _: Annotated[Caller, Depends(administers)]) -> Res
 def _passed(name: str, check: Callable[[], Any]) -> str:
     try:
         check()
+    except NotReadyError as error:
+        _LOG.warning("not ready", extra={"check": name, "reason": str(error)})
+        return "failed"
     except Exception as error:  # whatever it is, it is not ready
         _LOG.warning("not ready", extra={"check": name}, exc_info=error)
         return "failed"

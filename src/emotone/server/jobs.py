@@ -17,7 +17,7 @@ from emotone.bundle.registry import DEFAULT
 from emotone.errors import EmotoneError
 from emotone.features.job import cores
 from emotone.server.cuts import Cut
-from emotone.server.errors import described
+from emotone.server.errors import NotReadyError, described
 from emotone.server.folder import Folder
 from emotone.server.metrics import Metrics
 from emotone.server.models import Models
@@ -114,9 +114,11 @@ class Jobs:
         self._closing = False
 
     def check(self) -> None:
-        """Raise where what waits will not be worked on."""
-        if not self._tasks or any(task.done() for task in self._tasks):
-            raise RuntimeError("nobody works through the queue")
+        """Raise where what waits will not be worked on: `NotReadyError` before and after work."""
+        if not self._tasks or self._closing:
+            raise NotReadyError("nobody works through the queue")
+        if any(task.done() for task in self._tasks):
+            raise RuntimeError("what works through the queue broke")
 
     async def start(self) -> None:
         """Take up what a service that was killed left, and begin."""
