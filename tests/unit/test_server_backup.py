@@ -391,6 +391,33 @@ def test_a_backup_of_another_form(homes: Any, tmp_path: Path) -> None:
         restore(out, new.store.database, new.folder)
 
 
+@pytest.mark.parametrize("there", [False, True])
+@pytest.mark.parametrize("kind", ["none", "text", "damaged", "twice", "cut"])
+def test_what_is_no_backup_leaves_no_folder_of_a_service(
+    homes: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str, there: bool
+) -> None:
+    file, fresh = tmp_path / "backup.tar", tmp_path / "srv" / "fresh"
+    if kind == "text":
+        file.write_text("no backup\n" * 1000)
+    elif kind != "none":
+        old = filled(homes())
+        back_up(old.store.database, old.settings.folder, file)
+    if kind == "damaged":
+        changed(file, **{ROWS: b""})
+    elif kind == "twice":
+        with tarfile.open(file, "a") as archive:
+            archive.addfile(tarfile.TarInfo(ROWS), io.BytesIO())
+    elif kind == "cut":
+        file.write_bytes(file.read_bytes().rstrip(b"\0")[:-2000])
+    if there:
+        fresh.mkdir(parents=True)
+    before = set(tmp_path.iterdir())
+    assert run(["server", "restore", str(file), "--folder", str(fresh)]) == 2
+    assert str(file) in capsys.readouterr().err
+    assert set(tmp_path.iterdir()) == before
+    assert not there or list(fresh.iterdir()) == []
+
+
 def test_the_commands(homes: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     old = filled(homes())
     out, where = str(tmp_path / "b.tar"), str(old.settings.folder)

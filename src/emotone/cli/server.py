@@ -76,10 +76,14 @@ def restore(
       emotone server restore emotone-2026-03-01.tar --folder /srv/emotone
       emotone server restore emotone.tar --database postgresql://emotone@db/emotone
     """
-    with _opened(folder, database, new=True) as (settings, opened):
+    try:
         from emotone.server import folder as folders
         from emotone.server.store import backup as backups
+    except ImportError as error:
+        raise MissingExtraError("The service", "server") from error
 
+    backups.check(file)  # before there is a folder
+    with _opened(folder, database, new=True) as (settings, opened):
         place = folders.Folder(settings.folder)
         try:
             contents = backups.restore(file, opened, place)

@@ -116,6 +116,17 @@ def back_up(database: Database, folder: Path, out: Path) -> Contents:
     return contents
 
 
+def check(file: Path) -> None:
+    """Read a backup to its end, before there is anything that it could be put into.
+
+    Raises
+    ------
+    UsageError
+        If the file is no backup, damaged, or of another version.
+    """
+    _unpack(file, None)
+
+
 def restore(file: Path, database: Database, folder: Folder) -> Contents:
     """Put back what a backup holds, into a service that has nothing yet.
 
@@ -276,7 +287,7 @@ def _add_file(archive: tarfile.TarFile, name: str, path: Path, sums: dict[str, s
     with path.open("rb") as file:
         archive.addfile(about, file)
         file.seek(0)
-        sums[name] = _sum(iter(lambda: file.read(_PIECE), b""))
+        sums[name] = _sum(_pieces(file))
 
 
 def _sum(pieces: Iterable[bytes]) -> str:
@@ -352,10 +363,11 @@ def _count_on(connection: Connection) -> None:
         )
 
 
-def _unpack(file: Path, place: Path) -> Contents:
-    """Take a backup apart, and check it."""
-    for name in ("tables", "recordings"):
-        (place / name).mkdir(mode=0o700)
+def _unpack(file: Path, place: Path | None) -> Contents:
+    """Take a backup apart into a folder, where there is one, and check it."""
+    if place is not None:
+        for name in ("tables", "recordings"):
+            (place / name).mkdir(mode=0o700)
     sums: dict[str, str] = {}
     small: dict[str, Any] = {}
     try:
@@ -369,8 +381,14 @@ def _unpack(file: Path, place: Path) -> Contents:
                     small[member.name] = json.loads(data)
                     sums[member.name] = hashlib.sha256(data).hexdigest()
                     continue
-                with (place / _known(member.name)).open("xb") as out:
-                    sums[member.name] = _sum(_copied(source, out))
+                name = _known(member.name)
+                if name in sums:
+                    raise ValueError(f"has more than one entry {name!r}")
+                if place is None:
+                    sums[name] = _sum(_pieces(source))
+                else:
+                    with (place / name).open("xb") as out:
+                        sums[name] = _sum(_copied(source, out))
         about, expected = small[_ABOUT], small[_CHECKSUMS]
         del sums[_CHECKSUMS]
         if sums != expected:
@@ -412,7 +430,11 @@ def _known(name: str) -> str:
     raise ValueError(f"has an entry {name!r} that belongs to no backup")
 
 
+def _pieces(source: Any) -> Iterator[bytes]:
+    return iter(lambda: source.read(_PIECE), b"")
+
+
 def _copied(source: Any, out: Any) -> Iterator[bytes]:
-    while piece := source.read(_PIECE):
+    for piece in _pieces(source):
         out.write(piece)
         yield piece
