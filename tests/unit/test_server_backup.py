@@ -418,6 +418,20 @@ def test_what_is_no_backup_leaves_no_folder_of_a_service(
     assert not there or list(fresh.iterdir()) == []
 
 
+def test_a_backup_that_is_there_is_replaced_only_when_asked_to(
+    homes: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = filled(homes())
+    out, where = tmp_path / "b.tar", str(home.settings.folder)
+    out.write_text("of last week")
+    command = ["server", "backup", str(out), "--folder", where]
+    assert run(command) == 2
+    assert f"{out}: there is such a file" in capsys.readouterr().err
+    assert out.read_text() == "of last week"
+    assert run([*command, "--overwrite"]) == 0
+    assert tarfile.is_tarfile(out)
+
+
 def test_the_commands(homes: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     old = filled(homes())
     out, where = str(tmp_path / "b.tar"), str(old.settings.folder)

@@ -45,6 +45,9 @@ def backup(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The file to write.")],
     folder: Folder = None,
     database: Database = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the file if it is there.")
+    ] = False,
 ) -> None:
     """Write all that the service keeps to one file, while it runs or not.
 
@@ -57,6 +60,12 @@ def backup(
     with _opened(folder, database, within=True) as (settings, opened):
         from emotone.server.store.backup import back_up
 
+        if out.exists() and not overwrite:
+            raise UsageError(
+                "there is such a file",
+                source=out,
+                remedy="Give another name, or replace it with --overwrite.",
+            )
         contents = back_up(opened, settings.folder, out)
     messages.note(f"Written: {out} ({_counted(contents)})")
 
