@@ -82,9 +82,10 @@ def test_what_is_refused_says_why(client: Client) -> None:
     with pytest.raises(ServiceError) as error:
         client.predict(b"this is no audio")
     assert error.value.code == "unreadable_audio"
-    with pytest.raises(ServiceError) as error:
-        client.analysis("0f8fad5b-d9cb-469f-a165-70867728950e")
-    assert (error.value.code, error.value.status) == ("not_found", 404)
+    for id in ("0f8fad5b-d9cb-469f-a165-70867728950e", "foo"):
+        with pytest.raises(ServiceError, match=r"^there is no such analysis\.$") as error:
+            client.analysis(id)
+        assert (error.value.code, error.value.status) == ("not_found", 404)
     with pytest.raises(ServiceError):
         client.analysis("../models")
     with pytest.raises(AudioError, match="no such file"):

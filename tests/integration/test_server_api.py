@@ -112,7 +112,6 @@ def test_the_models(server: Service) -> None:
 def test_errors_have_one_shape(server: Service) -> None:
     errs(server.ask("GET", "/v1/nothing"), 404)
     errs(server.ask("DELETE", "/v1/service"), 405)
-    errs(server.ask("GET", "/v1/analyses/not-an-id"), 400)
     errs(server.ask("GET", "/v1/analyses?limit=0"), 400)
     error = errs(server.ask("GET", "/v1/analyses?state=unheard"), 400)
     assert "state" in error["message"]
@@ -491,6 +490,29 @@ def test_no_route_takes_a_parameter_that_it_does_not_have(server: Service, analy
     assert server.analysis(analysed["id"]) == analysed
 
 
+@pytest.mark.parametrize("id", ["1", "not-an-id", "0" * 32, "x" * 300])
+def test_what_can_be_no_id_is_answered_as_an_id_that_nobody_has(server: Service, id: str) -> None:
+    where = f"/v1/analyses/{id}"
+    answers = [
+        server.ask("GET", where),
+        server.ask("PATCH", where, json={"name": "a"}),
+        server.ask("DELETE", where),
+        server.ask("POST", f"{where}/cancel"),
+        *(server.ask("GET", f"{where}/{what}") for what in ("events", "audio", "tracks")),
+        server.ask("GET", f"{where}/export?format=csv"),
+        server.ask("PATCH", f"{where}/segments/0", json={"label": None}),
+    ]
+    for answer in answers:
+        assert errs(answer, 404)["message"] == "there is no such analysis."
+
+
+@pytest.mark.parametrize("index", ["-1", "99999", "9" * 30, "first"])
+def test_a_segment_that_there_is_not(server: Service, analysed: Any, index: str) -> None:
+    path = f"/v1/analyses/{analysed['id']}/segments/{index}"
+    error = errs(server.ask("PATCH", path, json={"label": "happy"}), 404)
+    assert error["message"] == "there is no such segment."
+
+
 def test_renaming(server: Service, analysed: Any) -> None:
     path = f"/v1/analyses/{analysed['id']}"
     changed = server.ask("PATCH", path, json={"notes": "  third\r\nvisit \x07"}).json
@@ -501,6 +523,7 @@ def test_renaming(server: Service, analysed: Any) -> None:
     errs(server.ask("PATCH", path, json={"name": ""}), 400)
     errs(server.ask("PATCH", path, json={"state": "done"}), 400)
     errs(server.ask("PATCH", path, json={"keep_audio": True}), 400)
+    errs(server.ask("PATCH", path), 400)
     errs(server.ask("PATCH", path, body=b"{", headers={"Content-Type": "application/json"}), 400)
     errs(server.ask("PATCH", "/v1/analyses/" + "0" * 32, json={"name": "x"}), 404)
 

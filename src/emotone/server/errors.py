@@ -35,6 +35,9 @@ _CODES = {
     503: "unavailable",
 }
 
+_IN_PATHS = {"id": "analysis", "index": "segment"}
+"""What the parts of a path stand for."""
+
 
 class RequestError(EmotoneError):
     """A request that is refused: for what is asked, or for who asks.
@@ -134,6 +137,9 @@ async def _emotone(request: Request, error: Exception) -> JSONResponse:
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
+    for problem in error.errors():
+        if problem["loc"][0] == "path":  # what can be no id is none that anything has
+            return await _emotone(request, not_found(_IN_PATHS[problem["loc"][1]]))
     return answer(400, "bad_request", invalid(error.errors()))
 
 
