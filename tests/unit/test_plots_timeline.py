@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip("matplotlib", reason="plots need the extra 'report'")
 
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PolyCollection
 from matplotlib.image import imread
 
@@ -18,7 +19,7 @@ from emotone.audio import Waveform
 from emotone.emotions import colour
 from emotone.errors import UsageError
 from emotone.features.overview import Overview
-from emotone.timeline import Segment, Timeline
+from emotone.timeline import Measurement, Segment, Timeline
 from recordings import RATE, conversation, sound
 
 
@@ -187,6 +188,55 @@ def test_bands_and_scores_lie_where_the_speech_is():
     valence, arousal = (step.get_data().values for step in places.patches)
     assert valence.tolist() == pytest.approx([segments[1].valence])
     assert arousal.tolist() == pytest.approx([segments[1].arousal])
+
+
+def halting(duration_s):
+    """Short utterances with pauses between them that are rather longer."""
+    rng = np.random.default_rng(0)
+    segments, measurements, now = [], [], 0.0
+    while now + 8 < duration_s:
+        begin, end = now + rng.uniform(0.5, 4.5), now + rng.uniform(4.6, 6)
+        scores = {name: rng.random() for name in ("happy", "sad", "angry")}
+        scores = {name: score / sum(scores.values()) for name, score in scores.items()}
+        segments += [Segment(now, begin, "silence"), Segment.of_speech(begin, end, scores)]
+        windows = np.arange(begin, end, 0.5)
+        measurements += [Measurement(at, min(at + 1.5, end), scores) for at in windows]
+        now = end
+    segments.append(Segment(now, duration_s, "silence"))
+    return Timeline(
+        duration_s, "m@1", ("happy", "sad", "angry"), tuple(segments), tuple(measurements)
+    )
+
+
+def heard(whole, columns):
+    """How many columns of an image have been heard, up to each of their edges."""
+    edges = np.linspace(0, whole.duration_s, columns + 1)
+    taken = [np.clip(edges, s.start, s.end) - s.start for s in whole.speech]
+    return np.sum(taken, axis=0) * columns / whole.duration_s
+
+
+@pytest.mark.parametrize("duration_s", [60, 641, 3600, 36_000])
+def test_what_is_painted_is_what_was_heard(duration_s):
+    whole = halting(duration_s)
+    figure = plots.timeline(whole)
+    figure.set_dpi(150)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    image = np.asarray(canvas.buffer_rgba())[::-1, :, :3].astype(int)
+    for axes, at in zip(figure.axes, (0.3, 0.5, None), strict=True):
+        panel = axes.get_window_extent()
+        left, right = round(panel.x0), round(panel.x1)
+        if at is None:  # a line at some height
+            inside = image[round(panel.y0) + 3 : round(panel.y1) - 3, left:right]
+        else:
+            row = round(panel.y0 + at * panel.height)
+            inside = image[row : row + 1, left:right]
+        painted = (np.ptp(inside, axis=2) > 60).any(axis=0)
+        expected = heard(whole, right - left)
+        off = np.abs(np.concatenate([[0], np.cumsum(painted)]) - expected)
+        # Half a pixel at each end of a stretch, which even out.
+        assert off.max() <= 20, axes.get_ylabel()
+        assert painted.mean() == pytest.approx(expected[-1] / (right - left), abs=0.015)
 
 
 def test_the_same_timeline_gives_the_same_bytes():

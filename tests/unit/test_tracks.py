@@ -9,7 +9,7 @@ import pytest
 
 from emotone.timeline import Measurement, Segment, Timeline
 from emotone.timeline.segments import circumplex
-from emotone.timeline.tracks import curve, tracks
+from emotone.timeline.tracks import curve, filled, tracks
 from recordings import conversation
 
 HAPPY, SAD = {"happy": 0.8, "sad": 0.2}, {"happy": 0.1, "sad": 0.9}
@@ -48,13 +48,40 @@ def test_few_segments_are_drawn_as_they_are_and_many_by_what_takes_most_of_a_col
     edges = np.linspace(0, 7200, 101)
     runs = track.runs(edges)
     assert len(runs) <= 100
+    unspoken = ("silence", "non-speech")
     for start, end, label in runs:
         for column in range(round(start / 72), round(end / 72)):
             taken = {}
             for s in track.segments:
                 overlap = max(0, min(s.end, edges[column + 1]) - max(s.start, edges[column]))
-                taken[s.label] = taken.get(s.label, 0) + overlap
+                if (s.label in unspoken) == (label in unspoken):
+                    taken[s.label] = taken.get(s.label, 0) + overlap
             assert taken[label] == pytest.approx(max(taken.values()))
+
+
+@pytest.mark.parametrize("columns", [100, 400])
+def test_of_many_segments_speech_has_as_many_columns_as_it_takes_time(columns):
+    (track,) = tracks(conversation(7200))
+    runs = track.runs(np.linspace(0, 7200, columns + 1))
+    for until in (1800, 3600, 7200):
+        spoken = sum(min(s.end, until) - min(s.start, until) for s in track.segments if s.scores)
+        drawn = sum(
+            min(end, until) - min(start, until)
+            for start, end, label in runs
+            if label not in ("silence", "non-speech")
+        )
+        assert drawn == pytest.approx(spoken, abs=7200 / columns)
+
+
+def test_as_many_columns_are_filled_as_were_heard():
+    edges = np.linspace(0, 20, 11)
+    whole, none = np.full(10, 2.0), np.zeros(10)
+    assert filled(edges, whole).all()
+    assert not filled(edges, none).any()
+    thirds = filled(edges, whole / 3)
+    assert np.flatnonzero(thirds).tolist() == [1, 4, 7]
+    fine = np.linspace(0, 641.3, 1201)
+    assert filled(fine, np.diff(fine)).all()
 
 
 def test_of_two_runs_that_touch_the_labels_differ():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -35,8 +35,12 @@ if TYPE_CHECKING:
 FloatArray = npt.NDArray[np.float64]
 
 WIDTH = 10.0
-STEPS = 360
-"""Columns of the curves: a finer one would be a blur in a long recording."""
+STEPS = 1200
+"""Columns of bands and curves, about as many as the pixels that they take in an image."""
+
+_SHARP: dict[str, Any] = {"linewidth": 0, "antialiased": False}
+"""A pixel is painted where it was heard in its middle: an outline, or soft edges, would make many
+short stretches longer than they are."""
 
 _INCHES_PER_LETTER = 0.078
 _OTHERS = "others"
@@ -103,8 +107,7 @@ def timeline(
         mine = [track for track in found if track.channel == channel]
         _bands(next(panels), mine, timeline.duration_s)
         if len(scores.starts):
-            edges = _edges(scores, timeline.duration_s)
-            means = scores.means(edges)
+            edges, means = _steps(scores, timeline.duration_s)
             _stack(next(panels), edges, means, scores, shown)
             _circumplex(next(panels), edges, scores.circumplex(means))
     for axes in rows:
@@ -163,7 +166,7 @@ def _spectrum(figure: Figure, axes: Axes, overview: Overview) -> None:
 
 def _bands(axes: Axes, mine: list[Track], duration_s: float) -> None:
     """A row of coloured segments for each track, with names where they fit."""
-    edges = np.linspace(0, duration_s, COLUMNS + 1)
+    edges = np.linspace(0, duration_s, STEPS + 1)
     for row, track in enumerate(mine):
         runs = track.runs(edges)
         for label in dict.fromkeys(label for _, _, label in runs):
@@ -176,7 +179,7 @@ def _bands(axes: Axes, mine: list[Track], duration_s: float) -> None:
                     spans, bar, facecolor=PAPER, edgecolor=LINE, hatch="////", linewidth=0
                 )
             else:
-                axes.broken_barh(spans, bar, color=colour(label), linewidth=0.2)
+                axes.broken_barh(spans, bar, color=colour(label), **_SHARP)
         per_second = (WIDTH - 1.6) / duration_s
         for start, end, label in runs:
             text = shorten(label, 16)
@@ -201,12 +204,13 @@ def _bands(axes: Axes, mine: list[Track], duration_s: float) -> None:
         spine.set_visible(False)
 
 
-def _edges(scores: Curve, duration_s: float) -> FloatArray:
-    """The edges of the steps themselves where they are few, else of columns of equal width."""
+def _steps(scores: Curve, duration_s: float) -> tuple[FloatArray, FloatArray]:
+    """Edges and mean scores: of the steps themselves where they are few, else of equal columns."""
     own = np.unique(np.concatenate([scores.starts, scores.ends]))
     if 2 <= len(own) <= STEPS:
-        return own
-    return np.linspace(0, duration_s, STEPS + 1)
+        return own, scores.means(own)
+    edges = np.linspace(0, duration_s, STEPS + 1)
+    return edges, scores.columns(edges)
 
 
 def _stack(
@@ -223,9 +227,7 @@ def _stack(
         parts.append((means[:, rest].sum(axis=1), GRID))
     for part, shade in parts:
         top = bottom + part
-        axes.fill_between(
-            corners, np.repeat(bottom, 2), np.repeat(top, 2), color=shade, linewidth=0
-        )
+        axes.fill_between(corners, np.repeat(bottom, 2), np.repeat(top, 2), color=shade, **_SHARP)
         bottom = top
     axes.set_ylim(0, 1)
     axes.set_yticks([0, 0.5, 1], ["0", "50 %", "100 %"])
@@ -233,14 +235,22 @@ def _stack(
 
 
 def _circumplex(axes: Axes, edges: FloatArray, values: FloatArray) -> None:
+    from matplotlib.path import Path
+
+    # A line is wider than a step of a long recording, and must not run on into a pause.
+    heard = np.flatnonzero(np.diff(np.isnan(values[:, 0]), prepend=True, append=True))
+    stretches = Path.make_compound_path(
+        *(Path([(a, -2), (a, 2), (b, 2), (b, -2), (a, -2)]) for a, b in edges[heard].reshape(-1, 2))
+    )
     axes.axhline(0, color=LINE, linewidth=0.8, zorder=0)
     for column, (name, shade, dashes) in enumerate(
         (("valence", ACCENT, "-"), ("arousal", SECOND, (0, (3, 1))))
     ):
-        axes.stairs(
+        line = axes.stairs(
             values[:, column], edges, baseline=None, color=shade, linestyle=dashes, label=name,
             linewidth=1.4,
         )  # fmt: skip
+        line.set_clip_path(stretches, axes.transData)
     axes.set_ylim(-1, 1)
     axes.set_yticks([-1, 0, 1], ["−1", "0", "1"])
     axes.set_ylabel("Circumplex")

@@ -40,20 +40,27 @@ class Track:
     def runs(self, edges: FloatArray) -> list[tuple[float, float, str]]:
         """Start, end and label of what is heard between edges, with few enough to draw.
 
-        Where there are more segments than columns, each column shows what takes most of it, and
-        neighbours of one label are one run.
+        Where there are more segments than columns, speech has as many columns as it takes time (see
+        `filled`). Such a column shows the emotion that takes most of it, any other shows what else
+        does, and neighbours of one label are one run.
 
         Parameters
         ----------
         edges
-            Of the columns, rising, shape ``(columns + 1,)``, in seconds.
+            Of columns of equal width, rising, shape ``(columns + 1,)``, in seconds.
         """
         if len(self.segments) < len(edges):
             return [(s.start, s.end, s.label) for s in self.segments]
-        labels = list(dict.fromkeys(segment.label for segment in self.segments))
+        kinds = list(dict.fromkeys((s.kind == "speech", s.label) for s in self.segments))
+        labels = [label for _, label in kinds]
         taken = np.stack(
-            [_covered(edges, [s for s in self.segments if s.label == label]) for label in labels]
+            [
+                _covered(edges, [s for s in self.segments if (s.kind == "speech", s.label) == kind])
+                for kind in kinds
+            ]
         )
+        spoken = np.array([speech for speech, _ in kinds])[:, None]
+        taken[spoken != filled(edges, (taken * spoken).sum(axis=0))] = 0
         column = np.where(taken.max(axis=0) > 0, taken.argmax(axis=0), -1)
         bounds = np.concatenate(([0], np.flatnonzero(np.diff(column)) + 1, [len(column)]))
         return [
@@ -113,6 +120,26 @@ class Curve:
         found = np.full((len(edges) - 1, len(self.emotions)), np.nan)
         if not len(self.starts):
             return found
+        parts = self._integrals(edges)
+        heard = parts[0] > 1e-9
+        found[heard] = (parts[1:, heard] / parts[0, heard]).T
+        return found
+
+    def columns(self, edges: FloatArray) -> FloatArray:
+        """As `means`, but with NaN in as much of the columns as nobody speaks for; see `filled`.
+
+        Parameters
+        ----------
+        edges
+            Of columns of equal width, rising, shape ``(columns + 1,)``, in seconds.
+        """
+        found = self.means(edges)
+        if len(self.starts):
+            found[~filled(edges, self._integrals(edges)[0])] = np.nan
+        return found
+
+    def _integrals(self, edges: FloatArray) -> FloatArray:
+        """Of 1 and of each score over the steps between edges, ``(1 + emotions, columns)``."""
         lengths = (self.ends - self.starts)[:, None]
         # The integral rises within a step and rests between: exact at any edge by interpolation.
         times = np.stack([self.starts, self.ends], axis=1).ravel()
@@ -120,10 +147,7 @@ class Curve:
             np.cumsum(lengths * np.c_[np.ones(len(lengths)), self.scores], 0), 2, 0
         )
         integral = np.concatenate([np.zeros((1, integral.shape[1])), integral[:-1]])
-        parts = np.diff([np.interp(edges, times, column) for column in integral.T], axis=1)
-        heard = parts[0] > 1e-9
-        found[heard] = (parts[1:, heard] / parts[0, heard]).T
-        return found
+        return np.diff([np.interp(edges, times, column) for column in integral.T], axis=1)
 
     def circumplex(self, scores: FloatArray) -> FloatArray:
         """Valence and arousal of scores ``(n, emotions)``, shape ``(n, 2)``, each from -1 to 1.
@@ -135,6 +159,28 @@ class Curve:
         at = np.array([(place.valence, place.arousal) for place in places]).reshape(-1, 2)
         total = scores[:, known].sum(axis=1, keepdims=True)
         return np.asarray(scores[:, known] @ at / np.where(total == 0, 1, total))
+
+
+def filled(edges: FloatArray, heard_s: FloatArray) -> npt.NDArray[np.bool_]:
+    """The columns to paint so that, up to any of them, as much is painted as was heard.
+
+    To half a column: speech that is shorter than that would else take a whole one, or none.
+
+    Parameters
+    ----------
+    edges
+        Of columns of equal width, rising, shape ``(columns + 1,)``, in seconds.
+    heard_s
+        Seconds that were heard of each.
+
+    Returns
+    -------
+    numpy.ndarray
+        Of bool, shape ``(columns,)``; never True where nothing was heard.
+    """
+    columns = np.concatenate([[0.0], np.cumsum(heard_s)]) / (edges[1] - edges[0])
+    # A column that is heard whole must not be lost to the rounding of sums.
+    return np.asarray(np.diff(np.floor(columns + 0.5 + 1e-6)) > 0)
 
 
 def curve(timeline: Timeline, channel: int | None) -> Curve:
