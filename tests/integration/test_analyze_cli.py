@@ -43,9 +43,11 @@ def test_a_table_and_files(call: Path, tmp_path: Path, capsys: pytest.CaptureFix
     assert run(["analyze", str(call), "--channels", "split", *options]) == 0
     printed = capsys.readouterr()
     assert "Share of speech" in printed.out
-    assert "of speech in 0:12" in printed.out
-    assert all(f"Written: {out}" in printed.err for out in outs)
     timeline = exports.read(outs[0])
+    spoken = clock(sum(segment.duration_s for segment in timeline.speech))
+    assert f"{spoken} of speech in 2 channels of 0:12" in printed.out
+    assert "changes of emotion per minute of speech;" in printed.out
+    assert all(f"Written: {out}" in printed.err for out in outs)
     assert timeline.channels == (0, 1)
     assert timeline.file == str(call)
     with outs[1].open(newline="") as file:

@@ -160,8 +160,12 @@ def show(timeline: Timeline, *, kept: bool = False) -> None:
         output.show(shares)
     if timeline.speakers:
         output.show(_voices(timeline))
-    spoken = f"{clock(summary.speech_s)} of speech in {clock(timeline.duration_s)}"
-    said = [spoken, f"{summary.changes_per_minute:.1f} changes of emotion per minute"]
+    # What the channels say is added up, and so may be longer than the recording.
+    each = f"{len(timeline.channels)} channels of " if several else ""
+    said = [
+        f"{clock(summary.speech_s)} of speech in {each}{clock(timeline.duration_s)}",
+        f"{summary.changes_per_minute:.1f} changes of emotion per minute of speech",
+    ]
     output.show(Text("; ".join(said) + f"; {timeline.model}", style="dim"))
     told = bool(timeline.speakers)
     heads = ["From", "To", *(["Channel"] if several else []), *(["Speaker"] if told else [])]
