@@ -187,6 +187,30 @@ def test_one_bad_file_is_one_line(emotone: Any, toy: Path, tmp_path: Path) -> No
     assert done.err == f"error: {missing}: there is no such file. Check the path.\n"
 
 
+def test_one_answer_for_a_long_recording_is_told_of_once(
+    emotone: Any, toy: Path, tmp_path: Path
+) -> None:
+    samples, rate = soundfile.read(CLIP)
+    long = tmp_path / "long.wav"
+    soundfile.write(long, np.tile(samples, 2 + 20 * rate // len(samples)), rate)
+    seconds = soundfile.info(long).duration
+    plain = emotone("predict", long, "-m", toy)
+    assert plain.err == (
+        f"{long} lasts 0:{seconds:.1f} and has one answer for all of it; "
+        "'emotone analyze FILE' tells when the emotion changes\n"
+    )
+    assert emotone("predict", long, "-m", toy, "--quiet") == Done(0, plain.out, "")
+    several = emotone("predict", long, CLIP, long, "-m", toy, "--json")
+    assert len(several.json) == 3
+    assert several.err == (
+        "Clips of over 20 s (2 of 3) have one answer each; "
+        "'emotone analyze FILE' tells when the emotion changes\n"
+    )
+    just = tmp_path / "just.wav"
+    soundfile.write(just, np.resize(samples, 20 * rate), rate)
+    assert emotone("predict", just, "-m", toy).err == ""
+
+
 def test_top_and_threshold(emotone: Any, toy: Path) -> None:
     top = emotone("predict", CLIP, "-m", toy, "--top", 3)
     assert len(re.findall(r" 0\.\d\d ", top.out)) == 3

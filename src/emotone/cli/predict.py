@@ -84,8 +84,9 @@ def predict(
 ) -> None:
     """Name the emotion of each clip.
 
-    A clip is a few seconds of one voice. A file that cannot be read is
-    reported in its row, the others are answered, and the exit status is 1.
+    A clip is a few seconds of one voice; 'emotone analyze' is for longer
+    recordings. A file that cannot be read is reported in its row, the others
+    are answered, and the exit status is 1.
 
     With --adapt, what is peculiar to one voice is taken out of the scores:
     give clips of that speaker, unlabelled but of all emotions about equally
@@ -125,6 +126,7 @@ def predict(
         if len(done) == 1 and isinstance(done[0], Failure):
             raise done[0].error  # a table of one failure says less than its line
         _print_table(done, top)
+    answers.tell_long()
     if answers.failed:
         clips = output.counted(answers.count, "clip")
         messages.error(f"{answers.failed} of {clips} could not be answered.")
@@ -149,9 +151,12 @@ class _Answers:
         self.jobs = jobs
         self.count = 0
         self.failed = 0
+        self.long = 0
+        self.longest_s = 0.0
 
     def __iter__(self) -> Iterator[Prediction | Failure]:
         from emotone.cli import progress
+        from emotone.frontend import LONGEST_S
 
         one_clip = len(self.files) == 1 and not os.path.isdir(self.files[0])  # noqa: PTH112
         with progress.bar("Listening", "clips", show=not one_clip) as report:
@@ -163,8 +168,27 @@ class _Answers:
                 progress=report,
             ):
                 self.count += 1
-                self.failed += isinstance(answer, Failure)
+                if isinstance(answer, Failure):
+                    self.failed += 1
+                else:
+                    self.long += answer.duration_s > LONGEST_S
+                    self.longest_s = max(self.longest_s, answer.duration_s)
                 yield answer
+
+    def tell_long(self) -> None:
+        """Say, in one line, that emotions may change in what was answered as one clip."""
+        from emotone.frontend import LONGEST_S
+        from emotone.timeline.clock import clock
+
+        if not self.long:
+            return
+        if self.count == 1:
+            name = "Standard input" if self.files[0] == "-" else self.files[0]
+            told = f"{name} lasts {clock(self.longest_s)} and has one answer for all of it"
+        else:
+            those = f"{self.long:,} of {self.count:,}"
+            told = f"Clips of over {LONGEST_S:.0f} s ({those}) have one answer each"
+        messages.note(f"{told}; 'emotone analyze FILE' tells when the emotion changes")
 
 
 def _write_csv(answers: _Answers, emotions: tuple[str, ...]) -> None:
