@@ -158,7 +158,8 @@ def test_the_command(out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[st
         return capsys.readouterr().out
 
     assert "2026-11-20" in printed()
-    assert "Population stability index" in printed("--drift", "2026-11-21")
+    told = printed("--drift", "2026-11-21").splitlines()
+    assert tables.compared(summarize(str(out), compare=periods("2026-11-21"))) in told
     assert json.loads(printed("--json"))["groups"][0]["recordings"] == 5
     assert printed("--csv").startswith("day,recordings,failed,speech_s,")
     lines = printed("--csv", "--drift", "2026-11-21").splitlines()

@@ -197,14 +197,17 @@ def _print(found: Summary) -> None:
     from emotone.batch import tables
 
     columns, rows = tables.groups(found)
-    table = output.table(*columns, title=tables.title(found), numbers=columns[1:])
+    # Apart from the tables, to whose widths they would be broken.
+    output.show(Text(messages.printable(tables.title(found)), style="bold"))
+    table = output.table(*columns, numbers=columns[1:])
     for row in rows:
         table.add_row(Text(messages.printable(row[0])), *row[1:])
     output.show(table)
     if found.periods is None:
         return
     columns, rows = tables.drift(found)
-    table = output.table(*columns, title=tables.compared(found), numbers=columns[1:3])
+    output.show(Text(tables.compared(found), style="bold"))
+    table = output.table(*columns, numbers=columns[1:3])
     for row in rows:
         table.add_row(*row)
     output.show(table)

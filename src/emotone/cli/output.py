@@ -57,15 +57,13 @@ def show(thing: RenderableType) -> None:
         print(line.rstrip())
 
 
-def table(*columns: str, title: str | None = None, numbers: Iterable[str] = ()) -> Table:
+def table(*columns: str, numbers: Iterable[str] = ()) -> Table:
     """An empty table in the house style.
 
     Parameters
     ----------
     columns
         The headings.
-    title
-        Above it, to the left.
     numbers
         The headings of the columns that are aligned to the right and never cut.
     """
@@ -74,9 +72,6 @@ def table(*columns: str, title: str | None = None, numbers: Iterable[str] = ()) 
 
     result = Table(
         box=box.SIMPLE_HEAD,
-        title=title,
-        title_justify="left",
-        title_style="bold",
         header_style="bold",
         pad_edge=False,
         padding=(0, 1),
