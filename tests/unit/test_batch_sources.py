@@ -13,7 +13,7 @@ import pytest
 
 import batches
 from emotone.batch.places import Place
-from emotone.batch.sources import find
+from emotone.batch.sources import check, find
 from emotone.errors import UsageError
 
 
@@ -169,9 +169,30 @@ def test_lists(calls: Path, form: str) -> None:
     )
 
 
+def test_a_list_of_one_path_a_line(calls: Path) -> None:
+    text = "\ufeffb.wav\r\n\n sub/c [1].flac \n/else/where, too.wav\n"
+    (calls / "list.TXT").write_bytes(text.encode())
+    assert [each.file for each in find([calls / "list.TXT"])] == [
+        str(calls / "b.wav"),
+        str(calls / "sub/c [1].flac"),
+        "/else/where, too.wav",
+    ]
+
+
+@pytest.mark.parametrize("name", ["calls.m3u", "calls.LIST", "calls.json", "calls.xlsx"])
+def test_a_list_in_another_form_is_told_of_and_not_heard(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("a.wav\n")
+    with pytest.raises(UsageError) as told:
+        check([tmp_path / name])
+    assert name in str(told.value)
+    assert ".txt with a path a line" in str(told.value)
+    assert ".csv, .tsv, .jsonl or .parquet with a column path" in str(told.value)
+
+
 @pytest.mark.parametrize(
     ("name", "text", "part"),
     [
+        ("a.txt", "\x00\udcff", "cannot be read"),
         ("a.csv", "name\nb.wav\n", "no column path"),
         ("a.csv", "path,recorded\nb.wav,yesterday\n", "no date in 'yesterday'"),
         ("a.jsonl", "{", "cannot be read"),
@@ -181,7 +202,7 @@ def test_lists(calls: Path, form: str) -> None:
     ],
 )
 def test_a_list_that_cannot_be_used(tmp_path: Path, name: str, text: str, part: str) -> None:
-    (tmp_path / name).write_text(text)
+    (tmp_path / name).write_text(text, "utf-8", "surrogateescape")
     with pytest.raises(UsageError, match=part):
         list(find([tmp_path / name]))
 

@@ -32,6 +32,7 @@ UTTERANCE = corpora.Utterance(Path("a.wav"), "sad", "mine", "sad")
         ("clips.parquet", corpora.load),
         ("clips.csv", lambda path: list(sources.find([path]))),
         ("clips.jsonl", lambda path: list(sources.find([path]))),
+        ("clips.txt", lambda path: list(sources.find([path]))),
         ("clips.parquet", lambda path: list(sources.find([path]))),
         ("folds.csv", lambda path: splits.make([UTTERANCE], f"file:{path}")),
         ("answers.csv", evaluation.read_predictions),

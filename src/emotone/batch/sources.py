@@ -16,8 +16,11 @@ from emotone.audio.files import is_audio_path
 from emotone.batch.places import Entry, Place
 from emotone.errors import AudioError, EmotoneError, MissingExtraError, UsageError
 
-MANIFESTS = (".csv", ".tsv", ".jsonl", ".parquet")
+MANIFESTS = (".txt", ".csv", ".tsv", ".jsonl", ".parquet")
 """Endings of files that list recordings, rather than being one."""
+
+_OTHER_LISTS = (".list", ".lst", ".m3u", ".m3u8", ".pls", ".json", ".xls", ".xlsx", ".ods")
+"""Endings of what is no recording either, but a list in a form that is not read."""
 
 _PATHS = ("path", "file", "audio", "url")
 _SPEAKERS = ("speaker", "agent", "caller")
@@ -67,9 +70,9 @@ def find(inputs: Iterable[str | os.PathLike[str]]) -> Iterator[Recording]:
     inputs
         Each a folder, walked to its bottom for audio files; a pattern (``calls/**/*.wav``); a
         manifest (CSV, TSV, JSONL or Parquet) with a column ``path`` and, if wanted, ``speaker`` and
-        ``recorded``; or a recording. All of these may be addresses such as ``s3://bucket/calls``.
-        Linked folders are followed, and what is in one comes once. Paths in a manifest begin at its
-        folder.
+        ``recorded``; a text file with a path a line; or a recording. All of these may be addresses
+        such as ``s3://bucket/calls``. Linked folders are followed, and what is in one comes once.
+        Paths in a manifest or text file begin at its folder.
 
     Yields
     ------
@@ -93,7 +96,7 @@ def find(inputs: Iterable[str | os.PathLike[str]]) -> Iterator[Recording]:
             for entry in place.walk():
                 if is_audio_path(entry.path):
                     yield _of_entry(place, entry)
-        elif os.path.splitext(place.path)[1].lower() in MANIFESTS:  # noqa: PTH122
+        elif _ending(place) in MANIFESTS:
             yield from _listed(place)
         else:
             yield _of_entry(place, place.entry() or Entry(place.path, 0, None))
@@ -109,24 +112,42 @@ def base(place: Place) -> Place:
 
 
 def check(inputs: Iterable[str | os.PathLike[str]]) -> None:
-    """Refuse inputs that do not exist; a pattern may stand for nothing.
+    """Refuse inputs that do not exist, or list recordings in a form that is not read.
+
+    A pattern may stand for nothing.
 
     Raises
     ------
     AudioError
         If one is not there: ``missing_file``.
+    UsageError
+        If one is a list in another form.
     EmotoneError
         If a store does not answer.
     """
     for given in inputs:
         place = Place(os.fspath(given))
-        if not _is_pattern(place) and place.kind() == "missing":
+        if _is_pattern(place):
+            continue
+        kind = place.kind()
+        if kind == "missing":
             raise AudioError(
                 "there is no such file or folder",
                 source=place.address,
                 remedy="Check the path.",
                 code="missing_file",
             )
+        if kind != "folder" and _ending(place) in _OTHER_LISTS:
+            raise UsageError(
+                "it is no recording, nor a list in a form that is read",
+                source=place.address,
+                remedy="List recordings in a .txt with a path a line, "
+                "or in a .csv, .tsv, .jsonl or .parquet with a column path.",
+            )
+
+
+def _ending(place: Place) -> str:
+    return os.path.splitext(place.path)[1].lower()  # noqa: PTH122
 
 
 def _is_pattern(place: Place) -> bool:
@@ -243,7 +264,7 @@ def _day_in(path: str) -> datetime | None:
 
 
 def _listed(manifest: Place) -> Iterator[Recording]:
-    ending = os.path.splitext(manifest.path)[1].lower()  # noqa: PTH122
+    ending = _ending(manifest)
     rows = _parquet_rows if ending == ".parquet" else _text_rows
     names: dict[str, str | None] | None = None
     try:
@@ -291,6 +312,11 @@ def _beside(manifest: Place, given: str) -> str:
 def _text_rows(manifest: Place, ending: str) -> Iterator[tuple[int, dict[Any, Any]]]:
     with manifest.open() as stream, io.TextIOWrapper(stream, "utf-8-sig", newline="") as lines:
         try:
+            if ending == ".txt":
+                for number, line in enumerate(lines, start=1):
+                    if line.strip():
+                        yield number, {"path": line}
+                return
             if ending == ".jsonl":
                 for number, line in enumerate(lines, start=1):
                     if line.strip():

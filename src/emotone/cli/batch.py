@@ -83,14 +83,15 @@ def run_batch(
     """Hear any number of recordings and write what was heard as Parquet.
 
     IN is a folder, a pattern, a list (CSV, TSV, JSONL or Parquet with a
-    column path and, if wanted, speaker and recorded), a file, or an address
-    such as s3://bucket/calls. OUT is a folder or an address. A file that
-    cannot be heard is a row with its error, and the exit status is 1, or 0
-    with --allow-failures. After a kill, --resume goes on: no file is done
-    twice and none is left out; --retry-failed also tries again what a store,
-    a missing disk or a lack of memory may have been the cause of. With
-    --ray the machines of a cluster do the same work, and all of them must see
-    IN and OUT. Each input that is called as a command is needs a ./ before it.
+    column path and, if wanted, speaker and recorded; or .txt with a path a
+    line), a file, or an address such as s3://bucket/calls. OUT is a folder or
+    an address. A file that cannot be heard is a row with its error, and the
+    exit status is 1, or 0 with --allow-failures. After a kill, --resume goes
+    on: no file is done twice and none is left out; --retry-failed also tries
+    again what a store, a missing disk or a lack of memory may have been the
+    cause of. With --ray the machines of a cluster do the same work, and all
+    of them must see IN and OUT. Each input that is called as a command is
+    needs a ./ before it.
 
     Examples:
       emotone batch run calls/ heard/
