@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,40 @@ def test_every_help_is_as_complete_as_a_manual(emotone: Emotone, words: str) -> 
         assert any(name == see.strip() or name.startswith(f"{see.strip()} ") for name in ALL)
     for page in re.findall(r"docs/[\w/-]+\.md", told):
         assert (REPO / page).is_file()
+
+
+EVERY = sorted({" ".join(words.split()[:n]) for words in ALL for n in range(4)})
+"""With all groups and, without a word, the program itself."""
+
+
+def prose(emotone: Emotone, words: str) -> list[str]:
+    """The lines of a help page that lie outside of tables."""
+    lines = (line.rstrip() for line in emotone(*words.split(), "--help").out.splitlines())
+    return [line for line in lines if not line.startswith(("│", "╭", "╰"))]
+
+
+@pytest.mark.parametrize("words", EVERY)
+def test_no_line_of_a_help_is_broken_at_80_columns(
+    emotone: Emotone, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    wide = prose(emotone, words)
+    monkeypatch.setenv("COLUMNS", "80")
+    told = prose(emotone, words)
+    assert told == wide
+    for line, following in pairwise(told):
+        if following[:1] == line[:1] == " " and following[1:2].strip() and line[1:2].strip():
+            ends = line.endswith(":") or line.startswith((" emotone ", " Usage:"))
+            assert ends or len(line) > 50, "a line in the middle of a paragraph"
+
+
+@pytest.mark.parametrize("words", EVERY)
+def test_every_command_and_group_has_examples(emotone: Emotone, words: str) -> None:
+    heading = "Examples:" if words else "Start with one of these:"
+    told = [line.strip() for line in prose(emotone, words)]
+    examples = told[told.index(heading) + 1 :]
+    examples = examples[: examples.index("")]
+    assert any(f"emotone {words}".rstrip() in line for line in examples)
 
 
 def test_the_list_of_commands_begins_as_their_help_does() -> None:

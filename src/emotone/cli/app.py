@@ -227,7 +227,7 @@ def root(
         typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
     ] = False,
 ) -> None:
-    """Hear the emotion in a voice: which one, when it changes, and how sure the model is.
+    """Hear the emotion in a voice: which, when it changes, how sure the model is.
 
     Start with one of these:
       emotone predict clip.wav
@@ -237,9 +237,9 @@ def root(
     Options have defaults that you can set: emotone config --help says how.
     Shell completion: emotone --install-completion.
 
-    Exit status: 0 all done, 1 some inputs failed, 2 wrong usage; where a command is ended, 129 its
-    terminal was closed, 130 interrupted, 141 its reader has left, 143 terminated.
-    EMOTONE_DEBUG=1 shows the traceback of an error.
+    Exit status: 0 all done, 1 some inputs failed, 2 wrong usage; where a command
+    is ended, 129 its terminal was closed, 130 interrupted, 141 its reader has
+    left, 143 terminated. EMOTONE_DEBUG=1 shows the traceback of an error.
     """
 
 

@@ -37,7 +37,13 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     subcommand_metavar="IN... OUT | COMMAND [ARGS]...",
-    help="Hear any number of recordings: 'emotone batch IN... OUT' is 'run'.",
+    help="""Hear any number of recordings: 'emotone batch IN... OUT' is 'run'.
+
+    Examples:
+      emotone batch calls/ heard/
+      emotone batch calls/ heard/ --resume
+      emotone batch summarize heard/ --by speaker
+    """,
 )
 
 

@@ -38,10 +38,9 @@ def benchmark(
     The benchmarks are scripts in the folder benchmarks/ of the source, since
     they need the programs that emotone is compared with. NAME runs NAME.py,
     a dash in it being an underscore; further options go to it: --help says
-    which. What is measured is written over
-    benchmarks/results/NAME.json, which the README's tables are made of;
-    --json OUT writes elsewhere. The exit status is that of the script,
-    1 where it was killed.
+    which. What is measured is written over benchmarks/results/NAME.json,
+    which the README's tables are made of; --json OUT writes elsewhere. The
+    exit status is that of the script, 1 where it was killed.
 
     Examples:
       emotone benchmark list

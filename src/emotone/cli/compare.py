@@ -72,9 +72,10 @@ def compare(
     Families are those of 'emotone train'. Neural ones hear the sound itself,
     whatever set of features is named; --select and --search leave them alone.
 
-    Each figure has its bootstrap 95 % interval below it. Times are per fold for the
-    training, and per clip, from its features or sound, for the prediction. The exit
-    status is 1 where a family failed or a clip could not be read.
+    Each figure has its bootstrap 95 % interval below it. Times are per fold
+    for the training, and per clip, from its features or sound, for the
+    prediction. The exit status is 1 where a family failed or a clip could
+    not be read.
 
     Examples:
       emotone compare emodb/ --families svm-rbf,mlp,forest

@@ -14,7 +14,12 @@ from emotone.errors import UsageError
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
-    help="Show the settings in force, and where each comes from.",
+    help="""Show the settings in force, and where each comes from.
+
+    Examples:
+      emotone config show predict
+      emotone config path
+    """,
 )
 
 

@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
-    help="Look a corpus over, list the known ones, or download one.",
+    help="""Look a corpus over, list the known ones, or download one.
+
+    Examples:
+      emotone corpus list
+      emotone corpus download ravdess
+      emotone corpus check path/to/ravdess
+    """,
 )
 
 _SHOWN = 10

@@ -87,7 +87,7 @@ def features(
     Examples:
       emotone features clip.wav --set mfcc-13
       emotone features recordings/ --set tutorial-180 -o features.csv
-      emotone features ravdess/ --labels -s mfcc40+chroma12:mean,std -o ravdess.npz
+      emotone features ravdess/ --labels -s mfcc40+chroma12:mean,std -o out.npz
       emotone features ravdess/ --labels --set rich -o ravdess-rich/
       emotone features --list
       emotone features --cache-info

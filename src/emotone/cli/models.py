@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
-    help="List, show, verify and export models.",
+    help="""List, show, verify and export models.
+
+    Examples:
+      emotone models list
+      emotone models show default
+      emotone models verify downloaded.emotone
+      emotone models export default default-model
+    """,
 )
 
 Model = Annotated[

@@ -22,7 +22,13 @@ if TYPE_CHECKING:
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
-    help="Draw sound, features and results as PNG, SVG or PDF.",
+    help="""Draw sound, features and results as PNG, SVG or PDF.
+
+    Examples:
+      emotone plot spectrogram clip.wav -o spectrogram.png
+      emotone plot map emodb/ -o map.png
+      emotone plot confusion mine.json -o confusion.png
+    """,
 )
 
 Clip = Annotated[str, typer.Argument(metavar="FILE", help="A clip, or - for standard input.")]
@@ -147,7 +153,7 @@ def features(
 
     Examples:
       emotone plot features ravdess/ -o features.png
-      emotone plot features ravdess/ -s mfcc-13 --which mfcc_1_mean,mfcc_2_mean -o two.png
+      emotone plot features ravdess/ -s mfcc-13 --which mfcc_1_mean -o one.png
     """
     from emotone import plots
     from emotone.features import get

@@ -21,12 +21,24 @@ if TYPE_CHECKING:
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
-    help="Keys, backups and the rest of a service's care.",
+    help="""Keys, backups and the rest of a service's care.
+
+    Examples:
+      emotone server keys create laptop
+      emotone server backup emotone.tar
+      emotone server restore emotone.tar --folder /srv/emotone
+    """,
 )
 keys = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
-    help="Make, list and revoke API keys.",
+    help="""Make, list and revoke API keys.
+
+    Examples:
+      emotone server keys create laptop
+      emotone server keys list
+      emotone server keys revoke 3f8a12c09b4d
+    """,
 )
 app.add_typer(keys, name="keys")
 
@@ -83,7 +95,7 @@ def restore(
 
     Examples:
       emotone server restore emotone-2026-03-01.tar --folder /srv/emotone
-      emotone server restore emotone.tar --database postgresql://emotone@db/emotone
+      emotone server restore emotone.tar --database postgresql://me@db/emotone
     """
     try:
         from emotone.server import folder as folders

@@ -107,16 +107,16 @@ def train(
 
     Neural families learn from the sound itself: cnn1d, cnn2d, lstm, gru,
     crnn, conformer; functionals, a perceptron on statistics of the clip;
-    ridge, a regression on the same, solved at once;
-    hybrid, a crnn, functionals and ridge averaged, the kind of model that comes
-    with emotone; and foundation, on a speech encoder that you have downloaded
+    ridge, a regression on the same, solved at once; hybrid, a crnn,
+    functionals and ridge averaged, the kind of model that comes with emotone;
+    and foundation, on a speech encoder that you have downloaded
     (-p encoder=FOLDER or its name on the Hugging Face hub, -p tune=frozen,
     lora or full). All but ridge leave a checkpoint after each epoch: the same
     command goes on where it was cut off, to the same result.
 
     Splits: speakers:5, speakers:loo, clips:5, random:test=0.25,seed=9,
-    corpora:loo, file:folds.csv, none. With several folds the model in the bundle is
-    fitted to all clips, and the figures are those of the folds.
+    corpora:loo, file:folds.csv, none. With several folds the model in the
+    bundle is fitted to all clips, and the figures are those of the folds.
 
     With --voices known a model is for the very people that it learns from: its
     scores are calibrated for them, and it is tested on other clips of them.
@@ -142,7 +142,7 @@ def train(
       emotone train ravdess/ -f crnn -p epochs=30 --logs runs -o crnn.emotone
       emotone train emodb/ -f hybrid --voices known -o household.emotone
       emotone train ravdess-rich/ -f logistic -o mine.emotone
-      emotone train ravdess-rich/ -f svm-rbf --search 50 --ray auto -o best.emotone
+      emotone train ravdess-rich/ -f svm-rbf --search 50 --ray auto -o a.emotone
     """
     from emotone import training
     from emotone.bundle import check_target
