@@ -104,6 +104,7 @@ def test_the_list_of_commands_begins_as_their_help_does() -> None:
     root = get_command(app)
     assert isinstance(root, LazyGroup)
     for name, summary in COMMANDS.items():
+        assert len(summary) <= 65, "it would be broken at 80 columns"
         assert root.get_command(None, name).help.startswith(summary)
 
 

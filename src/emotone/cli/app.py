@@ -31,7 +31,7 @@ from emotone.errors import (
 COMMANDS = {
     "predict": "Name the emotion of each clip.",
     "analyze": "Say which emotion is heard when in a recording of any length.",
-    "batch": "Hear any number of recordings: 'emotone batch IN... OUT' is 'run'.",
+    "batch": "Hear any number of recordings: 'batch IN... OUT' is 'batch run'.",
     "listen": "Hear the emotion in a voice while someone speaks.",
     "serve": "Run the service and open its page.",
     "server": "Keys, backups and the rest of a service's care.",
@@ -44,7 +44,7 @@ COMMANDS = {
     "plot": "Draw sound, features and results as PNG, SVG or PDF.",
     "benchmark": "Measure what the README quotes, on this machine.",
     "config": "Show the settings in force, and where each comes from.",
-    "doctor": "Say what is there, what is missing, and the command that fixes it.",
+    "doctor": "Say what is there, what is missing, and the command to fix it.",
 }
 """The subcommands in the order of `emotone --help`, each the module `emotone.cli.NAME`, and what
 its help begins with: a list of them then needs none of the modules."""

@@ -37,7 +37,7 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     subcommand_metavar="IN... OUT | COMMAND [ARGS]...",
-    help="""Hear any number of recordings: 'emotone batch IN... OUT' is 'run'.
+    help="""Hear any number of recordings: 'batch IN... OUT' is 'batch run'.
 
     Examples:
       emotone batch calls/ heard/

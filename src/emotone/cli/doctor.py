@@ -35,7 +35,7 @@ def doctor(
     ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Say what is there, what is missing, and the command that fixes it.
+    """Say what is there, what is missing, and the command to fix it.
 
     Versions of Python, of what emotone needs and of its extras; processor,
     accelerator, microphones, codecs; whether the model loads and answers; the
