@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from emotone.errors import AudioError
@@ -38,8 +38,8 @@ def find_audio(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
 
     A path to a file is kept whatever its ending, and one that does not exist is kept too, so that
     reading it tells what is wrong. A folder is walked to its bottom, linked folders too, each real
-    one once; hidden files and folders, and files whose ending is not one of `EXTENSIONS`, are left
-    out.
+    one once; hidden files and folders, what zip archives leave, and files whose ending is not one
+    of `EXTENSIONS`, are left out.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def find_audio(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
         if not is_folder(path):
             found[path] = None
             continue
-        inside = sorted(_walk(path))
+        inside = sorted(each / name for each, names in walked(path) for name in names)
         if not inside:
             raise AudioError(
                 "the folder holds no audio files",
@@ -74,7 +74,17 @@ def find_audio(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     return list(found)
 
 
-def _walk(folder: Path) -> Iterable[Path]:
+def walked(folder: Path) -> Iterator[tuple[Path, list[str]]]:
+    """A folder and all below it, each with the names of its audio files, unsorted.
+
+    Linked folders are followed, each real one once. Hidden files and folders, and the ``__MACOSX``
+    leftovers of zip archives, are passed over.
+
+    Parameters
+    ----------
+    folder
+        Where to begin.
+    """
     seen: set[str] = set()
     for root, folders, names in os.walk(folder, followlinks=True):
         real = os.path.realpath(root)
@@ -83,7 +93,5 @@ def _walk(folder: Path) -> Iterable[Path]:
             continue
         seen.add(real)
         # Sorted, for of two names of one folder the first counts.
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in names:
-            if not name.startswith(".") and is_audio_path(name):
-                yield Path(root, name)
+        folders[:] = sorted(name for name in folders if name[0] != "." and name != "__MACOSX")
+        yield Path(root), [name for name in names if name[0] != "." and is_audio_path(name)]

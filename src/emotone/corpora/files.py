@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path, PurePosixPath
 
-from emotone.audio import is_audio_path
+from emotone.audio.files import walked
 from emotone.errors import CorpusError
 
 
@@ -22,17 +22,10 @@ def audio_files(root: Path) -> list[PurePosixPath]:
     """
     check_folder(root)
     found: list[str] = []
-    seen: set[str] = set()
-    for folder, subfolders, names in os.walk(root, followlinks=True):
-        real = os.path.realpath(folder)
-        if real in seen:
-            subfolders.clear()
-            continue
-        seen.add(real)
-        subfolders[:] = sorted(d for d in subfolders if d[0] != "." and d != "__MACOSX")
-        relative = Path(folder).relative_to(root).as_posix()
+    for folder, names in walked(root):
+        relative = folder.relative_to(root).as_posix()
         prefix = "" if relative == "." else f"{relative}/"
-        found.extend(prefix + name for name in names if name[0] != "." and is_audio_path(name))
+        found.extend(prefix + name for name in names)
     return [PurePosixPath(name) for name in sorted(found)]
 
 
