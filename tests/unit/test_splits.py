@@ -284,7 +284,7 @@ def test_people_of_one_name_in_two_tables_are_told_of() -> None:
     tables = some(["anna", "ben"], corpus="monday") + some(["anna", "carl"], corpus="tuesday")
     divided = splits.make(tables, "speakers:loo")
     (note,) = divided.notes
-    assert note.startswith("monday and tuesday both have speakers called anna, who count as diff")
+    assert note.startswith("people of monday, tuesday have the same names (anna) and count as diff")
     assert divided.warning is None
     # Known corpora number their speakers; 01 is somebody else in each.
     known = some(["01", "02"], corpus="ravdess") + some(["01", "02"], corpus="urdu")

@@ -30,9 +30,6 @@ def caution(alike: dict[str, list[str]]) -> str:
     few = ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
     where = sorted({corpus for corpora in alike.values() for corpus in corpora})
     return (
-        f"{' and '.join(where)} both have speakers called {few}, who count as different people: "
-        "if they are the same, give the tables one name in a column corpus"
-        if len(where) == 2
-        else f"{', '.join(where)} have speakers of the same names ({few}), who count as different "
-        "people: if they are the same, give the tables one name in a column corpus"
+        f"people of {', '.join(where)} have the same names ({few}) and count as different ones: if "
+        "they are the same, give the tables one name in a column corpus"
     )
