@@ -23,6 +23,8 @@ def refuse_unknown(request: Request) -> None:
     RequestError
         If there is one, with those that the route has.
     """
+    if not request.query_params:
+        return
     known = list(dict.fromkeys(_names(request.scope["route"].dependant)))
     for name in request.query_params:
         if name not in known:
